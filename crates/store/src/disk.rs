@@ -1,0 +1,33 @@
+//! The disk seam: the only way to files of the store. One real implementation, one faulty one in
+//! `facteur-sim`. Paths are relative to the store's directory.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+/// A directory of files.
+pub trait Disk: Send + Sync + fmt::Debug + 'static {
+    /// Opens for reading and writing; creates an empty file when `create` and it is missing.
+    fn open(&self, path: &str, create: bool) -> io::Result<Arc<dyn File>>;
+    /// Names of the files in `directory` ("" is the root), in no order. A missing directory is empty.
+    fn list(&self, directory: &str) -> io::Result<Vec<String>>;
+    /// Atomic replace. Durable only after `sync_directory`.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    fn remove(&self, path: &str) -> io::Result<()>;
+    fn create_directory(&self, path: &str) -> io::Result<()>;
+    /// Makes creations, renames and removals in `directory` durable.
+    fn sync_directory(&self, directory: &str) -> io::Result<()>;
+    /// Bytes that may still be written by us.
+    fn available_bytes(&self) -> io::Result<u64>;
+}
+
+/// A file: positioned reads and writes, no cursor.
+pub trait File: Send + Sync + fmt::Debug + 'static {
+    fn len(&self) -> io::Result<u64>;
+    /// Reads exactly `buffer.len()` bytes at `offset`; `UnexpectedEof` when the file is shorter.
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+    fn set_len(&self, len: u64) -> io::Result<()>;
+    /// fdatasync: on return everything written before is durable.
+    fn sync_data(&self) -> io::Result<()>;
+}
