@@ -273,10 +273,7 @@ impl UidSet {
 
     /// How many uids the ranges span.
     pub fn span(&self) -> u64 {
-        self.ranges
-            .iter()
-            .map(|(a, b)| u64::from(b - a) + 1)
-            .sum()
+        self.ranges.iter().map(|(a, b)| u64::from(b - a) + 1).sum()
     }
 
     pub fn contains(&self, uid: Uid) -> bool {
@@ -367,8 +364,12 @@ pub struct Notify {
 pub enum RecipientState {
     /// To be tried at the entry's due time.
     Pending,
-    Delivered { reply: String },
-    Failed { reply: String },
+    Delivered {
+        reply: String,
+    },
+    Failed {
+        reply: String,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
