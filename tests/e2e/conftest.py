@@ -1,0 +1,21 @@
+import shutil
+import tempfile
+import pathlib
+
+import pytest
+
+import support
+
+
+@pytest.fixture
+def place():
+    path = pathlib.Path(tempfile.mkdtemp(prefix="facteur-"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def facteur(place):
+    server = support.Facteur(place)
+    yield server
+    server.stop()
