@@ -1,1 +1,24 @@
-//! server
+//! What runs: listeners, TLS, drivers, delivery, authentication.
+//!
+//! The protocol crates know bytes; the store knows mail; this crate joins them. A driver owns one
+//! socket and one session, handlers turn a request into store calls and an outcome, and policy is
+//! decided in pure functions beside them. Nothing here reads time or randomness except through the
+//! store's [`facteur_store::Clock`].
+//!
+//! What must never happen here: a password in a log line, a library's error text in a reply, a
+//! message acknowledged before its commit, a mailbox opened for anybody but its account.
+
+pub mod auth;
+mod config;
+mod context;
+pub mod drive;
+pub mod limits;
+mod listen;
+mod server;
+pub mod tls;
+
+pub use config::{
+    CertificateFiles, Config, Limits, Listen, ListenAddress, QueueConfig, Role, Smarthost,
+};
+pub use context::{Context, Counters, Peer, PeerAddress, SessionId, Shutdown};
+pub use server::{Bound, Running, Seams, Server, StartError};

@@ -1,0 +1,156 @@
+//! What every driver shares, and who is at the other end.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use facteur_store::{Clock, Store};
+use tokio::sync::watch;
+
+use crate::auth::Auth;
+use crate::config::{Config, Role};
+use crate::server::StartError;
+use crate::tls::{Tls, TlsFacts};
+
+/// Shared by all sessions of a process.
+#[derive(Debug)]
+pub struct Context {
+    pub config: Config,
+    pub store: Store,
+    pub clock: Arc<dyn Clock>,
+    pub auth: Auth,
+    /// `None`: no certificate is configured, STARTTLS is not offered.
+    pub tls: Option<Arc<Tls>>,
+    pub counters: Counters,
+    pub shutdown: Shutdown,
+}
+
+impl Context {
+    /// Reads the certificates; starts nothing.
+    pub fn new(config: Config, store: Store) -> Result<Arc<Context>, StartError> {
+        let clock = Arc::clone(store.clock());
+        let tls = if config.certificates.is_empty() {
+            None
+        } else {
+            Some(Arc::new(Tls::load(&config.certificates)?))
+        };
+        Ok(Arc::new(Context {
+            auth: Auth::new(Arc::clone(&clock), config.limits.hashes_at_once_max),
+            tls,
+            counters: Counters::default(),
+            shutdown: Shutdown::default(),
+            clock,
+            store,
+            config,
+        }))
+    }
+}
+
+/// Names one session in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SessionId(pub u64);
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", self.0)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeerAddress {
+    Tcp(SocketAddr),
+    /// A process of this machine.
+    Unix,
+}
+
+impl PeerAddress {
+    pub fn ip(self) -> Option<IpAddr> {
+        match self {
+            PeerAddress::Tcp(address) => Some(address.ip().to_canonical()),
+            PeerAddress::Unix => None,
+        }
+    }
+
+    pub fn is_loopback(self) -> bool {
+        self.ip().is_none_or(|ip| ip.is_loopback())
+    }
+}
+
+impl fmt::Display for PeerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PeerAddress::Tcp(address) => write!(f, "{address}"),
+            PeerAddress::Unix => f.write_str("local"),
+        }
+    }
+}
+
+/// The other end of a session.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    pub session: SessionId,
+    pub role: Role,
+    pub address: PeerAddress,
+    /// Set from the first byte on implicit-TLS listeners, by STARTTLS later; see
+    /// [`crate::drive::Wire::peer`].
+    pub tls: Option<Arc<TlsFacts>>,
+}
+
+impl Peer {
+    /// May a password cross this connection in the clear?
+    pub fn is_private(&self, config: &Config) -> bool {
+        self.tls.is_some() || (config.allow_insecure_plaintext && self.address.is_loopback())
+    }
+}
+
+/// Events since the start, for the admin API.
+#[derive(Debug, Default)]
+pub struct Counters {
+    pub sessions: AtomicU64,
+    pub sessions_open: AtomicU64,
+    /// Sessions that ended in a panic: each one is a bug.
+    pub panics: AtomicU64,
+    pub refused_connections: AtomicU64,
+    pub logins: AtomicU64,
+    pub login_failures: AtomicU64,
+    pub messages_in: AtomicU64,
+    pub messages_refused: AtomicU64,
+}
+
+impl Counters {
+    pub fn add(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Tells every session, once, that the server stops.
+#[derive(Clone, Debug)]
+pub struct Shutdown {
+    sender: Arc<watch::Sender<bool>>,
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Shutdown {
+            sender: Arc::new(watch::Sender::new(false)),
+        }
+    }
+}
+
+impl Shutdown {
+    pub fn start(&self) {
+        self.sender.send_replace(true);
+    }
+
+    pub fn started(&self) -> bool {
+        *self.sender.borrow()
+    }
+
+    /// Returns when the server stops.
+    pub async fn wait(&self) {
+        let mut receiver = self.sender.subscribe();
+        // The sender lives as long as `self`: waiting can't fail before it.
+        let _ = receiver.wait_for(|stopping| *stopping).await;
+    }
+}

@@ -1,0 +1,21 @@
+//! Every bound of this crate that is not a setting ([`crate::Limits`]).
+
+use std::time::Duration;
+
+/// Bytes read from a socket at once; they live on the stack during one poll.
+pub const READ_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of a stored message read and written at once.
+pub const STREAM_BYTES: u64 = 64 * 1024;
+/// A TLS handshake takes at most this long.
+pub const HANDSHAKE: Duration = Duration::from_secs(30);
+/// A peer that takes no byte for this long is gone.
+pub const WRITE_STALL: Duration = Duration::from_secs(300);
+/// From the first byte to the login, at most.
+pub const BEFORE_LOGIN: Duration = Duration::from_secs(180);
+/// Waiting connections of a listener.
+pub const LISTEN_BACKLOG: i32 = 1024;
+/// After a failed accept (no more descriptors): wait this long, doubled up to the last.
+pub const ACCEPT_PAUSE_FIRST: Duration = Duration::from_millis(10);
+pub const ACCEPT_PAUSE_LAST: Duration = Duration::from_secs(1);
+/// How often the certificate files are looked at.
+pub const CERTIFICATE_CHECK: Duration = Duration::from_secs(60);

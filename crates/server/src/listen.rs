@@ -1,0 +1,1 @@
+//! Listeners: accept, limit, hand to a driver.
