@@ -1,1 +1,19 @@
-//! imap
+//! IMAP4rev1 and IMAP4rev2 (RFC 3501, RFC 9051) without I/O: grammar, responses, the server
+//! session, and the view of a selected mailbox.
+//!
+//! Bytes and events in, bytes and requests out. Knows no store, no socket and no clock.
+
+pub mod command;
+pub mod date;
+pub mod flag;
+pub mod limits;
+pub mod pattern;
+pub mod response;
+pub mod session;
+pub mod set;
+pub mod text;
+pub mod view;
+
+pub use command::Request;
+pub use response::{Outcome, Output, Reply, Untagged};
+pub use session::{Config, Session, Step};

@@ -1,0 +1,460 @@
+//! Every command as data, RFC 9051 §6 and the extensions, and the one table that knows them.
+//!
+//! A handler gets a [`Request`]: arguments are parsed, bounded and normalised (mailbox names are
+//! UTF-8 whatever the client speaks, macros are expanded, implied items are added).
+
+use crate::date::{Date, DateTime};
+use crate::flag::FlagNames;
+use crate::pattern::Pattern;
+use crate::set::SequenceSet;
+
+/// What the driver is to do. Each ends with `session.finish`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    // Before login.
+    Login(Login),
+    /// Start of a SASL exchange, RFC 9051 §6.2.2. Finish with a challenge or a completion.
+    Auth(Auth),
+    /// The client's answer to a challenge, decoded.
+    AuthResponse(Vec<u8>),
+
+    // After login.
+    /// What the client says of itself (RFC 2971), for the log; `None`: NIL. Legal before login too.
+    /// Respond [`crate::response::Untagged::Id`].
+    Id(Option<Vec<(String, Option<String>)>>),
+    Noop,
+    /// ENABLE was done by the session (RFC 5161); `condstore` when it is now in force and was not
+    /// before: respond HIGHESTMODSEQ if a mailbox is selected (RFC 7162 §3.1).
+    Enabled {
+        condstore: bool,
+    },
+    /// SELECT or EXAMINE.
+    Select(Select),
+    Create(Create),
+    Delete(MailboxName),
+    Rename(Rename),
+    Subscribe(MailboxName),
+    Unsubscribe(MailboxName),
+    List(List),
+    /// RFC 3501 §6.3.9.
+    Lsub(Lsub),
+    Namespace,
+    Status(Status),
+    /// Head of one message: accept with `Outcome::AppendAccept` (then `Step::Body` pieces), or
+    /// refuse with a tagged reply.
+    AppendBegin(Append),
+    /// All messages are here: commit, then the tagged reply.
+    AppendEnd,
+    /// The command broke off after `AppendBegin` was accepted: drop what was spooled and finish
+    /// with `Outcome::AppendAborted`; the session says why by itself.
+    AppendAbort,
+    GetQuota(String),
+    GetQuotaRoot(MailboxName),
+    /// RFC 2177. Sync, then finish with `Outcome::Idling`; while `session.is_idle()`, news may be
+    /// given with `respond` at any time between steps.
+    Idle,
+    /// DONE came. Sync, then the tagged reply.
+    IdleDone,
+
+    // With a mailbox selected.
+    /// RFC 3501 §6.4.1.
+    Check,
+    /// Expunges silently unless the mailbox is read-only, then leaves it.
+    Close,
+    Unselect,
+    /// `uids`: UID EXPUNGE (RFC 4315), only these.
+    Expunge {
+        uids: Option<SequenceSet>,
+    },
+    Search(Search),
+    Fetch(Fetch),
+    Store(Store),
+    Copy(Copy),
+    Move(Copy),
+}
+
+/// Full name in UTF-8, levels separated by '/', INBOX in capitals. Not empty, at most
+/// [`crate::limits::MAILBOX_NAME_BYTES_MAX`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct MailboxName(pub(crate) String);
+
+/// Whether numbers are uids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Numbering {
+    Sequence,
+    Uid,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+pub struct Login {
+    pub user: Vec<u8>,
+    pub password: Vec<u8>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+pub struct Auth {
+    /// Upper case, one of those offered.
+    pub mechanism: String,
+    /// Decoded initial response; `Some(vec![])` for `=` (RFC 4959).
+    pub initial: Option<Vec<u8>>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Select {
+    pub mailbox: MailboxName,
+    /// EXAMINE.
+    pub read_only: bool,
+    /// Asked for here; `session.condstore()` tells whether it is in force.
+    pub condstore: bool,
+    pub qresync: Option<Qresync>,
+}
+
+/// RFC 7162 §3.2.5.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Qresync {
+    pub uid_validity: u32,
+    pub modseq: u64,
+    pub known_uids: Option<SequenceSet>,
+    /// Sequence numbers and their uids, the same count of each.
+    pub sequence_match: Option<(SequenceSet, SequenceSet)>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Create {
+    /// Without a trailing separator.
+    pub mailbox: MailboxName,
+    /// RFC 6154 §3.
+    pub special_use: Vec<SpecialUse>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rename {
+    pub from: MailboxName,
+    pub to: MailboxName,
+}
+
+/// RFC 6154 §2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpecialUse {
+    All,
+    Archive,
+    Drafts,
+    Flagged,
+    Junk,
+    Sent,
+    Trash,
+    /// RFC 8457.
+    Important,
+}
+
+/// LIST, plain and extended (RFC 5258, RFC 9051 §6.3.9).
+#[derive(Clone, Debug, PartialEq)]
+pub struct List {
+    pub select: ListSelect,
+    /// The reference is already put in front. A plain LIST with an empty pattern has none and sets
+    /// `root`.
+    pub patterns: Vec<Pattern>,
+    /// `LIST "" ""`: respond the separator alone, [`crate::response::ListData::root`].
+    pub root: bool,
+    pub return_: ListReturn,
+    /// Written with selection options, several patterns or RETURN.
+    pub extended: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ListSelect {
+    pub subscribed: bool,
+    pub remote: bool,
+    pub recursive_match: bool,
+    pub special_use: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListReturn {
+    pub subscribed: bool,
+    pub children: bool,
+    pub special_use: bool,
+    /// RFC 5819.
+    pub status: Option<Vec<StatusItem>>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lsub {
+    pub pattern: Pattern,
+    pub root: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Status {
+    pub mailbox: MailboxName,
+    pub items: Vec<StatusItem>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatusItem {
+    Messages,
+    /// RFC 3501 only; answer 0.
+    Recent,
+    UidNext,
+    UidValidity,
+    Unseen,
+    Deleted,
+    /// RFC 8438.
+    Size,
+    HighestModSeq,
+    /// RFC 9208: DELETED-STORAGE.
+    DeletedStorage,
+    /// RFC 7889.
+    AppendLimit,
+    /// RFC 8474.
+    MailboxId,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Append {
+    pub mailbox: MailboxName,
+    /// 0 for the first message of the command (RFC 3502 allows more).
+    pub index: usize,
+    pub flags: FlagNames,
+    pub date: Option<DateTime>,
+    /// Bytes.
+    pub size: u64,
+    /// Sent as literal8: NUL is allowed (RFC 3516 §4.4).
+    pub binary: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Search {
+    pub numbering: Numbering,
+    /// `None`: no RETURN was written. The session prints by it; a handler needs it for `save`.
+    pub return_: Option<SearchReturn>,
+    /// All of these.
+    pub keys: Vec<SearchKey>,
+}
+
+impl Search {
+    /// The result is to be kept for `$` (RFC 5182).
+    pub fn saves(&self) -> bool {
+        self.return_.is_some_and(|return_| return_.save)
+    }
+}
+
+/// RFC 4731, RFC 5182. `RETURN ()` is `all`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SearchReturn {
+    pub min: bool,
+    pub max: bool,
+    pub all: bool,
+    pub count: bool,
+    pub save: bool,
+}
+
+/// RFC 9051 §6.4.4; RFC 3501's OLD, NEW and RECENT with `\Recent` never set; RFC 7162 MODSEQ; RFC
+/// 5032 OLDER and YOUNGER. Strings are UTF-8 as the client wrote them.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SearchKey {
+    All,
+    And(Vec<SearchKey>),
+    Or(Box<SearchKey>, Box<SearchKey>),
+    Not(Box<SearchKey>),
+    /// Sequence numbers.
+    Sequence(SequenceSet),
+    Uid(SequenceSet),
+    /// Every one of these is set.
+    Flag(crate::flag::SystemFlags),
+    Unflag(crate::flag::SystemFlags),
+    Keyword(String),
+    Unkeyword(String),
+    /// Never matches.
+    Recent,
+    /// Never matches.
+    New,
+    /// Always matches.
+    Old,
+    /// Internal date, its day in UTC, before this one.
+    Before(Date),
+    On(Date),
+    Since(Date),
+    /// Date header, zone disregarded.
+    SentBefore(Date),
+    SentOn(Date),
+    SentSince(Date),
+    /// RFC 8514.
+    SavedBefore(Date),
+    SavedOn(Date),
+    SavedSince(Date),
+    /// Internal date at least this many seconds ago.
+    Older(u32),
+    Younger(u32),
+    Larger(u64),
+    Smaller(u64),
+    /// Name and what it contains; empty: the field is there.
+    Header(String, String),
+    From(String),
+    To(String),
+    Cc(String),
+    Bcc(String),
+    Subject(String),
+    Body(String),
+    Text(String),
+    /// RFC 7162 §3.1.5: modseq at least this.
+    ModSeq(u64),
+}
+
+impl SearchKey {
+    /// Somewhere a MODSEQ key is used: the result carries the highest modseq (RFC 7162 §3.1.5).
+    pub fn uses_modseq(&self) -> bool {
+        match self {
+            SearchKey::ModSeq(_) => true,
+            SearchKey::And(keys) => keys.iter().any(SearchKey::uses_modseq),
+            SearchKey::Or(left, right) => left.uses_modseq() || right.uses_modseq(),
+            SearchKey::Not(key) => key.uses_modseq(),
+            _ => false,
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fetch {
+    pub numbering: Numbering,
+    pub set: SequenceSet,
+    /// Distinct, in the order written; UID first when [`Numbering::Uid`], MODSEQ last when
+    /// `changed_since` or the client asked for it.
+    pub items: Vec<FetchAttribute>,
+    pub changed_since: Option<u64>,
+    /// RFC 7162 §3.2.6; only with `changed_since` and QRESYNC.
+    pub vanished: bool,
+}
+
+impl Fetch {
+    /// Some item sets \Seen (unless the mailbox is read-only).
+    pub fn sets_seen(&self) -> bool {
+        self.items.iter().any(FetchAttribute::sets_seen)
+    }
+}
+
+/// One data item of FETCH.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FetchAttribute {
+    Uid,
+    Flags,
+    InternalDate,
+    Rfc822Size,
+    Envelope,
+    /// BODY without a section: no extension data.
+    Body,
+    BodyStructure,
+    ModSeq,
+    /// RFC 3501: as BODY[], answered under its own name.
+    Rfc822,
+    Rfc822Header,
+    Rfc822Text,
+    Section {
+        section: Section,
+        partial: Option<Partial>,
+        peek: bool,
+    },
+    /// Decoded content of a part (RFC 3516, RFC 9051 §6.4.5).
+    Binary {
+        part: Vec<u32>,
+        partial: Option<Partial>,
+        peek: bool,
+    },
+    BinarySize {
+        part: Vec<u32>,
+    },
+}
+
+impl FetchAttribute {
+    pub fn sets_seen(&self) -> bool {
+        match self {
+            FetchAttribute::Rfc822 | FetchAttribute::Rfc822Text => true,
+            FetchAttribute::Section { peek, .. } | FetchAttribute::Binary { peek, .. } => !peek,
+            _ => false,
+        }
+    }
+}
+
+/// `<offset.count>`; `count` is never 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Partial {
+    pub offset: u64,
+    pub count: u64,
+}
+
+impl Partial {
+    /// The bytes meant of content with `size` bytes; empty when it starts beyond the end.
+    pub fn range(self, size: u64) -> std::ops::Range<u64> {
+        let start = self.offset.min(size);
+        start..start.saturating_add(self.count).min(size)
+    }
+}
+
+/// What stands between the brackets of BODY[…].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// Empty: the message itself. Numbers start at 1.
+    pub part: Vec<u32>,
+    pub text: SectionText,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SectionText {
+    /// Nothing more: the whole message, or the content of the part.
+    All,
+    Header,
+    /// Names as written.
+    HeaderFields(Vec<String>),
+    HeaderFieldsNot(Vec<String>),
+    Text,
+    /// Never without a part.
+    Mime,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Store {
+    pub numbering: Numbering,
+    pub set: SequenceSet,
+    pub edit: FlagEdit,
+    pub silent: bool,
+    pub flags: FlagNames,
+    /// RFC 7162 §3.1.3.
+    pub unchanged_since: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlagEdit {
+    Add,
+    Remove,
+    Replace,
+}
+
+/// COPY and MOVE.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Copy {
+    pub numbering: Numbering,
+    pub set: SequenceSet,
+    pub mailbox: MailboxName,
+}
+
+impl MailboxName {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Login {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Login")
+            .field("user", &String::from_utf8_lossy(&self.user))
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Auth {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Auth")
+            .field("mechanism", &self.mechanism)
+            .finish_non_exhaustive()
+    }
+}

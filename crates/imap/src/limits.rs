@@ -1,0 +1,99 @@
+//! Every bound of this crate. What a peer can make us hold, before login and after it.
+
+/// What a peer may make the session hold or do; one set before login, one after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one line, literals apart.
+    pub line_bytes_max: usize,
+    /// Bytes of one literal that is kept in memory (APPEND's message is not).
+    pub literal_bytes_max: usize,
+    /// Bytes of one whole command, literals included.
+    pub command_bytes_max: usize,
+    /// Bytes of a refused non-synchronizing literal that are read and dropped; more closes.
+    pub skip_bytes_max: u64,
+    /// Commands that may fail to parse before the connection is closed.
+    pub bad_commands_max: u32,
+    /// Commands in all.
+    pub commands_max: u32,
+}
+
+/// Before login: enough for LOGIN with literals, ID and a SASL exchange (RFC 9051 §11.2).
+pub const BEFORE_LOGIN: Limits = Limits {
+    line_bytes_max: 8 << 10,
+    literal_bytes_max: 1 << 10,
+    command_bytes_max: 12 << 10,
+    skip_bytes_max: 64 << 10,
+    bad_commands_max: 5,
+    commands_max: 100,
+};
+
+/// After login. A line holds a sequence set that a client wrote number by number.
+pub const AFTER_LOGIN: Limits = Limits {
+    line_bytes_max: 512 << 10,
+    literal_bytes_max: 64 << 10,
+    command_bytes_max: 1 << 20,
+    skip_bytes_max: 256 << 20,
+    bad_commands_max: 50,
+    commands_max: u32::MAX,
+};
+
+/// RFC 7888 §5: the largest non-synchronizing literal under LITERAL-.
+pub const LITERAL_MINUS_BYTES_MAX: u64 = 4096;
+
+/// Logins that fail before the connection is closed.
+pub const LOGIN_FAILURES_MAX: u32 = 3;
+
+/// Bytes of a tag.
+pub const TAG_BYTES_MAX: usize = 64;
+
+/// Ranges of one sequence set.
+pub const SET_RANGES_MAX: usize = 64 << 10;
+
+/// Depth of parentheses, NOT and OR in SEARCH.
+pub const SEARCH_DEPTH_MAX: usize = 32;
+
+/// Keys of one SEARCH, at every depth together.
+pub const SEARCH_KEYS_MAX: usize = 1024;
+
+/// Items of one FETCH.
+pub const FETCH_ITEMS_MAX: usize = 256;
+
+/// Header names in one HEADER.FIELDS.
+pub const HEADER_NAMES_MAX: usize = 256;
+
+/// Numbers of a part, `1.2.3…`.
+pub const PART_DEPTH_MAX: usize = 64;
+
+/// Flags in one STORE or APPEND.
+pub const FLAGS_MAX: usize = 128;
+
+/// Bytes of a keyword.
+pub const KEYWORD_BYTES_MAX: usize = 128;
+
+/// Bytes of a mailbox name in UTF-8.
+pub const MAILBOX_NAME_BYTES_MAX: usize = 1024;
+
+/// Levels of a mailbox name.
+pub const MAILBOX_LEVELS_MAX: usize = 32;
+
+/// Patterns of one extended LIST.
+pub const LIST_PATTERNS_MAX: usize = 64;
+
+/// `*` and `%` in one LIST pattern.
+pub const LIST_WILDCARDS_MAX: usize = 32;
+
+/// RFC 2971 §3.3: at most 30 fields, names of 30 bytes, values of 1024.
+pub const ID_FIELDS_MAX: usize = 30;
+pub const ID_VALUE_BYTES_MAX: usize = 1024;
+
+/// Names in one ENABLE.
+pub const ENABLE_NAMES_MAX: usize = 32;
+
+/// Messages of one APPEND (RFC 3502).
+pub const APPEND_MESSAGES_MAX: usize = 1000;
+
+/// Output above which a handler is to flush before it says more.
+pub const OUTPUT_BYTES_SOFT: usize = 64 << 10;
+
+/// Stored ranges waiting above which a handler is to flush.
+pub const OUTPUT_STORED_SOFT: usize = 64;

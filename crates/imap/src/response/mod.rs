@@ -1,0 +1,355 @@
+//! Everything a handler may say, as meaning; printing is `print.rs`.
+//!
+//! A handler never writes protocol text: it gives [`Untagged`] data through `session.respond` and
+//! ends with an [`Outcome`]. What differs between IMAP4rev1, IMAP4rev2, CONDSTORE and QRESYNC
+//! (RECENT, SEARCH or ESEARCH, name encoding, MODSEQ and UID in FETCH) is decided by the session.
+
+use std::ops::Range;
+
+use crate::command::{Section, SpecialUse};
+use crate::flag::FlagList;
+use crate::set::Numbers;
+use crate::text::Text;
+
+/// RFC 9051 §7.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    Ok,
+    No,
+    Bad,
+}
+
+/// What is said at the end of a command, or untagged on the way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reply {
+    pub condition: Condition,
+    pub code: Option<Code>,
+    pub text: Text,
+}
+
+impl Reply {
+    pub const fn ok(text: Text) -> Self {
+        Reply {
+            condition: Condition::Ok,
+            code: None,
+            text,
+        }
+    }
+
+    pub const fn no(text: Text) -> Self {
+        Reply {
+            condition: Condition::No,
+            code: None,
+            text,
+        }
+    }
+
+    pub const fn bad(text: Text) -> Self {
+        Reply {
+            condition: Condition::Bad,
+            code: None,
+            text,
+        }
+    }
+
+    pub fn with(self, code: Code) -> Self {
+        Reply {
+            code: Some(code),
+            ..self
+        }
+    }
+}
+
+/// How a request ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// The tagged reply. For LOGIN and AUTHENTICATE, OK means logged in (the session adds the
+    /// CAPABILITY code); NO counts as a failed login. For SELECT, OK means selected and the session
+    /// adds READ-ONLY or READ-WRITE.
+    Done(Reply),
+    /// SELECT of a mailbox that can only be read.
+    SelectedReadOnly(Reply),
+    /// SASL: send this (it gets encoded) and wait for the answer.
+    Challenge(Vec<u8>),
+    /// To `AppendBegin` only: let the message come.
+    AppendAccept,
+    /// To `AppendAbort` only.
+    AppendAborted,
+    /// To `Idle` only: it goes on until DONE.
+    Idling,
+    /// BYE and close, whatever was asked.
+    Bye(Text),
+}
+
+impl From<Reply> for Outcome {
+    fn from(reply: Reply) -> Self {
+        Outcome::Done(reply)
+    }
+}
+
+/// Response codes of RFC 9051 §7.1 and the extensions.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Code {
+    Alert,
+    AlreadyExists,
+    AppendUid {
+        uid_validity: u32,
+        uids: Numbers,
+    },
+    AuthenticationFailed,
+    AuthorizationFailed,
+    /// Prints the charsets that are understood.
+    BadCharset,
+    Cannot,
+    /// The capabilities of the present phase.
+    Capability,
+    ClientBug,
+    Closed,
+    ContactAdmin,
+    /// Source and destination uids, pairwise.
+    CopyUid {
+        uid_validity: u32,
+        uids: Vec<(u32, u32)>,
+    },
+    Corruption,
+    Expired,
+    ExpungeIssued,
+    HasChildren,
+    HighestModSeq(u64),
+    InUse,
+    Limit,
+    /// RFC 8474.
+    MailboxId(String),
+    /// RFC 7162 §3.1.3: sequence numbers, or uids after a UID command.
+    Modified(Numbers),
+    NoModSeq,
+    NonExistent,
+    NoPerm,
+    /// RFC 5182.
+    NotSaved,
+    OverQuota,
+    Parse,
+    PrivacyRequired,
+    ReadOnly,
+    ReadWrite,
+    ServerBug,
+    /// RFC 7889 and RFC 4469.
+    TooBig,
+    TryCreate,
+    UidNext(u32),
+    UidNotSticky,
+    UidValidity(u32),
+    Unavailable,
+    UnknownCte,
+    Unseen(u32),
+    /// RFC 6154.
+    UseAttr,
+}
+
+/// One untagged response.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Untagged<'a> {
+    /// `* OK [code] text` and the like.
+    Reply(&'a Reply),
+    List(&'a ListData<'a>),
+    /// LSUB, RFC 3501 §7.2.3.
+    Lsub(&'a ListData<'a>),
+    Status(&'a StatusData<'a>),
+    /// All that SELECT and EXAMINE say before the tagged reply, RFC 9051 §6.3.2.
+    Selected(&'a SelectData<'a>),
+    /// The keywords of the selected mailbox, after a new one came: FLAGS and PERMANENTFLAGS.
+    Flags {
+        keywords: &'a [String],
+        read_only: bool,
+    },
+    Search(&'a SearchData<'a>),
+    Exists(u32),
+    Expunge(u32),
+    /// RFC 7162 §3.2.10. Uids.
+    Vanished {
+        earlier: bool,
+        uids: &'a Numbers,
+    },
+    /// Answer to FETCH: the items of one message, as asked and in the order asked.
+    Fetch {
+        sequence: u32,
+        items: &'a [FetchItem<'a>],
+    },
+    /// News of one message's flags, own or others'. The session adds UID (after UID commands and
+    /// under QRESYNC) and MODSEQ (under CONDSTORE).
+    FlagsChanged(FlagsChanged<'a>),
+    Namespace,
+    Id(&'a [(&'a str, &'a str)]),
+    Quota(&'a QuotaData<'a>),
+    QuotaRoot {
+        mailbox: &'a str,
+        roots: &'a [&'a str],
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FlagsChanged<'a> {
+    pub sequence: u32,
+    pub uid: u32,
+    pub modseq: u64,
+    pub flags: FlagList<'a>,
+    /// The client asked for .SILENT and knows the outcome: no FLAGS, and nothing at all without
+    /// CONDSTORE (RFC 7162 §3.1.3).
+    pub silent: bool,
+}
+
+/// One mailbox of LIST.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ListData<'a> {
+    /// UTF-8.
+    pub name: &'a str,
+    pub no_select: bool,
+    /// Implies that it can't be selected.
+    pub non_existent: bool,
+    pub no_inferiors: bool,
+    /// `None`: not said.
+    pub has_children: Option<bool>,
+    pub subscribed: bool,
+    pub special_use: &'a [SpecialUse],
+    /// RFC 5258 §3.5 CHILDINFO ("SUBSCRIBED").
+    pub child_subscribed: bool,
+    /// RFC 9051 §6.3.9.7; printed under IMAP4rev2 only.
+    pub old_name: Option<&'a str>,
+    /// The answer to `LIST "" ""`: `(\Noselect) "/" ""`; the rest is disregarded.
+    pub root: bool,
+}
+
+/// Answers in the order they are given; ask for them in the order of the command.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StatusData<'a> {
+    /// UTF-8.
+    pub mailbox: &'a str,
+    pub values: &'a [StatusValue<'a>],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum StatusValue<'a> {
+    Messages(u32),
+    Recent(u32),
+    UidNext(u32),
+    UidValidity(u32),
+    Unseen(u32),
+    Deleted(u32),
+    Size(u64),
+    HighestModSeq(u64),
+    /// Units of 1024 bytes.
+    DeletedStorage(u64),
+    /// `None`: NIL.
+    AppendLimit(Option<u64>),
+    MailboxId(&'a str),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SelectData<'a> {
+    /// UTF-8.
+    pub mailbox: &'a str,
+    pub special_use: &'a [SpecialUse],
+    pub exists: u32,
+    /// Sequence number of the first message without \Seen (IMAP4rev1 only).
+    pub first_unseen: Option<u32>,
+    pub keywords: &'a [String],
+    pub uid_validity: u32,
+    pub uid_next: u32,
+    pub highest_modseq: u64,
+    pub read_only: bool,
+}
+
+/// Matches; the session prints SEARCH or ESEARCH with what RETURN asked for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SearchData<'a> {
+    /// Sequence numbers, or uids after UID SEARCH.
+    pub matches: &'a Numbers,
+    /// The highest modseq of the matches, when a MODSEQ key was used and there are matches.
+    pub modseq: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct QuotaData<'a> {
+    pub root: &'a str,
+    pub resources: &'a [QuotaResource],
+}
+
+/// RFC 9208 §5.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QuotaResource {
+    /// Units of 1024 bytes.
+    Storage {
+        used: u64,
+        limit: u64,
+    },
+    Message {
+        used: u64,
+        limit: u64,
+    },
+}
+
+/// One item of a FETCH answer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum FetchItem<'a> {
+    Uid(u32),
+    Flags(FlagList<'a>),
+    /// Seconds since 1970.
+    InternalDate(i64),
+    Rfc822Size(u64),
+    ModSeq(u64),
+    /// Rendered by [`crate::structure`].
+    Envelope(&'a [u8]),
+    Body(&'a [u8]),
+    BodyStructure(&'a [u8]),
+    Rfc822(Data<'a>),
+    Rfc822Header(Data<'a>),
+    Rfc822Text(Data<'a>),
+    Section {
+        section: &'a Section,
+        /// Of the partial that was asked for.
+        offset: Option<u64>,
+        data: Data<'a>,
+    },
+    Binary {
+        part: &'a [u32],
+        offset: Option<u64>,
+        data: Data<'a>,
+        /// May hold NUL: printed as literal8.
+        nul: bool,
+    },
+    BinarySize {
+        part: &'a [u32],
+        size: u64,
+    },
+}
+
+/// Content of a message in an answer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Data<'a> {
+    /// There is no such part.
+    Nil,
+    /// One after the other, a single string for the client. No piece: the empty string.
+    Pieces(&'a [Piece<'a>]),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Piece<'a> {
+    Bytes(&'a [u8]),
+    Stored(Stored),
+}
+
+/// Bytes that the driver streams itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// What the driver gave to know the body again.
+    pub handle: u64,
+    /// Bytes of it. The length is announced to the client: exactly so many must follow.
+    pub range: Range<u64>,
+}
+
+/// Output, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    Bytes(Vec<u8>),
+    Stored(Stored),
+}
