@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::auth::Auth;
 use crate::config::{Config, Role};
+use crate::gate::{Gate, Place};
 use crate::server::StartError;
 use crate::tls::{Tls, TlsFacts};
 
@@ -24,6 +25,8 @@ pub struct Context {
     pub tls: Option<Arc<Tls>>,
     pub counters: Counters,
     pub shutdown: Shutdown,
+    pub gate: Gate,
+    sessions: AtomicU64,
 }
 
 impl Context {
@@ -40,10 +43,17 @@ impl Context {
             tls,
             counters: Counters::default(),
             shutdown: Shutdown::default(),
+            gate: Gate::new(config.limits.clone()),
+            sessions: AtomicU64::new(0),
             clock,
             store,
             config,
         }))
+    }
+
+    /// A name for the next session, unique in this process.
+    pub fn next_session(&self) -> SessionId {
+        SessionId(self.sessions.fetch_add(1, Ordering::Relaxed) + 1)
     }
 }
 
@@ -95,9 +105,22 @@ pub struct Peer {
     /// Set from the first byte on implicit-TLS listeners, by STARTTLS later; see
     /// [`crate::drive::Wire::peer`].
     pub tls: Option<Arc<TlsFacts>>,
+    /// Its place among the open connections; a login moves it to the roomier part.
+    pub place: Place,
 }
 
 impl Peer {
+    /// A peer that no gate counts, as transcripts need it.
+    pub fn new(session: SessionId, role: Role, address: PeerAddress) -> Self {
+        Peer {
+            session,
+            role,
+            address,
+            tls: None,
+            place: Place::default(),
+        }
+    }
+
     /// May a password cross this connection in the clear?
     pub fn is_private(&self, config: &Config) -> bool {
         self.tls.is_some() || (config.allow_insecure_plaintext && self.address.is_loopback())
@@ -141,6 +164,11 @@ impl Default for Shutdown {
 impl Shutdown {
     pub fn start(&self) {
         self.sender.send_replace(true);
+    }
+
+    /// Follows the switch.
+    pub fn subscribe(&self) -> watch::Receiver<bool> {
+        self.sender.subscribe()
     }
 
     pub fn started(&self) -> bool {

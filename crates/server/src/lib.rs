@@ -8,10 +8,12 @@
 //! What must never happen here: a password in a log line, a library's error text in a reply, a
 //! message acknowledged before its commit, a mailbox opened for anybody but its account.
 
+pub mod admin;
 pub mod auth;
 mod config;
 mod context;
 pub mod drive;
+pub mod gate;
 pub mod limits;
 mod listen;
 mod server;

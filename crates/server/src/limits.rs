@@ -19,3 +19,10 @@ pub const ACCEPT_PAUSE_FIRST: Duration = Duration::from_millis(10);
 pub const ACCEPT_PAUSE_LAST: Duration = Duration::from_secs(1);
 /// How often the certificate files are looked at.
 pub const CERTIFICATE_CHECK: Duration = Duration::from_secs(60);
+/// A farewell takes at most this long.
+pub const CLOSE: Duration = Duration::from_secs(5);
+/// IPv6 addresses are counted by this many leading bits: a host has at least that many to itself.
+pub const IPV6_PREFIX_BITS: u32 = 64;
+/// Between looks for work in the store, and between the steps of such work.
+pub const MAINTAIN_PAUSE: Duration = Duration::from_secs(60);
+pub const MAINTAIN_STEP_PAUSE: Duration = Duration::from_millis(200);

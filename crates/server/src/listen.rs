@@ -1,1 +1,231 @@
-//! Listeners: accept, limit, hand to a driver.
+//! Listeners: bind, accept, limit, hand to a driver. A session that panics ends alone.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::task::{Id, JoinError, JoinSet};
+
+use crate::config::{ListenAddress, Role};
+use crate::context::{Context, Counters, Peer, PeerAddress, SessionId};
+use crate::drive::Stream;
+use crate::gate::{Full, Place};
+use crate::limits;
+use crate::server::Bound;
+
+#[derive(Debug)]
+pub(crate) enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Listener {
+    pub(crate) fn bind(address: &ListenAddress) -> io::Result<(Listener, Bound)> {
+        match address {
+            ListenAddress::Tcp(address) => {
+                let listener = bind_tcp(*address)?;
+                let bound = listener.local_addr()?;
+                Ok((Listener::Tcp(listener), Bound::Tcp(bound)))
+            }
+            ListenAddress::Unix(path) => {
+                let listener = bind_unix(path)?;
+                Ok((Listener::Unix(listener), Bound::Unix(path.clone())))
+            }
+        }
+    }
+}
+
+impl Listener {
+    async fn accept(&self) -> io::Result<Accepted> {
+        match self {
+            Listener::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
+                Ok(Accepted::Tcp(stream, address))
+            }
+            Listener::Unix(listener) => Ok(Accepted::Unix(listener.accept().await?.0)),
+        }
+    }
+}
+
+enum Accepted {
+    Tcp(TcpStream, SocketAddr),
+    Unix(UnixStream),
+}
+
+impl Accepted {
+    fn address(&self) -> PeerAddress {
+        match self {
+            Accepted::Tcp(_, address) => PeerAddress::Tcp(*address),
+            Accepted::Unix(_) => PeerAddress::Unix,
+        }
+    }
+
+    /// A last word, if the socket takes it at once.
+    fn say(&self, bytes: &[u8]) {
+        let _ = match self {
+            Accepted::Tcp(stream, _) => stream.try_write(bytes),
+            Accepted::Unix(stream) => stream.try_write(bytes),
+        };
+    }
+}
+
+fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM.nonblocking().cloexec(),
+        Some(Protocol::TCP),
+    )?;
+    // A restart must not wait for the old connections to leave TIME_WAIT.
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(limits::LISTEN_BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+fn bind_unix(path: &Path) -> io::Result<UnixListener> {
+    // Only a socket that a former run left behind is removed, never another file.
+    if fs::symlink_metadata(path).is_ok_and(|data| data.file_type().is_socket()) {
+        fs::remove_file(path)?;
+    }
+    let listener = UnixListener::bind(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
+    Ok(listener)
+}
+
+/// Accepts until the server stops, then waits for the sessions; aborted after the configured time.
+pub(crate) async fn run(listener: Listener, role: Role, ctx: Arc<Context>) {
+    let mut sessions = Sessions::default();
+    let mut pause = limits::ACCEPT_PAUSE_FIRST;
+    loop {
+        tokio::select! {
+            biased;
+            () = ctx.shutdown.wait() => break,
+            Some(ended) = sessions.tasks.join_next_with_id() => sessions.ended(ended, &ctx),
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => {
+                    pause = limits::ACCEPT_PAUSE_FIRST;
+                    admit(accepted, role, &ctx, &mut sessions);
+                }
+                Err(error) => {
+                    // Out of descriptors, most likely: accepting again at once would spin.
+                    tracing::warn!(role = role.name(), %error, "accept failed");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(limits::ACCEPT_PAUSE_LAST);
+                }
+            },
+        }
+    }
+    drop(listener);
+    let finish = async {
+        while let Some(ended) = sessions.tasks.join_next_with_id().await {
+            sessions.ended(ended, &ctx);
+        }
+    };
+    if tokio::time::timeout(ctx.config.stop_wait, finish).await.is_err() {
+        tracing::warn!(
+            role = role.name(),
+            sessions = sessions.tasks.len(),
+            "sessions cut off by the stop"
+        );
+        sessions.tasks.shutdown().await;
+    }
+}
+
+fn admit(accepted: Accepted, role: Role, ctx: &Arc<Context>, sessions: &mut Sessions) {
+    let address = accepted.address();
+    let place = match ctx.gate.enter(address) {
+        Ok(place) => place,
+        Err(full) => {
+            refuse(full, role, address, ctx);
+            return accepted.say(refusal(role));
+        }
+    };
+    match accepted {
+        Accepted::Tcp(stream, _) => {
+            // Replies are small and waited for.
+            let _ = stream.set_nodelay(true);
+            sessions.start(stream, role, address, place, ctx);
+        }
+        Accepted::Unix(stream) => sessions.start(stream, role, address, place, ctx),
+    }
+}
+
+fn refuse(full: Full, role: Role, address: PeerAddress, ctx: &Context) {
+    Counters::add(&ctx.counters.refused_connections);
+    tracing::info!(role = role.name(), peer = %address, reason = full.reason(), "connection refused");
+}
+
+/// What a peer hears when there is no place for it. Under implicit TLS nothing can be said.
+fn refusal(role: Role) -> &'static [u8] {
+    match role {
+        Role::Smtp | Role::Submission | Role::Lmtp => {
+            b"421 4.7.0 Too many connections, try again later\r\n"
+        }
+        Role::Imap => b"* BYE [UNAVAILABLE] Too many connections, try again later\r\n",
+        Role::Pop3 => b"-ERR [SYS/TEMP] Too many connections, try again later\r\n",
+        Role::Submissions | Role::Imaps | Role::Pop3s => b"",
+    }
+}
+
+/// The sessions of one listener.
+#[derive(Default)]
+struct Sessions {
+    tasks: JoinSet<()>,
+    names: HashMap<Id, SessionId>,
+}
+
+impl Sessions {
+    fn start<S: Stream>(
+        &mut self,
+        stream: S,
+        role: Role,
+        address: PeerAddress,
+        place: Place,
+        ctx: &Arc<Context>,
+    ) {
+        let mut peer = Peer::new(ctx.next_session(), role, address);
+        peer.place = place;
+        tracing::info!(session = %peer.session, role = role.name(), peer = %address, "connected");
+        Counters::add(&ctx.counters.sessions);
+        ctx.counters.sessions_open.fetch_add(1, Ordering::Relaxed);
+        let session = peer.session;
+        let task = self.tasks.spawn(serve(stream, peer, Arc::clone(ctx)));
+        self.names.insert(task.id(), session);
+    }
+
+    fn ended(&mut self, ended: Result<(Id, ()), JoinError>, ctx: &Context) {
+        ctx.counters.sessions_open.fetch_sub(1, Ordering::Relaxed);
+        let id = match &ended {
+            Ok((id, ())) => *id,
+            Err(error) => error.id(),
+        };
+        let session = self.names.remove(&id).unwrap_or(SessionId(0));
+        match ended {
+            Err(error) if error.is_panic() => {
+                Counters::add(&ctx.counters.panics);
+                tracing::error!(%session, "the session ended in a panic: a bug, please report it");
+            }
+            _ => tracing::info!(%session, "ended"),
+        }
+    }
+}
+
+/// Each driver's state is boxed alone, so that an idle session of one protocol does not take the
+/// space of the largest.
+async fn serve<S: Stream>(stream: S, peer: Peer, ctx: Arc<Context>) {
+    match peer.role {
+        Role::Smtp | Role::Submission | Role::Submissions | Role::Lmtp => drop((stream, ctx)),
+        Role::Imap | Role::Imaps => drop((stream, ctx)),
+        Role::Pop3 | Role::Pop3s => drop((stream, ctx)),
+    }
+}

@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use facteur_store::Store;
+use tokio::task::JoinSet;
 
 use crate::config::{Config, ListenAddress, Role};
 use crate::context::Context;
+use crate::limits;
+use crate::listen::{self, Listener};
 use crate::tls::TlsError;
 
 #[derive(Debug, thiserror::Error)]
@@ -40,28 +43,45 @@ pub enum Bound {
 pub struct Server {}
 
 impl Server {
-    /// Binds every listener and serves. Needs a running multi-thread tokio runtime.
+    /// Binds every listener, then serves. Needs a tokio runtime. An error leaves nothing running.
     pub async fn start(config: Config, store: Store, seams: Seams) -> Result<Running, StartError> {
-        let _ = seams;
+        let Seams {} = seams;
         let ctx = Context::new(config, store)?;
-        let ports = ctx
-            .config
-            .listeners
-            .iter()
-            .map(|listen| match &listen.address {
-                ListenAddress::Tcp(address) => (listen.role, Bound::Tcp(*address)),
-                ListenAddress::Unix(path) => (listen.role, Bound::Unix(path.clone())),
-            })
-            .collect();
-        Ok(Running { ctx, ports })
+        let mut listeners = Vec::new();
+        for listen in &ctx.config.listeners {
+            if listen.role.is_implicit_tls() && ctx.tls.is_none() {
+                return Err(StartError::NoCertificate(listen.role));
+            }
+            let (listener, bound) =
+                Listener::bind(&listen.address).map_err(|source| StartError::Listen {
+                    role: listen.role,
+                    address: match &listen.address {
+                        ListenAddress::Tcp(address) => address.to_string(),
+                        ListenAddress::Unix(path) => path.display().to_string(),
+                    },
+                    source,
+                })?;
+            listeners.push((listen.role, listener, bound));
+        }
+        let mut tasks = JoinSet::new();
+        let mut ports = Vec::new();
+        for (role, listener, bound) in listeners {
+            tracing::info!(role = role.name(), address = ?bound, "listening");
+            tasks.spawn(listen::run(listener, role, Arc::clone(&ctx)));
+            ports.push((role, bound));
+        }
+        tasks.spawn(watch_certificates(Arc::clone(&ctx)));
+        tasks.spawn(maintain(Arc::clone(&ctx)));
+        Ok(Running { ctx, ports, tasks })
     }
 }
 
-/// A server at work. Dropping it without [`Running::stop`] leaves the tasks running.
+/// A server at work. Dropping it aborts everything; [`Running::stop`] is the way to end it.
 #[derive(Debug)]
 pub struct Running {
     ctx: Arc<Context>,
     pub ports: Vec<(Role, Bound)>,
+    tasks: JoinSet<()>,
 }
 
 impl Running {
@@ -79,12 +99,57 @@ impl Running {
 
     /// Reads the certificate files again; on an error the old ones stay.
     pub fn reload(&self) -> Result<(), StartError> {
+        if let Some(tls) = &self.ctx.tls {
+            tls.reload()?;
+        }
         Ok(())
     }
 
     /// No new connection, a farewell to the idle ones, a bounded wait for the others, then the
     /// store is closed.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) -> Result<(), facteur_store::Error> {
         self.ctx.shutdown.start();
+        while self.tasks.join_next().await.is_some() {}
+        for (_, bound) in &self.ports {
+            if let Bound::Unix(path) = bound {
+                let _ = std::fs::remove_file(path);
+            }
+        }
+        self.ctx.store.close().await
+    }
+}
+
+/// Takes up renewed certificates without a stop.
+async fn watch_certificates(ctx: Arc<Context>) {
+    let Some(tls) = &ctx.tls else { return };
+    loop {
+        tokio::select! {
+            () = ctx.shutdown.wait() => return,
+            () = tokio::time::sleep(limits::CERTIFICATE_CHECK) => {}
+        }
+        match tls.reload_if_changed() {
+            Ok(true) => tracing::info!("certificates reloaded"),
+            Ok(false) => {}
+            Err(error) => tracing::error!(%error, "the new certificates can't be used, the old ones stay"),
+        }
+    }
+}
+
+/// Gives the store's care its time, a step now and then.
+async fn maintain(ctx: Arc<Context>) {
+    let mut pause = limits::MAINTAIN_PAUSE;
+    loop {
+        tokio::select! {
+            () = ctx.shutdown.wait() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+        pause = match ctx.store.maintain().await {
+            Ok(true) => limits::MAINTAIN_STEP_PAUSE,
+            Ok(false) => limits::MAINTAIN_PAUSE,
+            Err(error) => {
+                tracing::error!(%error, "the store's maintenance failed");
+                limits::MAINTAIN_PAUSE
+            }
+        };
     }
 }
