@@ -1,0 +1,128 @@
+//! Addresses that lead elsewhere: to one account (then they are that person's, who may send as them),
+//! or to several addresses, local or not.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, put};
+use facteur_store::{AddressTarget, Store};
+use serde::{Deserialize, Serialize};
+
+use super::accounts::{find_account, primary_address};
+use super::error::{ApiError, Code};
+use super::extract::{Json, Path};
+use super::limits::ALIAS_TARGETS_MAX;
+use super::names::normalise_address;
+use super::{Answer, State, blocking};
+use crate::Context;
+
+#[derive(Serialize)]
+struct AliasView {
+    address: String,
+    targets: Vec<String>,
+    /// The address is one account's own: that person may send as it.
+    own: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Targets {
+    targets: Vec<String>,
+}
+
+pub(super) fn routes() -> Router<Arc<Context>> {
+    Router::new()
+        .route("/v1/aliases", get(list))
+        .route("/v1/aliases/{address}", put(set).delete(remove))
+}
+
+async fn list(context: State) -> Answer<Vec<AliasView>> {
+    let context = Arc::clone(&context);
+    let aliases = blocking(move || {
+        let mut aliases = Vec::new();
+        for (address, target) in context.store.addresses()? {
+            if let Some(alias) = view(&context.store, address, target)? {
+                aliases.push(alias);
+            }
+        }
+        Ok(aliases)
+    });
+    Ok(axum::Json(aliases.await?))
+}
+
+async fn set(
+    context: State,
+    Path(address): Path<String>,
+    Json(new): Json<Targets>,
+) -> Answer<AliasView> {
+    let address = normalised(&address)?;
+    if new.targets.is_empty() || new.targets.len() > ALIAS_TARGETS_MAX {
+        return Err(ApiError::new(Code::BadRequest)
+            .because(format!("an alias has 1 to {ALIAS_TARGETS_MAX} targets")));
+    }
+    refuse_account(&context.store, &address)?;
+    let targets: Vec<String> = new
+        .targets
+        .iter()
+        .map(|target| normalised(target))
+        .collect::<Result<_, _>>()?;
+    let target = match targets.as_slice() {
+        [only] => match find_account(&context.store, only) {
+            Ok(account) if account.removed.is_none() => AddressTarget::Account(account.id),
+            _ => AddressTarget::Alias(targets),
+        },
+        _ => AddressTarget::Alias(targets),
+    };
+    context.store.set_address(&address, target.clone()).await?;
+    let alias = view(&context.store, address, target)?;
+    alias
+        .map(axum::Json)
+        .ok_or_else(|| ApiError::new(Code::Internal))
+}
+
+async fn remove(context: State, Path(address): Path<String>) -> Answer<AliasView> {
+    let address = normalised(&address)?;
+    refuse_account(&context.store, &address)?;
+    let target = context.store.address(&address)?;
+    let target = target.ok_or_else(|| ApiError::new(Code::NoSuchAddress))?;
+    let alias = view(&context.store, address.clone(), target)?;
+    context.store.remove_address(&address).await?;
+    alias
+        .map(axum::Json)
+        .ok_or_else(|| ApiError::new(Code::Internal))
+}
+
+/// An account's own address must keep leading to the account, a removed one's too.
+fn refuse_account(store: &Store, address: &str) -> Result<(), ApiError> {
+    match find_account(store, address) {
+        Ok(account) if account.address == address => Err(ApiError::new(Code::NotAnAlias)),
+        _ => Ok(()),
+    }
+}
+
+fn normalised(text: &str) -> Result<String, ApiError> {
+    normalise_address(text).ok_or_else(|| ApiError::new(Code::BadAddress).because(text))
+}
+
+/// `None`: the address is an account's own primary one.
+fn view(
+    store: &Store,
+    address: String,
+    target: AddressTarget,
+) -> Result<Option<AliasView>, ApiError> {
+    let (targets, own) = match target {
+        AddressTarget::Alias(targets) => (targets, false),
+        AddressTarget::Account(id) => {
+            let primary = primary_address(store, id)?;
+            if primary.as_ref() == Some(&address) {
+                return Ok(None);
+            }
+            (primary.into_iter().collect(), true)
+        }
+    };
+    Ok(Some(AliasView {
+        address,
+        targets,
+        own,
+    }))
+}

@@ -1,0 +1,107 @@
+//! Domains that are ours.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{delete, get, put};
+use facteur_store::Domain;
+use serde::{Deserialize, Serialize};
+
+use super::accounts::{find_account, primary_address};
+use super::error::{ApiError, Code};
+use super::extract::{Json, Path};
+use super::names::{normalise_address, normalise_domain};
+use super::{Answer, State, blocking, rfc3339};
+use crate::Context;
+
+#[derive(Serialize)]
+struct DomainView {
+    name: String,
+    /// Address of the account that gets mail for unknown local parts.
+    catch_all: Option<String>,
+    created: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewDomain {
+    name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CatchAll {
+    /// `null`: unknown local parts are refused.
+    account: Option<String>,
+}
+
+pub(super) fn routes() -> Router<Arc<Context>> {
+    Router::new()
+        .route("/v1/domains", get(list).post(add))
+        .route("/v1/domains/{name}", delete(remove))
+        .route("/v1/domains/{name}/catch-all", put(catch_all))
+}
+
+async fn list(context: State) -> Answer<Vec<DomainView>> {
+    let context = Arc::clone(&context);
+    let domains = blocking(move || {
+        let domains = context.store.domains()?;
+        domains
+            .into_iter()
+            .map(|domain| view(&context, domain))
+            .collect()
+    });
+    Ok(axum::Json(domains.await?))
+}
+
+async fn add(context: State, Json(new): Json<NewDomain>) -> Answer<DomainView> {
+    let name = domain_name(&new.name)?;
+    context.store.create_domain(&name).await?;
+    one(&context, &name)
+}
+
+async fn remove(context: State, Path(name): Path<String>) -> Answer<DomainView> {
+    let name = domain_name(&name)?;
+    let gone = one(&context, &name)?;
+    context.store.remove_domain(&name).await?;
+    Ok(gone)
+}
+
+async fn catch_all(
+    context: State,
+    Path(name): Path<String>,
+    Json(to): Json<CatchAll>,
+) -> Answer<DomainView> {
+    let name = domain_name(&name)?;
+    let account = match to.account {
+        Some(address) => {
+            let address =
+                normalise_address(&address).ok_or_else(|| ApiError::new(Code::BadAddress))?;
+            Some(find_account(&context.store, &address)?.id)
+        }
+        None => None,
+    };
+    context.store.set_catch_all(&name, account).await?;
+    one(&context, &name)
+}
+
+fn domain_name(text: &str) -> Result<String, ApiError> {
+    normalise_domain(text).ok_or_else(|| ApiError::new(Code::BadDomain))
+}
+
+fn one(context: &Context, name: &str) -> Answer<DomainView> {
+    let domain = context.store.domain(name)?;
+    let domain = domain.ok_or_else(|| ApiError::new(Code::NoSuchDomain))?;
+    view(context, domain).map(axum::Json)
+}
+
+fn view(context: &Context, domain: Domain) -> Result<DomainView, ApiError> {
+    Ok(DomainView {
+        name: domain.name,
+        catch_all: match domain.catch_all {
+            Some(account) => primary_address(&context.store, account)?,
+            None => None,
+        },
+        created: rfc3339(domain.created),
+    })
+}

@@ -1,0 +1,15 @@
+//! Bounds of the admin interface.
+
+/// A request's JSON text.
+pub(super) const BODY_BYTES_MAX: usize = 64 * 1024;
+/// An answer's JSON text, when it is asked in the same process.
+pub(super) const RESPONSE_BYTES_MAX: usize = 256 << 20;
+pub(super) const PASSWORD_CHARS_MIN: usize = 8;
+pub(super) const PASSWORD_CHARS_MAX: usize = 256;
+pub(super) const ALIAS_TARGETS_MAX: usize = 500;
+/// Queue entries of one page.
+pub(super) const QUEUE_PAGE_MAX: usize = 500;
+/// Deleted messages shown at once, the newest.
+pub(super) const TOMBSTONES_MAX: usize = 1_000;
+/// Ranges of a uid set.
+pub(super) const UID_RANGES_MAX: usize = 10_000;

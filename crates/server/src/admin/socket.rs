@@ -1,0 +1,40 @@
+//! The Unix socket. It appears under its name only when its mode is set, so that there is no moment
+//! in which others may connect.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::net::UnixListener;
+
+use crate::Context;
+
+/// Makes the socket with mode 0600; one that a dead server left is replaced. The caller holds the
+/// store's lock, so no living server owns it.
+pub fn listen(path: &Path) -> io::Result<UnixListener> {
+    let new = path.with_extension("new");
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&new)?;
+    fs::set_permissions(&new, Permissions::from_mode(0o600))?;
+    fs::rename(&new, path)?;
+    Ok(listener)
+}
+
+/// Serves until the server stops, then removes the socket.
+pub async fn serve(listener: UnixListener, path: &Path, context: Arc<Context>) {
+    let shutdown = context.shutdown.clone();
+    let router = super::router(context);
+    let served = axum::serve(listener, router)
+        .with_graceful_shutdown(async move { shutdown.wait().await })
+        .await;
+    if let Err(error) = served {
+        tracing::error!(%error, "the admin socket failed");
+    }
+    // Gone already is as good.
+    let _ = fs::remove_file(path);
+}
