@@ -7,6 +7,7 @@ use std::sync::Arc;
 use facteur_store::Store;
 use tokio::task::JoinSet;
 
+use crate::admin;
 use crate::config::{Config, ListenAddress, Role};
 use crate::context::Context;
 use crate::limits;
@@ -19,6 +20,11 @@ pub enum StartError {
     Listen {
         role: Role,
         address: String,
+        source: std::io::Error,
+    },
+    #[error("the admin socket can't be made at {path}: {source}")]
+    Admin {
+        path: String,
         source: std::io::Error,
     },
     #[error(transparent)]
@@ -63,12 +69,23 @@ impl Server {
                 })?;
             listeners.push((listen.role, listener, bound));
         }
+        let admin_socket = ctx.config.admin_socket.clone();
+        let admin = match &admin_socket {
+            Some(path) => Some(admin::listen(path).map_err(|source| StartError::Admin {
+                path: path.display().to_string(),
+                source,
+            })?),
+            None => None,
+        };
         let mut tasks = JoinSet::new();
         let mut ports = Vec::new();
         for (role, listener, bound) in listeners {
             tracing::info!(role = role.name(), address = ?bound, "listening");
             tasks.spawn(listen::run(listener, role, Arc::clone(&ctx)));
             ports.push((role, bound));
+        }
+        if let (Some(listener), Some(path)) = (admin, admin_socket) {
+            tasks.spawn(admin::serve(listener, path, Arc::clone(&ctx)));
         }
         tasks.spawn(watch_certificates(Arc::clone(&ctx)));
         tasks.spawn(maintain(Arc::clone(&ctx)));

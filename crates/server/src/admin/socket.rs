@@ -4,7 +4,7 @@
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::net::UnixListener;
@@ -26,7 +26,7 @@ pub fn listen(path: &Path) -> io::Result<UnixListener> {
 }
 
 /// Serves until the server stops, then removes the socket.
-pub async fn serve(listener: UnixListener, path: &Path, context: Arc<Context>) {
+pub async fn serve(listener: UnixListener, path: PathBuf, context: Arc<Context>) {
     let shutdown = context.shutdown.clone();
     let router = super::router(context);
     let served = axum::serve(listener, router)
