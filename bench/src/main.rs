@@ -1,0 +1,90 @@
+//! One command starts Facteur and Debian's Postfix with Dovecot, gives both the same work in turn
+//! and prints a table with the ratios of this run.
+//!
+//! `cargo run --release -p facteur-bench -- [--messages N] [--seconds N] [--only facteur|debian] [--facteur PROGRAM] [--directory DIR]`
+
+mod client;
+mod measure;
+mod peer;
+mod raw;
+mod work;
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::peer::Peer;
+use crate::work::Load;
+
+struct Options {
+    messages: u32,
+    seconds: u64,
+    only: Option<String>,
+    facteur: PathBuf,
+    directory: Option<PathBuf>,
+}
+
+fn options() -> Result<Options> {
+    let mut options = Options {
+        messages: 100_000,
+        seconds: 5,
+        only: None,
+        facteur: std::env::current_exe()?.with_file_name("facteur"),
+        directory: None,
+    };
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().context("an option lacks its value");
+        match argument.as_str() {
+            "--messages" => options.messages = value()?.parse()?,
+            "--seconds" => options.seconds = value()?.parse()?,
+            "--only" => options.only = Some(value()?),
+            "--facteur" => options.facteur = value()?.into(),
+            "--directory" => options.directory = Some(value()?.into()),
+            other => bail!("unknown option {other}; see the head of bench/src/main.rs"),
+        }
+    }
+    Ok(options)
+}
+
+#[expect(clippy::print_stderr, reason = "a command-line program")]
+fn main() -> Result<()> {
+    let options = options()?;
+    let base = match &options.directory {
+        Some(directory) => tempfile::tempdir_in(directory)?,
+        None => tempfile::tempdir()?,
+    };
+    // Other users' daemons must get through to their own directories.
+    std::fs::set_permissions(base.path(), std::fs::Permissions::from_mode(0o755))?;
+    let load = Load {
+        time: Duration::from_secs(options.seconds),
+        messages: options.messages,
+    };
+
+    let mut columns = Vec::new();
+    let wanted = |name| options.only.as_deref().is_none_or(|only| only == name);
+    if wanted("facteur") {
+        eprintln!("bench: Facteur");
+        let home = base.path().join("facteur");
+        std::fs::create_dir_all(&home)?;
+        columns.push((
+            "Facteur",
+            work::measure(&|_| Peer::facteur(&options.facteur, &home), load)?,
+        ));
+    }
+    if wanted("debian") {
+        eprintln!("bench: Postfix with Dovecot");
+        let home = base.path().join("debian");
+        std::fs::create_dir_all(&home)?;
+        columns.push((
+            "Postfix+Dovecot",
+            work::measure(&|fill| Peer::debian(&home, fill), load)?,
+        ));
+    }
+    eprintln!("bench: raw journal");
+    let raw = work::raw_rows(base.path(), load.time)?;
+    work::print_table(&columns, &raw);
+    Ok(())
+}

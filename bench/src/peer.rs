@@ -1,0 +1,296 @@
+//! The servers under measurement: Facteur, and Debian's Postfix with Dovecot (mdbox), each in a
+//! directory of its own on loopback ports.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use rustls::ClientConfig;
+
+use crate::client::{Connection, tls_config};
+
+pub const USER: &str = "alice@example.test";
+
+pub struct Peer {
+    pub smtp: u16,
+    pub imap: u16,
+    pub imaps: u16,
+    pub pop3: u16,
+    pub password: String,
+    pub tls: Arc<ClientConfig>,
+    pub start_seconds: f64,
+    kind: Kind,
+}
+
+enum Kind {
+    Facteur { process: Child },
+    Debian(Debian),
+}
+
+struct Debian {
+    directory: PathBuf,
+    dovecot: Child,
+}
+
+impl Peer {
+    #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+    pub fn facteur(binary: &Path, directory: &Path) -> Result<Self> {
+        let offset = 31000;
+        let start = Instant::now();
+        let mut process = Command::new(binary)
+            .args(["demo", "--json", "--empty", "--insecure-plaintext"])
+            .args(["--port-offset", &offset.to_string()])
+            .arg("--data")
+            .arg(directory.join("data"))
+            .stdout(Stdio::piped())
+            .stderr(fs::File::create(directory.join("log"))?)
+            .spawn()?;
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().context("no output")?).read_line(&mut line)?;
+        let start_seconds = start.elapsed().as_secs_f64();
+        let info: serde_json::Value = serde_json::from_str(&line).context("the demo's object")?;
+        let account = info["accounts"]
+            .as_array()
+            .and_then(|all| all.iter().find(|account| account["address"] == USER))
+            .context("no account")?;
+        Ok(Peer {
+            smtp: offset + 25,
+            imap: offset + 143,
+            imaps: offset + 993,
+            pop3: offset + 110,
+            password: account["password"]
+                .as_str()
+                .context("no password")?
+                .to_owned(),
+            tls: tls_config(info["ca"].as_str().context("no ca")?)?,
+            start_seconds,
+            kind: Kind::Facteur { process },
+        })
+    }
+
+    /// `fill`: without flushes, to make a large mailbox quickly.
+    #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+    pub fn debian(directory: &Path, fill: bool) -> Result<Self> {
+        let ports = Ports {
+            smtp: 32025,
+            imap: 32143,
+            imaps: 32993,
+            pop3: 32110,
+        };
+        let password = "secret";
+        let first = !directory.join("cert.pem").exists();
+        if first {
+            debian_layout(directory, password)?;
+        }
+        fs::write(
+            directory.join("dovecot.conf"),
+            dovecot_configuration(directory, &ports, fill),
+        )?;
+        postfix_configuration(directory, &ports)?;
+        let start = Instant::now();
+        // Postfix makes the directory that Dovecot's LMTP socket lies in.
+        let started = Command::new("postfix")
+            .arg("-c")
+            .arg(directory.join("postfix"))
+            .arg("start")
+            .output()?;
+        ensure!(
+            started.status.success(),
+            "postfix: {}",
+            String::from_utf8_lossy(&started.stderr)
+        );
+        let dovecot = Command::new("dovecot")
+            .args(["-F", "-c"])
+            .arg(directory.join("dovecot.conf"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("dovecot")?;
+        for port in [ports.smtp, ports.imap, ports.imaps, ports.pop3] {
+            wait_for_port(port)?;
+        }
+        Ok(Peer {
+            smtp: ports.smtp,
+            imap: ports.imap,
+            imaps: ports.imaps,
+            pop3: ports.pop3,
+            password: password.to_owned(),
+            tls: tls_config(&directory.join("cert.pem").to_string_lossy())?,
+            start_seconds: start.elapsed().as_secs_f64(),
+            kind: Kind::Debian(Debian {
+                directory: directory.to_owned(),
+                dovecot,
+            }),
+        })
+    }
+
+    /// Process ids whose trees are the server.
+    pub fn roots(&self) -> Result<Vec<u32>> {
+        match &self.kind {
+            Kind::Facteur { process } => Ok(vec![process.id()]),
+            Kind::Debian(debian) => {
+                let pid = fs::read_to_string(debian.directory.join("spool/pid/master.pid"))?;
+                Ok(vec![debian.dovecot.id(), pid.trim().parse()?])
+            }
+        }
+    }
+
+    pub fn imap(&self) -> Result<Connection> {
+        let mut connection = Connection::open(self.imap, None)?;
+        connection.imap_login(USER, &self.password)?;
+        Ok(connection)
+    }
+
+    pub fn stop(self) -> Result<()> {
+        match self.kind {
+            Kind::Facteur { mut process } => {
+                terminate(process.id())?;
+                process.wait()?;
+            }
+            Kind::Debian(mut debian) => {
+                Command::new("postfix")
+                    .arg("-c")
+                    .arg(debian.directory.join("postfix"))
+                    .arg("stop")
+                    .output()?;
+                terminate(debian.dovecot.id())?;
+                debian.dovecot.wait()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn terminate(pid: u32) -> Result<()> {
+    let pid = i32::try_from(pid)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw)
+        .context("no such process")?;
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
+    Ok(())
+}
+
+struct Ports {
+    smtp: u16,
+    imap: u16,
+    imaps: u16,
+    pop3: u16,
+}
+
+fn wait_for_port(port: u16) -> Result<()> {
+    for _ in 0..3000 {
+        if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+            return Ok(());
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    bail!("nothing listens on port {port}")
+}
+
+fn debian_layout(directory: &Path, password: &str) -> Result<()> {
+    for name in ["run", "mail", "spool", "lib", "postfix"] {
+        fs::create_dir_all(directory.join(name))?;
+    }
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o755))?;
+    run(Command::new("chown")
+        .args(["-R", "nobody:nogroup"])
+        .arg(directory.join("mail")))?;
+    run(Command::new("chown")
+        .arg("postfix")
+        .arg(directory.join("lib")))?;
+    run(Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=localhost",
+        ])
+        .args([
+            "-addext",
+            "subjectAltName=DNS:localhost",
+            "-addext",
+            "basicConstraints=critical,CA:FALSE",
+        ])
+        .arg("-keyout")
+        .arg(directory.join("key.pem"))
+        .arg("-out")
+        .arg(directory.join("cert.pem")))?;
+    let hash = Command::new("doveadm")
+        .args(["pw", "-s", "BLF-CRYPT", "-r", "10", "-p", password])
+        .output()?;
+    let hash = String::from_utf8(hash.stdout)?;
+    fs::write(
+        directory.join("passwd"),
+        format!("{USER}:{}\n", hash.trim()),
+    )?;
+    Ok(())
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let output = command.output()?;
+    ensure!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(())
+}
+
+fn dovecot_configuration(directory: &Path, ports: &Ports, fill: bool) -> String {
+    let at = directory.display();
+    let fsync = if fill { "never" } else { "optimized" };
+    format!(
+        "base_dir = {at}/run\nlog_path = {at}/dovecot.log\nprotocols = imap pop3 lmtp\nlisten = 127.0.0.1\n\
+         ssl = yes\nssl_cert = <{at}/cert.pem\nssl_key = <{at}/key.pem\ndisable_plaintext_auth = no\n\
+         mail_location = mdbox:{at}/mail/%u\nmail_uid = nobody\nmail_gid = nogroup\nfirst_valid_uid = 1\n\
+         first_valid_gid = 1\nmail_fsync = {fsync}\nmdbox_rotate_size = 64M\nauth_cache_size = 1M\n\
+         default_internal_user = dovecot\ndefault_login_user = dovenull\n\
+         mail_max_userip_connections = 0\ndefault_client_limit = 20000\ndefault_process_limit = 4000\n\
+         passdb {{\n driver = passwd-file\n args = {at}/passwd\n}}\n\
+         userdb {{\n driver = static\n args = uid=nobody gid=nogroup home={at}/mail/%u\n}}\n\
+         service imap-login {{\n inet_listener imap {{\n  port = {}\n }}\n inet_listener imaps {{\n  port = {}\n  ssl = yes\n }}\n}}\n\
+         service pop3-login {{\n inet_listener pop3 {{\n  port = {}\n }}\n inet_listener pop3s {{\n  port = 0\n }}\n}}\n\
+         service lmtp {{\n unix_listener {at}/spool/private/dovecot-lmtp {{\n  mode = 0666\n }}\n}}\n\
+         service imap {{\n process_limit = 4000\n}}\nservice stats {{\n unix_listener stats-writer {{\n  mode = 0666\n }}\n}}\n",
+        ports.imap, ports.imaps, ports.pop3
+    )
+}
+
+fn postfix_configuration(directory: &Path, ports: &Ports) -> Result<()> {
+    let at = directory.display();
+    fs::write(
+        directory.join("postfix/main.cf"),
+        format!(
+            "compatibility_level = 3.6\nqueue_directory = {at}/spool\ndata_directory = {at}/lib\n\
+             myhostname = mx.example.test\nmydestination =\nmynetworks = 127.0.0.0/8\n\
+             inet_interfaces = 127.0.0.1\ninet_protocols = ipv4\nvirtual_mailbox_domains = example.test\n\
+             virtual_transport = lmtp:unix:private/dovecot-lmtp\nvirtual_mailbox_maps = static:all\n\
+             alias_maps =\nalias_database =\nlocal_recipient_maps =\nsmtp_dns_support_level = disabled\n\
+             maillog_file = {at}/postfix.log\nmaillog_file_prefixes = {at}\n\
+             smtpd_client_connection_count_limit = 0\nlmtp_connection_cache_on_demand = yes\n"
+        ),
+    )?;
+    let services = format!(
+        "127.0.0.1:{} inet n - n - 200 smtpd\ncleanup unix n - n - 0 cleanup\n\
+         qmgr unix n - n 300 1 qmgr\nrewrite unix - - n - - trivial-rewrite\n\
+         bounce unix - - n - 0 bounce\ndefer unix - - n - 0 bounce\ntrace unix - - n - 0 bounce\n\
+         verify unix - - n - 1 verify\nflush unix n - n 1000? 0 flush\nproxymap unix - - n - - proxymap\n\
+         error unix - - n - - error\nretry unix - - n - - error\nlmtp unix - - n - - lmtp\n\
+         smtp unix - - n - - smtp\nanvil unix - - n - 1 anvil\nscache unix - - n - 1 scache\n\
+         tlsmgr unix - - n 1000? 1 tlsmgr\npostlog unix-dgram n - n - 1 postlogd\n",
+        ports.smtp
+    );
+    fs::write(directory.join("postfix/master.cf"), services)?;
+    Ok(())
+}

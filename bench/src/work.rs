@@ -1,0 +1,430 @@
+//! The work that both servers get, and the table of what it took.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow};
+
+use crate::client::Connection;
+use crate::measure::{Meter, memory_bytes};
+use crate::peer::{Peer, USER};
+use crate::raw;
+
+#[derive(Clone, Copy)]
+pub struct Load {
+    /// How long each timed load sends.
+    pub time: Duration,
+    /// Size of the large mailbox.
+    pub messages: u32,
+}
+
+/// Which way is better.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Better {
+    More,
+    Less,
+}
+
+pub struct Row {
+    pub name: String,
+    pub value: f64,
+    pub unit: &'static str,
+    pub better: Better,
+}
+
+type Start<'a> = &'a dyn Fn(bool) -> Result<Peer>;
+
+const KIB: usize = 1024;
+
+/// Everything, on a fresh server.
+pub fn measure(start: Start<'_>, load: Load) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    start_rows(start, &mut rows)?;
+    // The large mailbox is made without flushes where the server allows it, then all is measured
+    // with its durable defaults.
+    let peer = start(true)?;
+    fill(&peer, load.messages)?;
+    peer.stop()?;
+    let peer = start(false)?;
+    mailbox_rows(&peer, load.messages, &mut rows)?;
+    pop3_rows(&peer, &mut rows)?;
+    delivery_rows(&peer, load.time, &mut rows)?;
+    append_rows(&peer, load.time, &mut rows)?;
+    login_rows(&peer, load.time, &mut rows)?;
+    idle_rows(&peer, &mut rows)?;
+    peer.stop()?;
+    Ok(rows)
+}
+
+fn push(rows: &mut Vec<Row>, name: &str, value: f64, unit: &'static str, better: Better) {
+    rows.push(Row {
+        name: name.to_owned(),
+        value,
+        unit,
+        better,
+    });
+}
+
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn start_rows(start: Start<'_>, rows: &mut Vec<Row>) -> Result<()> {
+    start(false)?.stop()?;
+    let peer = start(false)?;
+    push(
+        rows,
+        "start to listening",
+        peer.start_seconds * 1000.0,
+        "ms",
+        Better::Less,
+    );
+    let memory = memory_bytes(&peer.roots()?)?;
+    push(
+        rows,
+        "memory, empty server",
+        memory as f64 / 1048576.0,
+        "MiB",
+        Better::Less,
+    );
+    peer.stop()
+}
+
+/// A message that does not compress to nothing: text of pseudo-random words.
+fn message(size: usize, seed: u64) -> Vec<u8> {
+    let mut text = format!(
+        "From: Bench <bench@elsewhere.test>\r\nTo: <{USER}>\r\nSubject: load {seed}\r\n\
+         Date: Sun, 22 Nov 2026 10:00:00 +0000\r\nMessage-ID: <{seed}.{size}@elsewhere.test>\r\n\r\n"
+    )
+    .into_bytes();
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut column = 0;
+    while text.len() < size {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        let letter = match state % 7 {
+            0 => b' ',
+            _ => b'a' + ((state >> 8) % 26) as u8,
+        };
+        text.push(letter);
+        column += 1;
+        if column == 72 {
+            text.extend_from_slice(b"\r\n");
+            column = 0;
+        }
+    }
+    text.extend_from_slice(b"\r\n");
+    text
+}
+
+/// Runs `session` in threads until the time is over; gives how often it was done and in what time.
+fn timed(
+    sessions: usize,
+    time: Duration,
+    session: impl Fn(usize, &dyn Fn() -> bool) -> Result<u64> + Sync,
+) -> Result<(u64, Instant)> {
+    let start = now();
+    let total = AtomicU64::new(0);
+    let failed = thread::scope(|scope| {
+        let workers: Vec<_> = (0..sessions)
+            .map(|number| {
+                let (session, total) = (&session, &total);
+                scope.spawn(move || -> Result<()> {
+                    let count = session(number, &|| start.elapsed() < time)?;
+                    total.fetch_add(count, Ordering::Relaxed);
+                    Ok(())
+                })
+            })
+            .collect();
+        workers
+            .into_iter()
+            .filter_map(|worker| match worker.join() {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(error),
+                Err(_) => Some(anyhow!("a session failed")),
+            })
+            .next()
+    });
+    match failed {
+        Some(error) => Err(error),
+        None => Ok((total.into_inner(), start)),
+    }
+}
+
+fn delivery_rows(peer: &Peer, time: Duration, rows: &mut Vec<Row>) -> Result<()> {
+    let seeds = AtomicU64::new(1_000_000);
+    for (size, label) in [(4 * KIB, "4 KiB"), (100 * KIB, "100 KiB")] {
+        for sessions in [1, 16, 64] {
+            let mut watcher = peer.imap()?;
+            let before = watcher.imap_message_count("INBOX")?;
+            let meter = Meter::start()?;
+            let (sent, start) = timed(sessions, time, |_, go_on| {
+                let mut connection = Connection::open(peer.smtp, None)?;
+                connection.smtp_hello()?;
+                let mut count = 0;
+                while go_on() {
+                    let mut data = message(size, seeds.fetch_add(1, Ordering::Relaxed));
+                    data.extend_from_slice(b".\r\n");
+                    connection.smtp_message(USER, &data)?;
+                    count += 1;
+                }
+                Ok(count)
+            })?;
+            while watcher.imap_message_count("INBOX")? < before + sent {
+                thread::sleep(Duration::from_millis(10));
+            }
+            let seconds = start.elapsed().as_secs_f64();
+            let used = meter.stop()?;
+            let name = format!("SMTP delivery {label}, {sessions} sessions");
+            push(rows, &name, sent as f64 / seconds, "/s", Better::More);
+            let cpu = used.cpu_seconds * 1000.0 / sent as f64;
+            push(
+                rows,
+                &format!("  CPU seconds per 1,000 ({label}, {sessions})"),
+                cpu,
+                "s",
+                Better::Less,
+            );
+            let bytes = used.device_bytes as f64 / (sent as f64 * size as f64);
+            push(
+                rows,
+                &format!("  device bytes per byte ({label}, {sessions})"),
+                bytes,
+                "",
+                Better::Less,
+            );
+        }
+    }
+    Ok(())
+}
+
+fn append_rows(peer: &Peer, time: Duration, rows: &mut Vec<Row>) -> Result<()> {
+    let seeds = AtomicU64::new(5_000_000);
+    for sessions in [1, 16] {
+        let (sent, start) = timed(sessions, time, |_, go_on| {
+            let mut connection = peer.imap()?;
+            let mut count = 0;
+            while go_on() {
+                let data = message(4 * KIB, seeds.fetch_add(1, Ordering::Relaxed));
+                connection.imap_append("Drafts", &data)?;
+                count += 1;
+            }
+            Ok(count)
+        })?;
+        let rate = sent as f64 / start.elapsed().as_secs_f64();
+        push(
+            rows,
+            &format!("IMAP APPEND 4 KiB, {sessions} connections"),
+            rate,
+            "/s",
+            Better::More,
+        );
+    }
+    Ok(())
+}
+
+/// Fills INBOX on a few connections, several APPENDs on the way at once.
+fn fill(peer: &Peer, messages: u32) -> Result<()> {
+    const CONNECTIONS: u32 = 8;
+    const WINDOW: u32 = 16;
+    let mut first = peer.imap()?;
+    // Dovecot makes mailboxes on demand only.
+    let _ = first.imap("CREATE Drafts");
+    let each = messages / CONNECTIONS;
+    timed(CONNECTIONS as usize, Duration::ZERO, |number, _| {
+        let mut connection = peer.imap()?;
+        for index in 0..each {
+            let seed = u64::from(index) * u64::from(CONNECTIONS) + number as u64;
+            connection.imap_append_start("INBOX", &message(4 * KIB, seed))?;
+            if index % WINDOW == WINDOW - 1 || index == each - 1 {
+                connection.imap_append_wait()?;
+            }
+        }
+        Ok(u64::from(each))
+    })?;
+    Ok(())
+}
+
+fn mailbox_rows(peer: &Peer, messages: u32, rows: &mut Vec<Row>) -> Result<()> {
+    let mut connection = peer.imap()?;
+    let body_messages = 10_000.min(messages);
+    let steps = [
+        ("SELECT, cold", "SELECT INBOX".to_owned()),
+        ("SELECT, warm", "SELECT INBOX".to_owned()),
+        ("FETCH 1:* FLAGS", "FETCH 1:* (UID FLAGS)".to_owned()),
+        (
+            "FETCH 1:* ENVELOPE, first time",
+            "FETCH 1:* (UID ENVELOPE)".to_owned(),
+        ),
+        (
+            "FETCH 1:* ENVELOPE, again",
+            "FETCH 1:* (UID ENVELOPE)".to_owned(),
+        ),
+        (
+            "FETCH bodies of 10,000",
+            format!("FETCH 1:{body_messages} (BODY.PEEK[])"),
+        ),
+        (
+            "STORE +FLAGS.SILENT on all",
+            r"STORE 1:* +FLAGS.SILENT (\Flagged)".to_owned(),
+        ),
+        ("SEARCH UNSEEN", "SEARCH UNSEEN".to_owned()),
+    ];
+    for (name, command) in steps {
+        let start = now();
+        connection.imap(&command)?;
+        let name = format!("{name} ({messages} messages)");
+        push(
+            rows,
+            &name,
+            start.elapsed().as_secs_f64() * 1000.0,
+            "ms",
+            Better::Less,
+        );
+    }
+    Ok(())
+}
+
+fn pop3_rows(peer: &Peer, rows: &mut Vec<Row>) -> Result<()> {
+    let start = now();
+    let mut connection = Connection::open(peer.pop3, None)?;
+    connection.pop3_status()?;
+    connection.pop3(&format!("USER {USER}"))?;
+    connection.pop3(&format!("PASS {}", peer.password))?;
+    connection.pop3("UIDL")?;
+    connection.pop3_lines()?;
+    push(
+        rows,
+        "POP3 login and UIDL",
+        start.elapsed().as_secs_f64() * 1000.0,
+        "ms",
+        Better::Less,
+    );
+    let start = now();
+    const DOWNLOADS: u32 = 2_000;
+    for number in 1..=DOWNLOADS {
+        connection.pop3(&format!("RETR {number}"))?;
+        connection.pop3_lines()?;
+    }
+    let rate = f64::from(DOWNLOADS) / start.elapsed().as_secs_f64();
+    push(rows, "POP3 RETR 4 KiB", rate, "/s", Better::More);
+    connection.pop3("QUIT")
+}
+
+fn login_rows(peer: &Peer, time: Duration, rows: &mut Vec<Row>) -> Result<()> {
+    let (count, start) = timed(8, time, |_, go_on| {
+        let mut count = 0;
+        while go_on() {
+            let mut connection = Connection::open(peer.imaps, Some(&peer.tls))?;
+            connection.imap_login(USER, &peer.password)?;
+            connection.imap("LOGOUT")?;
+            count += 1;
+        }
+        Ok(count)
+    })?;
+    let rate = count as f64 / start.elapsed().as_secs_f64();
+    push(
+        rows,
+        "logins over TLS, same password",
+        rate,
+        "/s",
+        Better::More,
+    );
+    Ok(())
+}
+
+fn idle_rows(peer: &Peer, rows: &mut Vec<Row>) -> Result<()> {
+    const CONNECTIONS: usize = 500;
+    let roots = peer.roots()?;
+    let before = memory_bytes(&roots)?;
+    let mut idle = Vec::with_capacity(CONNECTIONS);
+    for _ in 0..CONNECTIONS {
+        let mut connection = Connection::open(peer.imaps, Some(&peer.tls))?;
+        connection.imap_login(USER, &peer.password)?;
+        connection.imap("SELECT Drafts")?;
+        connection.send(b"idle IDLE\r\n")?;
+        connection.read_line()?;
+        idle.push(connection);
+    }
+    let after = memory_bytes(&roots)?;
+    let each = after.saturating_sub(before) as f64 / CONNECTIONS as f64 / 1024.0;
+    push(
+        rows,
+        "memory per idle TLS connection (500)",
+        each,
+        "KiB",
+        Better::Less,
+    );
+    Ok(())
+}
+
+/// Raw appends of 4 KiB with group flush, by number of threads.
+pub fn raw_rows(directory: &Path, time: Duration) -> Result<Vec<(String, f64)>> {
+    [
+        (1, 4 * KIB, "4 KiB"),
+        (16, 4 * KIB, "4 KiB"),
+        (64, 4 * KIB, "4 KiB"),
+        (64, 100 * KIB, "100 KiB"),
+    ]
+    .into_iter()
+    .map(|(threads, size, label)| {
+        let rate = raw::appends_per_second(directory, threads, size, time)?;
+        Ok((format!("raw journal {label}, {threads} writers"), rate))
+    })
+    .collect()
+}
+
+#[expect(clippy::print_stdout, reason = "the table is the program's answer")]
+pub fn print_table(columns: &[(&'static str, Vec<Row>)], raw: &[(String, f64)]) {
+    let Some((_, first)) = columns.first() else {
+        return;
+    };
+    let heads: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+    println!("| work | unit | {} | ratio |", heads.join(" | "));
+    println!("|---|---|{}---|", "---|".repeat(columns.len()));
+    for (index, row) in first.iter().enumerate() {
+        let values: Vec<f64> = columns
+            .iter()
+            .filter_map(|(_, rows)| rows.get(index))
+            .map(|row| row.value)
+            .collect();
+        let ratio = match (values.first(), values.get(1)) {
+            (Some(ours), Some(theirs)) if *ours > 0.0 && *theirs > 0.0 => match row.better {
+                Better::More => format!("{:.1}", ours / theirs),
+                Better::Less => format!("{:.1}", theirs / ours),
+            },
+            _ => String::new(),
+        };
+        let shown: Vec<String> = values.iter().map(|value| number(*value)).collect();
+        println!(
+            "| {} | {} | {} | {ratio} |",
+            row.name.trim_end(),
+            row.unit,
+            shown.join(" | ")
+        );
+    }
+    println!();
+    println!(
+        "Ratio: how many times better Facteur is (rates: ours / theirs; costs: theirs / ours)."
+    );
+    println!();
+    println!("| limit | /s |");
+    println!("|---|---|");
+    for (name, rate) in raw {
+        println!("| {name} | {} |", number(*rate));
+    }
+}
+
+fn number(value: f64) -> String {
+    if value >= 100.0 {
+        format!("{value:.0}")
+    } else if value >= 1.0 {
+        format!("{value:.1}")
+    } else {
+        format!("{value:.2}")
+    }
+}
