@@ -1,0 +1,1 @@
+//! Fuzz targets: one test a place that takes bytes from outside (`tests/`).
