@@ -26,3 +26,18 @@ pub const IPV6_PREFIX_BITS: u32 = 64;
 /// Between looks for work in the store, and between the steps of such work.
 pub const MAINTAIN_PAUSE: Duration = Duration::from_secs(60);
 pub const MAINTAIN_STEP_PAUSE: Duration = Duration::from_millis(200);
+
+/// Logins that wait for a password hash; more are told to come back.
+pub const HASHES_WAITING_MAX: usize = 256;
+pub const PASSWORD_BYTES_MAX: usize = 1024;
+/// How long a right password needs no new hash.
+pub const LOGIN_REMEMBERED: Duration = Duration::from_secs(600);
+pub const REMEMBERED_LOGINS_MAX: usize = 50_000;
+/// A decoded SASL response.
+pub const SASL_RESPONSE_BYTES_MAX: usize = 8 * 1024;
+pub const SCRAM_MESSAGE_BYTES_MAX: usize = 2 * 1024;
+/// Failed logins within the window, after which nothing more is checked.
+pub const FAILURE_WINDOW: Duration = Duration::from_secs(600);
+pub const FAILURES_OF_ADDRESS_MAX: u32 = 100;
+pub const FAILURES_OF_LOGIN_MAX: u32 = 20;
+pub const FAILURE_ENTRIES_MAX: usize = 100_000;

@@ -4,15 +4,28 @@
 //! SCRAM-SHA-256-PLUS (RFC 5802, RFC 7677). A protocol session only frames the exchange.
 //!
 //! Invariants: an unknown account, a disabled one and a wrong password get one answer after the
-//! same work; passwords cross only private connections ([`crate::Peer::is_private`]); nothing here
-//! logs a password or a response.
+//! same work; nothing is offered or checked on a connection that is not private
+//! ([`crate::Peer::is_private`]); nothing here logs a password or a response.
+
+mod exchange;
+mod failures;
+mod password;
+mod prepare;
+mod scram;
 
 use std::sync::Arc;
 
-use facteur_store::{AccountId, Clock, Credentials, Store};
+use aws_lc_rs::hmac;
+use facteur_store::{Account, AccountId, AddressTarget, Clock, Store};
 
+use crate::admin::normalise_address;
 use crate::config::Config;
-use crate::context::Peer;
+use crate::context::{Counters, Peer};
+use failures::Failures;
+use password::Hasher;
+
+pub use exchange::Exchange;
+pub use password::make_credentials;
 
 /// Somebody who logged in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +40,7 @@ pub struct Identity {
 pub enum Refusal {
     /// Unknown, disabled, or wrong: the peer is not told which.
     BadCredentials,
-    /// This mechanism needs TLS first.
+    /// This needs TLS first.
     EncryptionRequired,
     /// Not one of [`Auth::mechanisms`].
     UnknownMechanism,
@@ -48,29 +61,51 @@ pub enum Progress {
     Failed(Refusal),
 }
 
-#[derive(Debug)]
-pub struct Auth {
-    clock: Arc<dyn Clock>,
-}
-
 /// What a check needs beside the response.
 #[derive(Clone, Copy, Debug)]
 pub struct Scene<'a> {
     pub store: &'a Store,
     pub config: &'a Config,
+    pub counters: &'a Counters,
     pub peer: &'a Peer,
+}
+
+#[derive(Debug)]
+pub struct Auth {
+    clock: Arc<dyn Clock>,
+    /// Keys the decoy salts and the cache; never leaves the process.
+    secret: hmac::Key,
+    hasher: Hasher,
+    failures: Failures,
 }
 
 impl Auth {
     pub fn new(clock: Arc<dyn Clock>, hashes_at_once_max: usize) -> Self {
-        let _ = hashes_at_once_max;
-        Auth { clock }
+        let mut secret = [0u8; 32];
+        clock.random(&mut secret);
+        Auth {
+            hasher: Hasher::new(&clock, hashes_at_once_max),
+            failures: Failures::default(),
+            secret: hmac::Key::new(hmac::HMAC_SHA256, &secret),
+            clock,
+        }
     }
 
-    /// Mechanism names to offer on this connection, strongest first.
+    /// Mechanism names to offer on this connection, strongest first. None without privacy: who
+    /// logs in over plaintext reads mail over plaintext.
     pub fn mechanisms(&self, config: &Config, peer: &Peer) -> &'static [&'static str] {
-        let _ = (config, peer, &self.clock);
-        &[]
+        const ALL: &[&str] = &["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"];
+        let binds = peer
+            .tls
+            .as_ref()
+            .is_some_and(|tls| tls.end_point.is_some() || tls.exporter.is_some());
+        if !peer.is_private(config) {
+            &[]
+        } else if binds {
+            ALL
+        } else {
+            ALL.split_first().map_or(&[], |(_, rest)| rest)
+        }
     }
 
     /// USER/PASS and LOGIN: address and password in the clear. Waits for a place in the pool.
@@ -80,36 +115,92 @@ impl Auth {
         login: &str,
         password: &str,
     ) -> Result<Identity, Refusal> {
-        let _ = (scene, login, password);
-        Err(Refusal::Temporary)
+        if !scene.peer.is_private(scene.config) {
+            return Err(Refusal::EncryptionRequired);
+        }
+        self.check_failures(scene, login)?;
+        let account = self.account(scene, login).await?;
+        let good = self
+            .hasher
+            .verify(&self.clock, &self.secret, account.as_ref(), password)
+            .await?;
+        self.settle(scene, login, account.filter(|_| good))
     }
 
     /// Begins a SASL exchange; `mechanism` in any case.
     pub fn start(&self, scene: Scene<'_>, mechanism: &str) -> Result<Exchange, Refusal> {
-        let _ = (scene, mechanism);
-        Err(Refusal::UnknownMechanism)
+        if !scene.peer.is_private(scene.config) {
+            return Err(Refusal::EncryptionRequired);
+        }
+        let mechanism = mechanism.to_ascii_uppercase();
+        let offered = self.mechanisms(scene.config, scene.peer);
+        let Some(mechanism) = offered.iter().find(|name| **name == mechanism) else {
+            return Err(Refusal::UnknownMechanism);
+        };
+        Exchange::new(mechanism, offered).ok_or(Refusal::UnknownMechanism)
     }
-}
 
-/// One SASL exchange.
-#[derive(Debug)]
-pub struct Exchange {}
+    fn check_failures(&self, scene: Scene<'_>, login: &str) -> Result<(), Refusal> {
+        let now = self.clock.monotonic();
+        if self.failures.too_many(scene.peer.address, login, now) {
+            log(scene, login, "too many failures of late");
+            return Err(Refusal::Busy);
+        }
+        Ok(())
+    }
 
-impl Exchange {
-    /// `response`: decoded bytes; `None` for "no initial response" in the first step.
-    pub async fn step(
-        &mut self,
-        auth: &Auth,
+    /// The account of a login name, when it may log in.
+    async fn account(&self, scene: Scene<'_>, login: &str) -> Result<Option<Account>, Refusal> {
+        let Some(address) = normalise_address(login) else {
+            return Ok(None);
+        };
+        let found = find(scene.store, &address).map_err(|error| {
+            tracing::error!(session = %scene.peer.session, %error, "the account can't be read");
+            Refusal::Temporary
+        })?;
+        Ok(found.filter(|account| !account.disabled && account.removed.is_none()))
+    }
+
+    /// Counts, logs and answers: `account` is there when everything was right.
+    fn settle(
+        &self,
         scene: Scene<'_>,
-        response: Option<&[u8]>,
-    ) -> Progress {
-        let _ = (auth, scene, response);
-        Progress::Failed(Refusal::Temporary)
+        login: &str,
+        account: Option<Account>,
+    ) -> Result<Identity, Refusal> {
+        let Some(account) = account else {
+            let now = self.clock.monotonic();
+            self.failures.record(scene.peer.address, login, now);
+            Counters::add(&scene.counters.login_failures);
+            log(scene, login, "unknown, disabled or wrong password");
+            return Err(Refusal::BadCredentials);
+        };
+        scene.peer.place.logged_in();
+        Counters::add(&scene.counters.logins);
+        tracing::info!(session = %scene.peer.session, account = %account.address, "logged in");
+        Ok(Identity {
+            account: account.id,
+            address: account.address,
+        })
     }
 }
 
-/// What to keep of a new password: argon2id hash and SCRAM keys. Takes about 50 ms of CPU.
-pub fn make_credentials(clock: &dyn Clock, password: &str) -> Credentials {
-    let _ = (clock, password);
-    Credentials::default()
+fn find(store: &Store, address: &str) -> Result<Option<Account>, facteur_store::Error> {
+    match store.address(address)? {
+        Some(AddressTarget::Account(id)) => store.account(id),
+        Some(AddressTarget::Alias(_)) | None => Ok(None),
+    }
+}
+
+fn log(scene: Scene<'_>, login: &str, reason: &'static str) {
+    // A password typed into the wrong field must not stay in a log for ever: only what looks like
+    // an address is written.
+    let login = normalise_address(login).unwrap_or_else(|| "(no address)".to_owned());
+    tracing::info!(
+        session = %scene.peer.session,
+        peer = %scene.peer.address,
+        login,
+        reason,
+        "login refused"
+    );
 }
