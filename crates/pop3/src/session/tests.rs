@@ -148,10 +148,10 @@ fn logged_in() -> Driver {
 #[test]
 fn reads_lists_and_deletes() {
     let mut d = logged_in();
-    assert_eq!(d.say("STAT\n"), "+OK 3 88\n");
+    assert_eq!(d.say("STAT\n"), "+OK 3 83\n");
     assert_eq!(
         d.say("LIST\n"),
-        "+OK listing follows\n1 39\n2 30\n3 19\n.\n"
+        "+OK listing follows\n1 35\n2 30\n3 18\n.\n"
     );
     assert_eq!(d.say("LIST 2\n"), "+OK 2 30\n");
     assert_eq!(
@@ -165,7 +165,7 @@ fn reads_lists_and_deletes() {
     assert_eq!(d.say("UIDL 3\n"), "+OK 3 000000010000000d\n");
     assert_eq!(
         d.say("RETR 1\n"),
-        "+OK 39 octets\nSubject: one\n\nfirst\n..dot\nlast\n.\n"
+        "+OK 35 octets\nSubject: one\n\nfirst\n..dot\nlast\n.\n"
     );
     assert_eq!(
         d.say("RETR 2\n"),
@@ -355,7 +355,7 @@ fn utf8_mode_is_asked_for() {
     );
     let mut d = fresh(true);
     d.say("UTF8\nUSER alice\nPASS two words\n");
-    assert_eq!(d.say("RETR 3\n"), "+OK 19 octets\nSubject: three\n\n.\n");
+    assert_eq!(d.say("RETR 3\n"), "+OK 18 octets\nSubject: three\n\n.\n");
 }
 
 #[test]
