@@ -30,13 +30,6 @@ pub struct Facts {
     pub degraded: Degraded,
 }
 
-impl Facts {
-    /// Offset of the first byte after the header and its blank line.
-    pub fn header_end(&self) -> u64 {
-        self.root.header.end
-    }
-}
-
 /// Facts about the top-level header.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeaderFacts {
@@ -98,8 +91,10 @@ pub enum Address {
         route: Option<Vec<u8>>,
         /// Local part, unquoted; `None`: the syntax is broken.
         local: Option<Vec<u8>>,
-        /// `None`: no domain was written.
+        /// `None`: no domain was written, or the part in angle brackets is broken.
         domain: Option<Vec<u8>>,
+        /// The part in angle brackets is broken.
+        broken: bool,
     },
     GroupStart(Vec<u8>),
     GroupEnd,
@@ -133,10 +128,11 @@ pub struct Part {
     pub body_lines: u64,
     /// Bare LFs in the body: each counts as two bytes where lines must end in CRLF.
     pub body_bare_lf: u64,
-    /// Lower case; empty: there is no usable Content-Type, see [`Part::media_type`].
+    /// As written (compare with [`Part::is`]); empty: there is no usable Content-Type.
     pub kind: Vec<u8>,
     pub subtype: Vec<u8>,
-    /// Raw, in order; RFC 2231 pieces joined, names as written except for the piece numbers.
+    /// Raw, plain ones in order, then the RFC 2231 ones by name, their pieces joined: `name*`
+    /// when a piece is percent-encoded.
     pub params: Vec<Param>,
     pub id: Option<Vec<u8>>,
     pub description: Option<Vec<u8>>,
@@ -173,7 +169,7 @@ pub struct Nested {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Param {
-    /// As written, lower case.
+    /// As written.
     pub name: Vec<u8>,
     pub value: Vec<u8>,
 }
@@ -235,48 +231,12 @@ impl std::fmt::Display for DecodeError {
 
 impl std::error::Error for DecodeError {}
 
-impl Part {
-    /// Type and subtype; text/plain when there is no usable Content-Type (RFC 2045 §5.2).
-    pub fn media_type(&self) -> (&[u8], &[u8]) {
-        if self.kind.is_empty() {
-            return (b"text", b"plain");
-        }
-        (&self.kind, &self.subtype)
-    }
-
-    /// Raw value of a Content-Type parameter; `name` in lower case.
-    pub fn param(&self, name: &str) -> Option<&[u8]> {
-        self.params
-            .iter()
-            .find(|param| param.name == name.as_bytes())
-            .map(|param| param.value.as_slice())
-    }
-
-    pub fn encoding(&self) -> Encoding {
-        Encoding::Identity
-    }
-
-    /// The charset parameter; us-ascii when absent.
-    pub fn charset(&self) -> &[u8] {
-        self.param("charset").unwrap_or(b"us-ascii")
-    }
-
-    /// The part at an IMAP section path (RFC 9051 §6.4.5.1), 1-based. An empty path is the part
-    /// itself. A message/rfc822 part's children are those of its message; `1` of a non-multipart
-    /// is the part itself.
-    pub fn section(&self, _path: &[u32]) -> Option<&Part> {
-        None
-    }
-}
-
 impl Facts {
     /// Versioned, compact. Inverse of [`Facts::decode`].
     pub fn encode(&self) -> Vec<u8> {
         Vec::new()
     }
 
-    /// Never allocates more than a small multiple of the input.
-    ///
     /// # Errors
     /// [`DecodeError`] when the bytes are of an unknown version or damaged.
     pub fn decode(_bytes: &[u8]) -> Result<Facts, DecodeError> {

@@ -21,10 +21,23 @@
     )
 )]
 
+pub mod address;
+pub mod charset;
+pub mod date;
+pub mod decode;
+pub mod encoded_word;
 pub mod facts;
+mod lex;
 pub mod limits;
+pub mod mime_field;
+mod part;
 pub mod scanner;
+pub mod subject;
+pub mod thread;
 
+pub use charset::TextDecoder;
+pub use decode::PartDecoder;
+pub use encoded_word::param_text;
 pub use facts::{
     Address, DecodeError, Degraded, Disposition, Encoding, Envelope, Facts, HeaderFacts, Nested,
     Param, Part, PartBody, Span,

@@ -39,5 +39,11 @@ pub const DELIVERED_TO_MAX: usize = 64;
 /// Message ids of References and In-Reply-To that become thread keys.
 pub const THREAD_KEYS_MAX: usize = 128;
 
-/// Nested comments; deeper ones end the parse of that value.
-pub const COMMENT_DEPTH_MAX: u32 = 64;
+/// Trailing white space of a quoted-printable line that is held back.
+pub const QP_SPACES_MAX: usize = 1_024;
+
+/// Raw bytes of a text part that are looked at for the preview.
+pub const PREVIEW_RAW_BYTES_MAX: usize = 64 * 1024;
+
+/// Encoded words of one value that are decoded; the rest stays raw.
+pub const ENCODED_WORDS_MAX: usize = 1_024;
