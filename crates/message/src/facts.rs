@@ -230,16 +230,3 @@ impl std::fmt::Display for DecodeError {
 }
 
 impl std::error::Error for DecodeError {}
-
-impl Facts {
-    /// Versioned, compact. Inverse of [`Facts::decode`].
-    pub fn encode(&self) -> Vec<u8> {
-        Vec::new()
-    }
-
-    /// # Errors
-    /// [`DecodeError`] when the bytes are of an unknown version or damaged.
-    pub fn decode(_bytes: &[u8]) -> Result<Facts, DecodeError> {
-        Err(DecodeError)
-    }
-}

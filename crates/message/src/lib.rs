@@ -23,6 +23,7 @@
 
 pub mod address;
 pub mod charset;
+mod codec;
 pub mod date;
 pub mod decode;
 pub mod encoded_word;

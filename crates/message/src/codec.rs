@@ -1,0 +1,470 @@
+//! Facts as bytes: a version, then varints (LEB128) and length-prefixed byte strings in the order
+//! of the types. Read by this version and the ones after it; what cannot be read is rebuilt from
+//! the message.
+//!
+//! Part offsets are written relative to the end of what was written before, so that most take
+//! one or two bytes.
+
+use crate::facts::{
+    Address, DecodeError, Degraded, Disposition, Envelope, Facts, HeaderFacts, Nested, Param, Part,
+    PartBody, Sent, Span,
+};
+use crate::limits::{DEPTH_MAX, PARTS_MAX};
+
+const VERSION: u8 = 1;
+
+impl Facts {
+    /// Versioned, compact. Inverse of [`Facts::decode`].
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Writer(vec![VERSION]);
+        out.number(self.size);
+        out.number(u64::from(self.degraded.0));
+        out.number(u64::from(self.has_attachment) | (u64::from(self.subject_is_reply) << 1));
+        out.header(&self.header);
+        out.bytes(self.preview.as_bytes());
+        out.fixed(self.subject_key);
+        out.number(self.thread_keys.len() as u64);
+        for key in &self.thread_keys {
+            out.fixed(*key);
+        }
+        out.envelope(&self.envelope);
+        out.part(&self.root, 0);
+        out.0
+    }
+
+    /// Allocates at most a small multiple of the input, and never more parts or levels than the
+    /// scanner makes.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when the bytes are of an unknown version or damaged.
+    pub fn decode(bytes: &[u8]) -> Result<Facts, DecodeError> {
+        let mut input = Reader {
+            rest: bytes,
+            parts: 0,
+        };
+        if input.byte()? != VERSION {
+            return Err(DecodeError);
+        }
+        let size = input.number()?;
+        let degraded = Degraded(u16::try_from(input.number()?).map_err(|_| DecodeError)?);
+        let flags = input.number()?;
+        let header = input.header()?;
+        let preview = String::from_utf8(input.bytes()?).map_err(|_| DecodeError)?;
+        let subject_key = input.fixed()?;
+        let thread_keys = input.list(Reader::fixed)?;
+        let envelope = input.envelope()?;
+        let root = input.part(0, 0)?;
+        if !input.rest.is_empty() {
+            return Err(DecodeError);
+        }
+        Ok(Facts {
+            size,
+            envelope,
+            root,
+            header,
+            preview,
+            thread_keys,
+            subject_key,
+            subject_is_reply: flags & 2 != 0,
+            has_attachment: flags & 1 != 0,
+            degraded,
+        })
+    }
+}
+
+struct Writer(Vec<u8>);
+
+impl Writer {
+    fn number(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.0
+                .push(u8::try_from(value & 0x7f).unwrap_or_default() | 0x80);
+            value >>= 7;
+        }
+        self.0.push(u8::try_from(value).unwrap_or_default());
+    }
+
+    fn signed(&mut self, value: i64) {
+        self.number(((value << 1) ^ (value >> 63)).cast_unsigned());
+    }
+
+    fn fixed(&mut self, value: u64) {
+        self.0.extend_from_slice(&value.to_be_bytes());
+    }
+
+    fn bytes(&mut self, value: &[u8]) {
+        self.number(value.len() as u64);
+        self.0.extend_from_slice(value);
+    }
+
+    /// 0: none; else length plus one, bytes.
+    fn optional(&mut self, value: Option<&[u8]>) {
+        match value {
+            None => self.number(0),
+            Some(value) => {
+                self.number(value.len() as u64 + 1);
+                self.0.extend_from_slice(value);
+            }
+        }
+    }
+
+    fn header(&mut self, header: &HeaderFacts) {
+        let flags = [
+            header.has_date,
+            header.has_message_id,
+            header.has_mime_version,
+            header.auto_submitted,
+            header.is_bulk,
+            header.has_8bit,
+            header.has_garbage,
+            header.sent.is_some(),
+        ];
+        let bits = flags
+            .iter()
+            .rev()
+            .fold(0, |bits, flag| (bits << 1) | u64::from(*flag));
+        self.number(bits);
+        self.number(u64::from(header.fields));
+        self.number(u64::from(header.from_count));
+        self.number(u64::from(header.sender_count));
+        self.number(u64::from(header.received_count));
+        self.number(header.delivered_to.len() as u64);
+        for address in &header.delivered_to {
+            self.bytes(address);
+        }
+        if let Some(sent) = header.sent {
+            self.signed(sent.unix);
+            self.signed(i64::from(sent.offset_minutes));
+        }
+    }
+
+    fn envelope(&mut self, envelope: &Envelope) {
+        self.optional(envelope.date.as_deref());
+        self.optional(envelope.subject.as_deref());
+        self.optional(envelope.in_reply_to.as_deref());
+        self.optional(envelope.message_id.as_deref());
+        for list in [
+            &envelope.from,
+            &envelope.sender,
+            &envelope.reply_to,
+            &envelope.to,
+            &envelope.cc,
+            &envelope.bcc,
+        ] {
+            self.number(list.len() as u64);
+            list.iter().for_each(|address| self.address(address));
+        }
+    }
+
+    fn address(&mut self, address: &Address) {
+        match address {
+            Address::GroupEnd => self.number(0),
+            Address::GroupStart(name) => {
+                self.number(1);
+                self.bytes(name);
+            }
+            Address::Mailbox {
+                name,
+                route,
+                local,
+                domain,
+                broken,
+            } => {
+                self.number(2 | u64::from(*broken));
+                for value in [name, route, local, domain] {
+                    self.optional(value.as_deref());
+                }
+            }
+        }
+    }
+
+    fn params(&mut self, params: &[Param]) {
+        self.number(params.len() as u64);
+        for param in params {
+            self.bytes(&param.name);
+            self.bytes(&param.value);
+        }
+    }
+
+    /// Returns where the part ends.
+    fn part(&mut self, part: &Part, base: u64) -> u64 {
+        let shape = match &part.content {
+            PartBody::Leaf => 0,
+            PartBody::Multipart(_) => 1,
+            PartBody::Message(_) => 2,
+        };
+        let has_more = part.disposition.is_some()
+            || !part.language.is_empty()
+            || part.location.is_some()
+            || part.md5.is_some();
+        self.number(
+            shape
+                | (u64::from(part.has_nul) << 2)
+                | (u64::from(part.has_8bit) << 3)
+                | (u64::from(has_more) << 4),
+        );
+        self.number(part.header.start.wrapping_sub(base));
+        self.number(part.header.end.wrapping_sub(part.header.start));
+        self.number(part.body.start.wrapping_sub(part.header.end));
+        self.number(part.body.end.wrapping_sub(part.body.start));
+        self.number(part.body_lines);
+        self.number(part.body_bare_lf);
+        self.bytes(&part.kind);
+        self.bytes(&part.subtype);
+        self.params(&part.params);
+        self.optional(part.id.as_deref());
+        self.optional(part.description.as_deref());
+        self.optional(part.encoding_name.as_deref());
+        if has_more {
+            self.part_extension(part);
+        }
+        match &part.content {
+            PartBody::Leaf => {}
+            PartBody::Multipart(parts) => {
+                self.number(parts.len() as u64);
+                let mut base = part.body.start;
+                for child in parts {
+                    base = self.part(child, base);
+                }
+            }
+            PartBody::Message(nested) => {
+                self.envelope(&nested.envelope);
+                self.part(&nested.root, part.body.start);
+            }
+        }
+        part.body.end
+    }
+
+    fn part_extension(&mut self, part: &Part) {
+        self.optional(part.md5.as_deref());
+        self.optional(part.location.as_deref());
+        self.number(part.language.len() as u64);
+        part.language.iter().for_each(|tag| self.bytes(tag));
+        self.optional(
+            part.disposition
+                .as_ref()
+                .map(|disposition| disposition.kind.as_slice()),
+        );
+        if let Some(disposition) = &part.disposition {
+            self.params(&disposition.params);
+        }
+    }
+}
+
+struct Reader<'a> {
+    rest: &'a [u8],
+    parts: u32,
+}
+
+impl Reader<'_> {
+    fn byte(&mut self) -> Result<u8, DecodeError> {
+        let (first, rest) = self.rest.split_first().ok_or(DecodeError)?;
+        self.rest = rest;
+        Ok(*first)
+    }
+
+    fn number(&mut self) -> Result<u64, DecodeError> {
+        let mut value = 0_u64;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            let bits = u64::from(byte & 0x7f);
+            if shift == 63 && bits > 1 {
+                return Err(DecodeError);
+            }
+            value |= bits << shift;
+            if byte & 0x80 == 0 {
+                return Ok(value);
+            }
+        }
+        Err(DecodeError)
+    }
+
+    fn small(&mut self) -> Result<u32, DecodeError> {
+        u32::try_from(self.number()?).map_err(|_| DecodeError)
+    }
+
+    fn signed(&mut self) -> Result<i64, DecodeError> {
+        let value = self.number()?;
+        Ok((value >> 1).cast_signed() ^ -((value & 1).cast_signed()))
+    }
+
+    fn fixed(&mut self) -> Result<u64, DecodeError> {
+        let (bytes, rest) = self.rest.split_first_chunk().ok_or(DecodeError)?;
+        self.rest = rest;
+        Ok(u64::from_be_bytes(*bytes))
+    }
+
+    fn take(&mut self, length: u64) -> Result<Vec<u8>, DecodeError> {
+        let length = usize::try_from(length).map_err(|_| DecodeError)?;
+        let (taken, rest) = self.rest.split_at_checked(length).ok_or(DecodeError)?;
+        self.rest = rest;
+        Ok(taken.to_vec())
+    }
+
+    fn bytes(&mut self) -> Result<Vec<u8>, DecodeError> {
+        let length = self.number()?;
+        self.take(length)
+    }
+
+    fn optional(&mut self) -> Result<Option<Vec<u8>>, DecodeError> {
+        match self.number()? {
+            0 => Ok(None),
+            length => self.take(length - 1).map(Some),
+        }
+    }
+
+    /// Every entry takes at least a byte, so the count is bounded by what is left.
+    fn list<T>(
+        &mut self,
+        entry: impl Fn(&mut Self) -> Result<T, DecodeError>,
+    ) -> Result<Vec<T>, DecodeError> {
+        let count = self.number()?;
+        if count > self.rest.len() as u64 {
+            return Err(DecodeError);
+        }
+        (0..count).map(|_| entry(self)).collect()
+    }
+
+    fn header(&mut self) -> Result<HeaderFacts, DecodeError> {
+        let bits = self.number()?;
+        let flag = |index: u32| bits & (1 << index) != 0;
+        Ok(HeaderFacts {
+            fields: self.small()?,
+            from_count: self.small()?,
+            sender_count: self.small()?,
+            has_date: flag(0),
+            has_message_id: flag(1),
+            has_mime_version: flag(2),
+            received_count: self.small()?,
+            delivered_to: self.list(Reader::bytes)?,
+            auto_submitted: flag(3),
+            is_bulk: flag(4),
+            has_8bit: flag(5),
+            has_garbage: flag(6),
+            sent: if flag(7) { Some(self.sent()?) } else { None },
+        })
+    }
+
+    fn sent(&mut self) -> Result<Sent, DecodeError> {
+        Ok(Sent {
+            unix: self.signed()?,
+            offset_minutes: i16::try_from(self.signed()?).map_err(|_| DecodeError)?,
+        })
+    }
+
+    fn envelope(&mut self) -> Result<Envelope, DecodeError> {
+        Ok(Envelope {
+            date: self.optional()?,
+            subject: self.optional()?,
+            in_reply_to: self.optional()?,
+            message_id: self.optional()?,
+            from: self.list(Reader::address)?,
+            sender: self.list(Reader::address)?,
+            reply_to: self.list(Reader::address)?,
+            to: self.list(Reader::address)?,
+            cc: self.list(Reader::address)?,
+            bcc: self.list(Reader::address)?,
+        })
+    }
+
+    fn address(&mut self) -> Result<Address, DecodeError> {
+        Ok(match self.number()? {
+            0 => Address::GroupEnd,
+            1 => Address::GroupStart(self.bytes()?),
+            bits @ (2 | 3) => Address::Mailbox {
+                name: self.optional()?,
+                route: self.optional()?,
+                local: self.optional()?,
+                domain: self.optional()?,
+                broken: bits == 3,
+            },
+            _ => return Err(DecodeError),
+        })
+    }
+
+    fn params(&mut self) -> Result<Vec<Param>, DecodeError> {
+        self.list(|input| {
+            Ok(Param {
+                name: input.bytes()?,
+                value: input.bytes()?,
+            })
+        })
+    }
+
+    fn after(&mut self, start: u64) -> Result<u64, DecodeError> {
+        Ok(start.wrapping_add(self.number()?))
+    }
+
+    fn part(&mut self, base: u64, depth: u32) -> Result<Part, DecodeError> {
+        self.parts += 1;
+        if depth >= DEPTH_MAX || self.parts > PARTS_MAX {
+            return Err(DecodeError);
+        }
+        let bits = self.number()?;
+        let header_start = self.after(base)?;
+        let header_end = self.after(header_start)?;
+        let body_start = self.after(header_end)?;
+        let body_end = self.after(body_start)?;
+        let mut part = Part {
+            header: Span {
+                start: header_start,
+                end: header_end,
+            },
+            body: Span {
+                start: body_start,
+                end: body_end,
+            },
+            body_lines: self.number()?,
+            body_bare_lf: self.number()?,
+            kind: self.bytes()?,
+            subtype: self.bytes()?,
+            params: self.params()?,
+            id: self.optional()?,
+            description: self.optional()?,
+            encoding_name: self.optional()?,
+            has_nul: bits & 4 != 0,
+            has_8bit: bits & 8 != 0,
+            ..Part::default()
+        };
+        if bits & 16 != 0 {
+            self.part_extension(&mut part)?;
+        }
+        part.content = self.content(bits & 3, body_start, depth)?;
+        Ok(part)
+    }
+
+    fn part_extension(&mut self, part: &mut Part) -> Result<(), DecodeError> {
+        part.md5 = self.optional()?;
+        part.location = self.optional()?;
+        part.language = self.list(Reader::bytes)?;
+        if let Some(kind) = self.optional()? {
+            part.disposition = Some(Disposition {
+                kind,
+                params: self.params()?,
+            });
+        }
+        Ok(())
+    }
+
+    fn content(&mut self, shape: u64, start: u64, depth: u32) -> Result<PartBody, DecodeError> {
+        Ok(match shape {
+            0 => PartBody::Leaf,
+            1 => {
+                let count = self.number()?;
+                let mut parts: Vec<Part> = Vec::new();
+                let mut base = start;
+                for _ in 0..count {
+                    let child = self.part(base, depth + 1)?;
+                    base = child.body.end;
+                    parts.push(child);
+                }
+                PartBody::Multipart(parts)
+            }
+            2 => PartBody::Message(Box::new(Nested {
+                envelope: self.envelope()?,
+                root: self.part(start, depth + 1)?,
+            })),
+            _ => return Err(DecodeError),
+        })
+    }
+}
