@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod disk;
+pub mod model;
 pub mod transcript;
 
 pub use clock::{Random, VirtualClock};
