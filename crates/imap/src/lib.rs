@@ -4,6 +4,7 @@
 //! Bytes and events in, bytes and requests out. Knows no store, no socket and no clock.
 
 pub mod command;
+mod cursor;
 pub mod date;
 pub mod flag;
 pub mod limits;
@@ -11,7 +12,9 @@ pub mod pattern;
 pub mod response;
 pub mod session;
 pub mod set;
+pub mod structure;
 pub mod text;
+pub mod utf7;
 pub mod view;
 
 pub use command::Request;

@@ -10,7 +10,9 @@
 mod fields;
 mod preview;
 
-use crate::facts::{Degraded, Envelope, Facts, HeaderFacts, Nested, Part, PartBody, Span};
+use crate::facts::{
+    Degraded, Encoding, Envelope, Facts, HeaderFacts, Nested, Part, PartBody, Span,
+};
 use crate::limits::{
     BOUNDARY_BYTES_MAX, DEPTH_MAX, HEADER_BLOCK_BYTES_MAX, HEADER_FIELD_BYTES_MAX,
     HEADER_FIELDS_MAX, PARTS_MAX,
@@ -485,7 +487,9 @@ impl Scanner {
             open.part.kind = b"message".to_vec();
             open.part.subtype = b"rfc822".to_vec();
         }
-        let is_message = open.part.is("message", "rfc822");
+        // An encoded message/global (RFC 6532 §3.5) cannot be looked into.
+        let is_message = open.part.is("message", "rfc822")
+            || (open.part.is("message", "global") && open.part.encoding() == Encoding::Identity);
         if !is_message && open.boundary.is_none() {
             return self.preview.begin(&open.part);
         }

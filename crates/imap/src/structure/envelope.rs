@@ -1,0 +1,105 @@
+//! ENVELOPE, RFC 9051 §7.5.2.
+
+use facteur_message::{Address, Envelope};
+
+use super::{StringForm, nstring, string};
+
+/// What stands where a mailbox or a domain could not be read. NIL would make it a group
+/// (RFC 9051 §7.5.2), so it must be some string; clients know these from Dovecot.
+const MISSING_MAILBOX: &[u8] = b"MISSING_MAILBOX";
+const MISSING_DOMAIN: &[u8] = b"MISSING_DOMAIN";
+const SYNTAX_ERROR: &[u8] = b"SYNTAX_ERROR";
+
+/// Appends the parenthesised envelope.
+pub fn envelope(out: &mut Vec<u8>, envelope: &Envelope, form: StringForm) {
+    out.push(b'(');
+    nstring(out, envelope.date.as_deref(), form);
+    out.push(b' ');
+    match &envelope.subject {
+        None => nstring(out, None, form),
+        Some(subject) => string(out, &collapsed(subject), form),
+    }
+    // "the server sets the corresponding member to be the same value as the from member".
+    let or_from = |list: &'_ Vec<Address>| match list.is_empty() {
+        true => envelope.from.clone(),
+        false => list.clone(),
+    };
+    for list in [
+        &envelope.from,
+        &or_from(&envelope.sender),
+        &or_from(&envelope.reply_to),
+        &envelope.to,
+        &envelope.cc,
+        &envelope.bcc,
+    ] {
+        out.push(b' ');
+        addresses(out, list, form);
+    }
+    for value in [&envelope.in_reply_to, &envelope.message_id] {
+        out.push(b' ');
+        nstring(out, value.as_deref(), form);
+    }
+    out.push(b')');
+}
+
+fn addresses(out: &mut Vec<u8>, list: &[Address], form: StringForm) {
+    if list.is_empty() {
+        return out.extend_from_slice(b"NIL");
+    }
+    out.push(b'(');
+    for entry in list {
+        address(out, entry, form);
+    }
+    out.push(b')');
+}
+
+fn address(out: &mut Vec<u8>, address: &Address, form: StringForm) {
+    match address {
+        Address::GroupStart(name) => {
+            out.extend_from_slice(b"(NIL NIL ");
+            string(out, name, form);
+            out.extend_from_slice(b" NIL)");
+        }
+        Address::GroupEnd => out.extend_from_slice(b"(NIL NIL NIL NIL)"),
+        Address::Mailbox {
+            name,
+            route,
+            local,
+            domain,
+            broken,
+        } => {
+            let no_domain = if *broken {
+                SYNTAX_ERROR
+            } else {
+                MISSING_DOMAIN
+            };
+            out.push(b'(');
+            match name {
+                None => nstring(out, None, form),
+                Some(name) => string(out, &collapsed(name), form),
+            }
+            out.push(b' ');
+            nstring(out, route.as_deref(), form);
+            out.push(b' ');
+            string(out, local.as_deref().unwrap_or(MISSING_MAILBOX), form);
+            out.push(b' ');
+            string(out, domain.as_deref().unwrap_or(no_domain), form);
+            out.push(b')');
+        }
+    }
+}
+
+/// For people: white space at the ends dropped, runs of it made one space.
+fn collapsed(value: &[u8]) -> Vec<u8> {
+    let words = value
+        .split(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
+        .filter(|word| !word.is_empty());
+    let mut out = Vec::with_capacity(value.len());
+    for word in words {
+        if !out.is_empty() {
+            out.push(b' ');
+        }
+        out.extend_from_slice(word);
+    }
+    out
+}
