@@ -202,7 +202,7 @@ impl<'a> Parser<'a> {
         let more = if self.lexer.peek() == Some(b'"') {
             self.lexer.quoted_string(&mut local)?
         } else {
-            self.lexer.dot_atom(&mut local)?
+            self.lexer.dotted(&mut local)?
         };
         self.current.local = Some(local);
         Ok(more)

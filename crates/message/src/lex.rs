@@ -147,6 +147,25 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// A local part with dots anywhere, as some providers gave them out.
+    pub(crate) fn dotted(&mut self, out: &mut Vec<u8>) -> More {
+        loop {
+            let dots = self.take_while(|byte| byte == b'.');
+            out.extend_from_slice(dots);
+            match self.peek() {
+                None if !dots.is_empty() => return Ok(false),
+                Some(b'@') if !dots.is_empty() => return Ok(true),
+                _ => {}
+            }
+            if !self.atom(out)? {
+                return Ok(false);
+            }
+            if self.peek() != Some(b'.') {
+                return Ok(true);
+            }
+        }
+    }
+
     /// RFC 2045 §5.1 token; may be empty.
     pub(crate) fn token(&mut self, out: &mut Vec<u8>) -> More {
         out.extend_from_slice(self.take_while(is_token));

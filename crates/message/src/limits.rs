@@ -25,7 +25,7 @@ pub const PARAM_BYTES_MAX: usize = 16 * 1024;
 pub const ADDRESSES_MAX: usize = 4_096;
 
 /// Bytes of a MIME boundary that are compared (RFC 2046 §5.1.1 allows 70).
-pub const BOUNDARY_BYTES_MAX: usize = 256;
+pub const BOUNDARY_BYTES_MAX: usize = 80;
 
 /// Bytes of raw field values kept for one message's whole part tree; beyond, values are dropped.
 pub const FACTS_BYTES_MAX: usize = 2 * 1024 * 1024;

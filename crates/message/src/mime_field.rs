@@ -12,14 +12,20 @@ pub struct ContentType {
     pub params: Vec<Param>,
 }
 
-/// Reads an unfolded Content-Type value. A broken one keeps what came before the fault.
+/// Reads an unfolded Content-Type value. One that cannot be read is empty, which means text/plain
+/// (RFC 2045 §5.2); of one with a fault in its parameters what can be read counts, unless it is a
+/// type that hides other parts.
 pub fn content_type(value: &[u8], degraded: &mut Degraded) -> ContentType {
     let mut lexer = Lexer::new(value);
     let mut found = ContentType::default();
-    let whole = read_type(&mut lexer, &mut found);
-    if whole.is_ok() {
-        found.params = params(&mut lexer, degraded);
+    if read_type(&mut lexer, &mut found).is_err() {
+        return ContentType::default();
     }
+    let damaged = lexer.peek().is_some_and(|next| next != b';');
+    if damaged && found.kind.eq_ignore_ascii_case(b"multipart") {
+        return ContentType::default();
+    }
+    found.params = params(&mut lexer, degraded);
     found
 }
 
@@ -30,7 +36,11 @@ fn read_type(lexer: &mut Lexer<'_>, found: &mut ContentType) -> Result<(), Broke
     if !lexer.skip_cfws()? {
         return Err(Broken);
     }
-    lexer.token(&mut found.subtype).map(|_| ())
+    lexer.token(&mut found.subtype)?;
+    if found.kind.is_empty() || found.subtype.is_empty() {
+        return Err(Broken);
+    }
+    Ok(())
 }
 
 /// RFC 2183 §2.

@@ -4,8 +4,6 @@ use facteur_message::{Disposition, Envelope, Param, Part, PartBody};
 
 use super::{StringForm, nstring, number, string};
 
-/// A multipart without a part, which the grammar does not know, shows one empty text.
-const EMPTY: &[u8] = b"(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0)";
 /// RFC 2045 §5.2.
 const DEFAULT_CHARSET: &[u8] = b"\"charset\" \"us-ascii\"";
 
@@ -44,6 +42,8 @@ fn write(out: &mut Vec<u8>, part: &Part, shape: Shape) {
     out.push(b'(');
     match &part.content {
         PartBody::Multipart(parts) => multipart(out, part, parts, shape),
+        // Without a boundary, or nested too deeply to be read.
+        PartBody::Leaf if part.is("multipart", "*") => multipart(out, part, &[], shape),
         _ => single(out, part, shape),
     }
     out.push(b')');
@@ -52,7 +52,8 @@ fn write(out: &mut Vec<u8>, part: &Part, shape: Shape) {
 /// body-type-mpart
 fn multipart(out: &mut Vec<u8>, part: &Part, parts: &[Part], shape: Shape) {
     if parts.is_empty() {
-        out.extend_from_slice(EMPTY);
+        // The grammar knows no multipart without a part: one empty text.
+        write(out, &Part::default(), shape);
     }
     for child in parts {
         write(out, child, shape);
@@ -124,7 +125,7 @@ fn message(out: &mut Vec<u8>, part: &Part, shape: Shape) {
         None => {
             super::envelope(out, &Envelope::default(), shape.form);
             out.push(b' ');
-            out.extend_from_slice(EMPTY);
+            write(out, &Part::default(), shape);
         }
     }
 }

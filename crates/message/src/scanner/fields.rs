@@ -111,19 +111,20 @@ impl Budget {
     }
 }
 
-/// RFC 9051 §7.5.2. Of a field that is there twice the last one counts.
+/// RFC 9051 §7.5.2. The addresses of a field that is there twice are put together; of other
+/// fields the last one counts.
 pub(super) fn envelope(envelope: &mut Envelope, field: Field, value: &[u8], budget: &mut Budget) {
     match field {
         Field::Date => envelope.date = budget.value(value),
         Field::Subject => envelope.subject = budget.value(value),
         Field::InReplyTo => envelope.in_reply_to = budget.value(value),
         Field::MessageId => envelope.message_id = budget.value(value),
-        Field::From => envelope.from = budget.addresses(value),
-        Field::Sender => envelope.sender = budget.addresses(value),
-        Field::ReplyTo => envelope.reply_to = budget.addresses(value),
-        Field::To => envelope.to = budget.addresses(value),
-        Field::Cc => envelope.cc = budget.addresses(value),
-        Field::Bcc => envelope.bcc = budget.addresses(value),
+        Field::From => envelope.from.extend(budget.addresses(value)),
+        Field::Sender => envelope.sender.extend(budget.addresses(value)),
+        Field::ReplyTo => envelope.reply_to.extend(budget.addresses(value)),
+        Field::To => envelope.to.extend(budget.addresses(value)),
+        Field::Cc => envelope.cc.extend(budget.addresses(value)),
+        Field::Bcc => envelope.bcc.extend(budget.addresses(value)),
         _ => {}
     }
 }
