@@ -134,7 +134,7 @@ struct State {
     capacity: u64,
     operations: u64,
     syncs: u64,
-    power_cut_at: Option<u64>,
+    stop_at: Option<(u64, Stop)>,
     power: bool,
     faults: BTreeMap<u64, Fault>,
     /// From this operation on, every one that needs space fails.
@@ -150,9 +150,12 @@ impl State {
         }
         let number = self.operations;
         self.operations += 1;
-        if self.power_cut_at.is_some_and(|at| number >= at) {
+        if let Some((_, stop)) = self.stop_at.filter(|(at, _)| number >= *at) {
             self.power = false;
-            return Ok(Some(Step::Cut));
+            return match stop {
+                Stop::PowerCut => Ok(Some(Step::Cut)),
+                Stop::Kill => Err(no_power()),
+            };
         }
         Ok(self.faults.remove(&number).map(Step::Fault))
     }
@@ -190,6 +193,12 @@ impl State {
             }
         }
     }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Stop {
+    PowerCut,
+    Kill,
 }
 
 enum Step {
@@ -237,7 +246,7 @@ impl SimDisk {
             capacity: 1 << 40,
             operations: 0,
             syncs: 0,
-            power_cut_at: None,
+            stop_at: None,
             power: true,
             faults: BTreeMap::new(),
             full_from: None,
@@ -272,7 +281,13 @@ impl SimDisk {
 
     /// The operation of that number, and all later ones, meet no power.
     pub fn cut_power_at(&self, operation: u64) {
-        self.lock().power_cut_at = Some(operation);
+        self.lock().stop_at = Some((operation, Stop::PowerCut));
+    }
+
+    /// The program is killed before the operation of that number: the disk keeps its power, what
+    /// was written but not flushed is still seen by the next program ([`SimDisk::restart`]).
+    pub fn kill_at(&self, operation: u64) {
+        self.lock().stop_at = Some((operation, Stop::Kill));
     }
 
     /// Now.
@@ -333,6 +348,28 @@ impl SimDisk {
                 }
             }
         }
+    }
+
+    /// The same disk for the next program, after the last one was killed or stopped: handles of
+    /// the last one work no more, unflushed writes are still seen and still unflushed.
+    pub fn restart(&self) -> SimDisk {
+        let mut state = self.lock();
+        state.power = false;
+        SimDisk::with(State {
+            names: state.names.clone(),
+            durable_names: state.durable_names.clone(),
+            name_changes: state.name_changes.clone(),
+            contents: state.contents.clone(),
+            next_id: state.next_id,
+            capacity: state.capacity,
+            operations: 0,
+            syncs: 0,
+            stop_at: None,
+            power: true,
+            faults: BTreeMap::new(),
+            full_from: None,
+            random: state.random.clone(),
+        })
     }
 
     /// A disk of its own with the same durable and visible bytes: everything flushed.
@@ -403,7 +440,7 @@ impl SimDisk {
             capacity: 1 << 40,
             operations: 0,
             syncs: 0,
-            power_cut_at: None,
+            stop_at: None,
             power: true,
             faults: BTreeMap::new(),
             full_from: None,

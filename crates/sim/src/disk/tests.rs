@@ -130,3 +130,21 @@ fn a_full_disk_refuses_growth_only() {
     disk.make_room();
     file.write_all_at(&[2; 200], 900).unwrap();
 }
+
+#[test]
+fn a_killed_program_leaves_what_it_wrote() {
+    let disk = SimDisk::new(1);
+    let file = disk.open("a", true).unwrap();
+    file.write_all_at(b"1", 0).unwrap();
+    disk.kill_at(disk.operations());
+    assert!(file.write_all_at(b"2", 1).is_err());
+    let next = disk.restart();
+    assert_eq!(read(&next, "a").unwrap(), b"1");
+    assert!((0..100).any(|seed| read(&next.reboot(seed), "a").is_none()));
+    let file = next.open("a", false).unwrap();
+    file.sync_data().unwrap();
+    next.sync_directory("").unwrap();
+    for seed in 0..100 {
+        assert_eq!(read(&next.reboot(seed), "a").unwrap(), b"1");
+    }
+}
