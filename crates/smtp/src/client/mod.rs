@@ -1,0 +1,1 @@
+//! The client, which the queue speaks through.

@@ -1,0 +1,368 @@
+//! Parameters of MAIL and RCPT, one table each.
+//!
+//! RFC 1870 §3 SIZE, RFC 6152 §2 and RFC 3030 §3 BODY, RFC 6531 §3.4 SMTPUTF8, RFC 3461 §4 RET,
+//! ENVID, NOTIFY and ORCPT, RFC 4954 §5 AUTH.
+
+use crate::address::Address;
+use crate::limits;
+
+/// RFC 6152, RFC 3030.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Body {
+    #[default]
+    SevenBit,
+    EightBitMime,
+    BinaryMime,
+}
+
+/// RFC 3461 §4.3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ret {
+    Full,
+    Headers,
+}
+
+/// RFC 3461 §4.1. All false: NEVER.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Notify {
+    pub success: bool,
+    pub failure: bool,
+    pub delay: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MailParameters {
+    /// What the client says of the size, in bytes.
+    pub size: Option<u64>,
+    pub body: Body,
+    pub smtputf8: bool,
+    pub ret: Option<Ret>,
+    /// Xtext as given.
+    pub envelope_id: Option<String>,
+    /// RFC 4954 §5: as given; not trusted by anything here.
+    pub auth: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RcptParameters {
+    pub notify: Option<Notify>,
+    /// `type;address` as given, the address in xtext or utf-8-addr-xtext (RFC 6533 §3).
+    pub original: Option<String>,
+}
+
+/// Why a parameter is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParameterError {
+    /// RFC 5321 §4.1.1.11: 555.
+    Unknown,
+    /// Known, but its value is wrong, missing, or it is there twice: 501.
+    Value,
+}
+
+struct Row<P> {
+    name: &'static str,
+    set: fn(&mut P, Option<&str>) -> Option<()>,
+}
+
+const MAIL: &[Row<MailParameters>] = &[
+    Row {
+        name: "SIZE",
+        set: size,
+    },
+    Row {
+        name: "BODY",
+        set: body,
+    },
+    Row {
+        name: "SMTPUTF8",
+        set: smtputf8,
+    },
+    Row {
+        name: "RET",
+        set: ret,
+    },
+    Row {
+        name: "ENVID",
+        set: envid,
+    },
+    Row {
+        name: "AUTH",
+        set: auth,
+    },
+];
+
+const RCPT: &[Row<RcptParameters>] = &[
+    Row {
+        name: "NOTIFY",
+        set: notify,
+    },
+    Row {
+        name: "ORCPT",
+        set: orcpt,
+    },
+];
+
+/// `text` is what follows the path: empty, or a space before each parameter.
+pub(crate) fn mail(text: &str) -> Result<MailParameters, ParameterError> {
+    parse(text, MAIL)
+}
+
+pub(crate) fn rcpt(text: &str) -> Result<RcptParameters, ParameterError> {
+    parse(text, RCPT)
+}
+
+fn parse<P: Default>(text: &str, rows: &[Row<P>]) -> Result<P, ParameterError> {
+    let mut parameters = P::default();
+    let mut seen = 0u32;
+    let words = text.split(' ').filter(|word| !word.is_empty());
+    for (count, word) in words.enumerate() {
+        if count >= limits::PARAMETERS_MAX {
+            return Err(ParameterError::Value);
+        }
+        let (name, value) = match word.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (word, None),
+        };
+        let at = rows
+            .iter()
+            .position(|row| row.name.eq_ignore_ascii_case(name));
+        let row = at
+            .and_then(|at| rows.get(at))
+            .ok_or(ParameterError::Unknown)?;
+        let bit = 1u32 << at.unwrap_or_default();
+        if seen & bit != 0 {
+            return Err(ParameterError::Value);
+        }
+        seen |= bit;
+        (row.set)(&mut parameters, value).ok_or(ParameterError::Value)?;
+    }
+    Ok(parameters)
+}
+
+/// RFC 1870 §3: 1 to 20 digits.
+fn size(parameters: &mut MailParameters, value: Option<&str>) -> Option<()> {
+    let digits = value.filter(|v| (1..=20).contains(&v.len()))?;
+    if !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    // Twenty digits may be more than 64 bits hold: too large whatever the limit.
+    parameters.size = Some(digits.parse().unwrap_or(u64::MAX));
+    Some(())
+}
+
+fn body(parameters: &mut MailParameters, value: Option<&str>) -> Option<()> {
+    parameters.body = match value?.to_ascii_uppercase().as_str() {
+        "7BIT" => Body::SevenBit,
+        "8BITMIME" => Body::EightBitMime,
+        "BINARYMIME" => Body::BinaryMime,
+        _ => return None,
+    };
+    Some(())
+}
+
+fn smtputf8(parameters: &mut MailParameters, value: Option<&str>) -> Option<()> {
+    parameters.smtputf8 = true;
+    value.is_none().then_some(())
+}
+
+fn ret(parameters: &mut MailParameters, value: Option<&str>) -> Option<()> {
+    parameters.ret = Some(match value?.to_ascii_uppercase().as_str() {
+        "FULL" => Ret::Full,
+        "HDRS" => Ret::Headers,
+        _ => return None,
+    });
+    Some(())
+}
+
+fn envid(parameters: &mut MailParameters, value: Option<&str>) -> Option<()> {
+    let value = value.filter(|v| v.len() <= limits::ENVID_BYTES_MAX)?;
+    // RFC 3461 §4.4: printable characters and spaces only.
+    if value.is_empty()
+        || !decode_xtext(value)?
+            .iter()
+            .all(|b| (b' '..=b'~').contains(b))
+    {
+        return None;
+    }
+    parameters.envelope_id = Some(value.to_owned());
+    Some(())
+}
+
+fn auth(parameters: &mut MailParameters, value: Option<&str>) -> Option<()> {
+    let value = value.filter(|v| v.len() <= limits::AUTH_PARAMETER_BYTES_MAX)?;
+    if value != "<>" {
+        let decoded = String::from_utf8(decode_xtext(value)?).ok()?;
+        Address::parse(&decoded).ok()?;
+    }
+    parameters.auth = Some(value.to_owned());
+    Some(())
+}
+
+fn notify(parameters: &mut RcptParameters, value: Option<&str>) -> Option<()> {
+    let value = value?.to_ascii_uppercase();
+    let mut notify = Notify::default();
+    // RFC 3461 §4.1: NEVER stands alone.
+    if value != "NEVER" {
+        for word in value.split(',') {
+            match word {
+                "SUCCESS" => notify.success = true,
+                "FAILURE" => notify.failure = true,
+                "DELAY" => notify.delay = true,
+                _ => return None,
+            }
+        }
+    }
+    parameters.notify = Some(notify);
+    Some(())
+}
+
+fn orcpt(parameters: &mut RcptParameters, value: Option<&str>) -> Option<()> {
+    let value = value.filter(|v| v.len() <= limits::ORCPT_BYTES_MAX)?;
+    let (kind, address) = value.split_once(';')?;
+    let atom = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    if kind.is_empty() || !kind.bytes().all(atom) || address.is_empty() {
+        return None;
+    }
+    // RFC 6533 §3: utf-8-address may be given as it is under SMTPUTF8, or with \x{...}.
+    if !kind.eq_ignore_ascii_case("utf-8") {
+        decode_xtext(address)?;
+    }
+    if address.chars().any(char::is_control) {
+        return None;
+    }
+    parameters.original = Some(value.to_owned());
+    Some(())
+}
+
+/// RFC 3461 §4: `+` and two upper-case hexadecimal digits stand for a byte.
+pub fn decode_xtext(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = text.bytes();
+    let mut out = Vec::with_capacity(text.len());
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'+' => {
+                let high = upper_hex(bytes.next()?)?;
+                let low = upper_hex(bytes.next()?)?;
+                out.push(high << 4 | low);
+            }
+            b'=' => return None,
+            b'!'..=b'~' => out.push(byte),
+            _ => return None,
+        }
+    }
+    Some(out)
+}
+
+pub fn encode_xtext(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for byte in bytes {
+        match byte {
+            b'+' | b'=' | 0..=b' ' | 0x7f.. => out.push_str(&format!("+{byte:02X}")),
+            _ => out.push(char::from(*byte)),
+        }
+    }
+    out
+}
+
+fn upper_hex(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn mail_parameters() {
+        let all =
+            " SIZE=500000 BODY=8BITMIME SMTPUTF8 RET=hdrs ENVID=QQ314159 AUTH=e+3Dmc2@example.com";
+        assert_eq!(
+            mail(all),
+            Ok(MailParameters {
+                size: Some(500_000),
+                body: Body::EightBitMime,
+                smtputf8: true,
+                ret: Some(Ret::Headers),
+                envelope_id: Some("QQ314159".into()),
+                auth: Some("e+3Dmc2@example.com".into()),
+            })
+        );
+        assert_eq!(mail(""), Ok(MailParameters::default()));
+        assert_eq!(mail(" AUTH=<>").unwrap().auth.as_deref(), Some("<>"));
+        assert_eq!(mail(" body=binarymime").unwrap().body, Body::BinaryMime);
+        assert_eq!(
+            mail(" SIZE=99999999999999999999").unwrap().size,
+            Some(u64::MAX)
+        );
+        let wrong = [
+            " SIZE",
+            " SIZE=",
+            " SIZE=-1",
+            " SIZE=1k",
+            " SIZE=1 SIZE=1",
+            " SIZE=999999999999999999999",
+            " BODY=9BIT",
+            " SMTPUTF8=1",
+            " RET=",
+            " RET=SOME",
+            " ENVID=",
+            " ENVID=a+zz",
+            " ENVID=a+0A",
+            " AUTH=x",
+            " AUTH=a=b@x",
+            " AUTH",
+        ];
+        for text in wrong {
+            assert_eq!(mail(text), Err(ParameterError::Value), "{text}");
+        }
+        assert_eq!(mail(" FOO=1"), Err(ParameterError::Unknown));
+        assert_eq!(mail(" NOTIFY=NEVER"), Err(ParameterError::Unknown));
+        let long = format!(" ENVID={}", "a".repeat(101));
+        assert_eq!(mail(&long), Err(ParameterError::Value));
+    }
+
+    #[test]
+    fn rcpt_parameters() {
+        let both = rcpt(" NOTIFY=SUCCESS,delay ORCPT=rfc822;Bob+2Bx@Example.COM").unwrap();
+        assert_eq!(
+            both.notify,
+            Some(Notify {
+                success: true,
+                failure: false,
+                delay: true
+            })
+        );
+        assert_eq!(both.original.as_deref(), Some("rfc822;Bob+2Bx@Example.COM"));
+        assert_eq!(
+            rcpt(" NOTIFY=NEVER").unwrap().notify,
+            Some(Notify::default())
+        );
+        assert!(rcpt(" ORCPT=utf-8;rené@x.test").is_ok());
+        for text in [
+            " NOTIFY=",
+            " NOTIFY",
+            " NOTIFY=NEVER,SUCCESS",
+            " NOTIFY=SUCCESS,,DELAY",
+            " ORCPT=x",
+            " ORCPT=;x",
+            " ORCPT=rfc822;",
+            " ORCPT=rfc822;a+2b",
+            " ORCPT=rfc822;a=b",
+        ] {
+            assert_eq!(rcpt(text), Err(ParameterError::Value), "{text}");
+        }
+        assert_eq!(rcpt(" SIZE=1"), Err(ParameterError::Unknown));
+    }
+
+    proptest! {
+        #[test]
+        fn xtext_both_ways(bytes in proptest::collection::vec(any::<u8>(), 0..50)) {
+            prop_assert_eq!(decode_xtext(&encode_xtext(&bytes)), Some(bytes));
+        }
+    }
+}
