@@ -38,3 +38,52 @@ pub trait Clock: Send + Sync + fmt::Debug + 'static {
     /// Fills `buffer` with random bytes (unpredictable on the real clock, seeded on the virtual one).
     fn random(&self, buffer: &mut [u8]);
 }
+
+/// The system's clock and random source.
+#[derive(Debug)]
+pub struct SystemClock {
+    start: std::time::Instant,
+}
+
+impl SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the seam")]
+    pub fn new() -> Self {
+        SystemClock {
+            start: std::time::Instant::now(),
+        }
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        SystemClock::new()
+    }
+}
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the seam")]
+    fn now(&self) -> Timestamp {
+        // A clock set before 1970 reads as 1970.
+        let since = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
+        Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    fn random(&self, buffer: &mut [u8]) {
+        let mut rest = buffer;
+        while !rest.is_empty() {
+            match rustix::rand::getrandom(&mut *rest, rustix::rand::GetRandomFlags::empty()) {
+                Ok(count) => rest = rest.get_mut(count..).unwrap_or_default(),
+                Err(rustix::io::Errno::INTR) => {}
+                // Only kernels without a random source come here; going on with predictable
+                // bytes would be worse than stopping.
+                Err(error) => panic!("the kernel gives no random bytes: {error}"),
+            }
+        }
+    }
+}

@@ -1,9 +1,13 @@
 //! The disk seam: the only way to files of the store. One real implementation, one faulty one in
 //! `facteur-sim`. Paths are relative to the store's directory.
 
+mod real;
+
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+
+pub use real::RealDisk;
 
 /// A directory of files.
 pub trait Disk: Send + Sync + fmt::Debug + 'static {

@@ -1,13 +1,38 @@
 //! The mail store: accounts, mailboxes, messages, changes, queue, bodies. Knows no protocol.
+//!
+//! One writer thread, one journal (the truth), one derived index, one flush for a group of
+//! transactions. Nothing is acknowledged or visible before it is on the disk.
 
+mod cache;
 pub mod clock;
+mod codec;
+mod compact;
 pub mod disk;
+mod engine;
 mod error;
+mod index;
+#[doc(hidden)]
+pub mod journal;
+mod keys;
+pub mod limits;
+mod ops;
+mod recover;
+mod rows;
+mod spool;
 mod store;
+mod tx;
 mod types;
+mod writer;
 
-pub use clock::{Clock, Timestamp};
-pub use disk::{Disk, File};
+pub use cache::Index;
+pub use clock::{Clock, SystemClock, Timestamp};
+pub use disk::{Disk, File, RealDisk};
 pub use error::Error;
+pub use ops::changes::{Changes, Watcher};
+pub use ops::queue::QueueFilter;
+pub use spool::{Body, Spool};
 pub use store::*;
 pub use types::*;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,428 @@
+//! The compact message index in memory: immutable pages of rows, shared by all sessions of a
+//! mailbox. A change replaces the pages that it touches, never the whole list.
+//!
+//! Locking: the writer thread holds the gate for writing while it commits and updates the cache.
+//! Whoever loads a mailbox takes the gate for reading just long enough to open a view and mark
+//! the slot as loading; changes committed meanwhile are kept in the slot and applied afterwards.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use crate::index::{self, View};
+use crate::keys::{self, Family, Name};
+use crate::limits::{CACHED_ROWS_MAX, PAGE_ROWS};
+use crate::rows::{self, State};
+use crate::tx::{Edits, uid_of};
+use crate::*;
+
+/// An immutable picture of one mailbox's messages, shared by all its sessions.
+#[derive(Clone, Debug)]
+pub struct Index {
+    inner: Arc<Inner>,
+}
+
+#[derive(Clone, Debug)]
+struct Inner {
+    mailbox: Mailbox,
+    modseq: ModSeq,
+    len: usize,
+    /// None is empty; uids ascend within a page and from page to page.
+    pages: Vec<Arc<Vec<Row>>>,
+}
+
+impl Index {
+    pub fn mailbox(&self) -> &Mailbox {
+        &self.inner.mailbox
+    }
+
+    /// The account's modseq this picture belongs to.
+    pub fn modseq(&self) -> ModSeq {
+        self.inner.modseq
+    }
+
+    pub fn len(&self) -> usize {
+        self.inner.len
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn get(&self, uid: Uid) -> Option<Row> {
+        let page = self.inner.pages.get(self.inner.page_of(uid))?;
+        let at = page.binary_search_by_key(&uid, |row| row.uid).ok()?;
+        page.get(at).copied()
+    }
+
+    /// All rows, ascending uid.
+    pub fn rows(&self) -> impl Iterator<Item = Row> + '_ {
+        self.inner
+            .pages
+            .iter()
+            .flat_map(|page| page.iter().copied())
+    }
+
+    /// Rows with a uid in `first..=last`, ascending.
+    pub fn range(&self, first: Uid, last: Uid) -> impl Iterator<Item = Row> + '_ {
+        let pages = self.inner.pages.get(self.inner.page_of(first)..);
+        pages
+            .unwrap_or_default()
+            .iter()
+            .flat_map(|page| page.iter().copied())
+            .skip_while(move |row| row.uid < first)
+            .take_while(move |row| row.uid <= last)
+    }
+}
+
+impl Inner {
+    /// The page that has the uid, or would have it.
+    fn page_of(&self, uid: Uid) -> usize {
+        self.pages
+            .partition_point(|page| page.last().is_some_and(|row| row.uid < uid))
+    }
+
+    fn apply(&mut self, update: &MailboxUpdate) {
+        let mut edits = update.rows.iter().peekable();
+        while let Some((uid, _)) = edits.peek() {
+            let at = self.page_of(Uid(**uid));
+            // The last page takes everything behind it, until it is full.
+            let last_page = at >= self.pages.len();
+            let at = match self.pages.last() {
+                Some(page) if last_page && page.len() < PAGE_ROWS => self.pages.len() - 1,
+                _ => at,
+            };
+            let end = match self.pages.get(at).and_then(|page| page.last()) {
+                Some(row) if at + 1 < self.pages.len() || row.uid.0 >= **uid => row.uid.0,
+                _ => u32::MAX,
+            };
+            let mut mine = BTreeMap::new();
+            while let Some((uid, edit)) = edits.next_if(|(uid, _)| **uid <= end) {
+                mine.insert(*uid, *edit);
+            }
+            self.replace_page(at, mine);
+        }
+        self.len = self.pages.iter().map(|page| page.len()).sum();
+    }
+
+    fn replace_page(&mut self, at: usize, edits: BTreeMap<u32, Option<Row>>) {
+        let mut merged: Vec<Row> = Vec::with_capacity(PAGE_ROWS.max(edits.len()));
+        let old = self.pages.get(at).cloned().unwrap_or_default();
+        let mut edits = edits.into_iter().peekable();
+        for row in old.iter() {
+            while let Some((_, edit)) = edits.next_if(|(uid, _)| *uid < row.uid.0) {
+                merged.extend(edit);
+            }
+            match edits.next_if(|(uid, _)| *uid == row.uid.0) {
+                Some((_, edit)) => merged.extend(edit),
+                None => merged.push(*row),
+            }
+        }
+        merged.extend(edits.filter_map(|(_, edit)| edit));
+        let pages = merged.chunks(PAGE_ROWS).map(|rows| Arc::new(rows.to_vec()));
+        let range = at.min(self.pages.len())..(at + 1).min(self.pages.len());
+        self.pages.splice(range, pages);
+    }
+}
+
+/// What a group did to one mailbox.
+#[derive(Debug, Default)]
+struct MailboxUpdate {
+    /// The new record; inner `None`: it is gone.
+    record: Option<Option<Mailbox>>,
+    rows: BTreeMap<u32, Option<Row>>,
+}
+
+/// What a group did to one account.
+#[derive(Debug, Default)]
+pub struct AccountUpdate {
+    /// The new highest modseq, when it changed.
+    pub modseq: Option<ModSeq>,
+    /// The account was erased.
+    gone: bool,
+    mailboxes: BTreeMap<MailboxId, MailboxUpdate>,
+}
+
+/// What a group did, read off its edits.
+#[derive(Debug, Default)]
+pub struct Update {
+    pub accounts: BTreeMap<AccountId, Arc<AccountUpdate>>,
+    pub queue: bool,
+}
+
+impl Update {
+    pub fn from_edits(edits: &Edits) -> Result<Update, Error> {
+        let mut accounts: BTreeMap<AccountId, AccountUpdate> = BTreeMap::new();
+        let mut queue = false;
+        for (key, edit) in edits {
+            match keys::parse(key) {
+                Some(Name::Queue(_)) => queue = true,
+                Some(Name::Account(account, family, rest)) => {
+                    let update = accounts.entry(account).or_default();
+                    update.note(family, rest, edit.as_deref())?;
+                }
+                _ => {}
+            }
+        }
+        Ok(Update {
+            accounts: accounts
+                .into_iter()
+                .map(|(account, update)| (account, Arc::new(update)))
+                .collect(),
+            queue,
+        })
+    }
+}
+
+impl AccountUpdate {
+    fn note(&mut self, family: Family, rest: &[u8], value: Option<&[u8]>) -> Result<(), Error> {
+        match family {
+            Family::State => {
+                let state = value.map(State::decode).transpose()?;
+                self.gone = state.is_none();
+                self.modseq = state.map(|state| state.highest_modseq);
+            }
+            Family::Mailbox => {
+                if let Some(id) = keys::mailbox_id(rest) {
+                    let mailbox = value.map(|value| rows::decode_mailbox(value, id));
+                    self.mailboxes.entry(id).or_default().record = Some(mailbox.transpose()?);
+                }
+            }
+            Family::Row => {
+                if let Some((mailbox, uid)) = keys::mailbox_and_uid(rest) {
+                    let row = value
+                        .map(|value| rows::decode_row(value, uid))
+                        .transpose()?;
+                    let update = self.mailboxes.entry(mailbox).or_default();
+                    update.rows.insert(uid.0, row);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+enum Content {
+    Empty,
+    Loading(Vec<Arc<AccountUpdate>>),
+    Ready(Index),
+}
+
+#[derive(Debug)]
+struct Slot {
+    mailbox: MailboxId,
+    /// Held by the one who loads.
+    load: Mutex<()>,
+    content: Mutex<Content>,
+    used: AtomicU64,
+}
+
+impl Slot {
+    fn new(mailbox: MailboxId) -> Arc<Slot> {
+        Arc::new(Slot {
+            mailbox,
+            load: Mutex::new(()),
+            content: Mutex::new(Content::Empty),
+            used: AtomicU64::new(0),
+        })
+    }
+
+    fn ready(&self) -> Option<Index> {
+        match &*lock(&self.content) {
+            Content::Ready(index) => Some(index.clone()),
+            _ => None,
+        }
+    }
+
+    fn apply(&self, update: &Arc<AccountUpdate>) {
+        let mut content = lock(&self.content);
+        match &mut *content {
+            Content::Empty => {}
+            Content::Loading(waiting) => waiting.push(update.clone()),
+            Content::Ready(index) => {
+                if !apply_to(index, self.mailbox, update) {
+                    *content = Content::Empty;
+                }
+            }
+        }
+    }
+}
+
+/// False when the mailbox is gone.
+fn apply_to(index: &mut Index, mailbox: MailboxId, update: &AccountUpdate) -> bool {
+    if update.gone {
+        return false;
+    }
+    let inner = Arc::make_mut(&mut index.inner);
+    inner.modseq = update.modseq.unwrap_or(inner.modseq);
+    let Some(change) = update.mailboxes.get(&mailbox) else {
+        return true;
+    };
+    match &change.record {
+        Some(Some(record)) => inner.mailbox = record.clone(),
+        Some(None) => return false,
+        None => {}
+    }
+    if !change.rows.is_empty() {
+        inner.apply(change);
+    }
+    true
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+type Slots = HashMap<AccountId, HashMap<MailboxId, Arc<Slot>>>;
+
+/// All mailboxes in memory.
+#[derive(Debug, Default)]
+pub struct Cache {
+    slots: Mutex<Slots>,
+    pub gate: RwLock<()>,
+    clock: AtomicU64,
+}
+
+impl Cache {
+    /// Called by the writer thread, which holds the gate.
+    pub fn apply(&self, update: &Update) {
+        for (account, update) in &update.accounts {
+            let slots: Vec<_> = match lock(&self.slots).get(account) {
+                Some(slots) => slots.values().cloned().collect(),
+                None => continue,
+            };
+            for slot in slots {
+                slot.apply(update);
+            }
+        }
+    }
+
+    /// The mailbox's picture, loaded through a view of `index` when it is not in memory.
+    pub fn get(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        index: &index::Index,
+    ) -> Result<Index, Error> {
+        let slot = {
+            let mut slots = lock(&self.slots);
+            let mailboxes = slots.entry(account).or_default();
+            let slot = mailboxes.entry(mailbox);
+            slot.or_insert_with(|| Slot::new(mailbox)).clone()
+        };
+        let tick = self.clock.fetch_add(1, Ordering::Relaxed);
+        slot.used.store(tick, Ordering::Relaxed);
+        if let Some(index) = slot.ready() {
+            return Ok(index);
+        }
+        let _loading = lock(&slot.load);
+        if let Some(index) = slot.ready() {
+            return Ok(index);
+        }
+        let view = {
+            let _gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+            *lock(&slot.content) = Content::Loading(Vec::new());
+            index.view()
+        };
+        let loaded = view.and_then(|view| load(&view, account, mailbox));
+        let result = self.install(&slot, mailbox, loaded);
+        match &result {
+            Ok(_) => self.evict(),
+            Err(_) => self.forget(account, mailbox),
+        }
+        result
+    }
+
+    fn install(
+        &self,
+        slot: &Slot,
+        mailbox: MailboxId,
+        loaded: Result<Index, Error>,
+    ) -> Result<Index, Error> {
+        let mut content = lock(&slot.content);
+        let waiting = match std::mem::replace(&mut *content, Content::Empty) {
+            Content::Loading(waiting) => waiting,
+            _ => Vec::new(),
+        };
+        let mut index = loaded?;
+        for update in waiting {
+            if !apply_to(&mut index, mailbox, &update) {
+                return Err(Error::NoSuchMailbox);
+            }
+        }
+        *content = Content::Ready(index.clone());
+        Ok(index)
+    }
+
+    fn forget(&self, account: AccountId, mailbox: MailboxId) {
+        let mut slots = lock(&self.slots);
+        if let Some(mailboxes) = slots.get_mut(&account) {
+            mailboxes.remove(&mailbox);
+            if mailboxes.is_empty() {
+                slots.remove(&account);
+            }
+        }
+    }
+
+    /// Lets go of the mailboxes that were not asked for the longest.
+    fn evict(&self) {
+        let mut slots = lock(&self.slots);
+        let mut all: Vec<(u64, AccountId, MailboxId, usize)> = Vec::new();
+        for (account, mailboxes) in slots.iter() {
+            for (mailbox, slot) in mailboxes {
+                let rows = slot.ready().map_or(0, |index| index.len());
+                let used = slot.used.load(Ordering::Relaxed);
+                all.push((used, *account, *mailbox, rows + PAGE_ROWS / 8));
+            }
+        }
+        let mut rows: usize = all.iter().map(|(_, _, _, rows)| rows).sum();
+        all.sort_unstable();
+        // The newest one stays, however large.
+        all.pop();
+        for (_, account, mailbox, held) in all {
+            if rows <= CACHED_ROWS_MAX {
+                break;
+            }
+            rows -= held;
+            if let Some(mailboxes) = slots.get_mut(&account) {
+                mailboxes.remove(&mailbox);
+                if mailboxes.is_empty() {
+                    slots.remove(&account);
+                }
+            }
+        }
+    }
+}
+
+fn load(view: &View, account: AccountId, id: MailboxId) -> Result<Index, Error> {
+    let record = view.get(&keys::mailbox(account, id))?;
+    let mailbox = rows::decode_mailbox(&record.ok_or(Error::NoSuchMailbox)?, id)?;
+    let state = view.get(&keys::state(account))?;
+    let state = State::decode(&state.ok_or(Error::NoSuchAccount)?)?;
+    let (first, end) = keys::whole_mailbox(account, Family::Row, id);
+    let mut pages = Vec::with_capacity(mailbox.messages as usize / PAGE_ROWS + 1);
+    let mut page = Vec::new();
+    let mut len = 0;
+    view.scan(&first, &end, |key, value| {
+        if page.len() == PAGE_ROWS {
+            pages.push(Arc::new(std::mem::take(&mut page)));
+        }
+        page.push(rows::decode_row(value, uid_of(key)?)?);
+        len += 1;
+        Ok(ControlFlow::Continue(()))
+    })?;
+    if !page.is_empty() {
+        pages.push(Arc::new(page));
+    }
+    Ok(Index {
+        inner: Arc::new(Inner {
+            mailbox,
+            modseq: state.highest_modseq,
+            len,
+            pages,
+        }),
+    })
+}

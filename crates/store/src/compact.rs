@@ -1,0 +1,4 @@
+//! Care: retention and compaction.
+
+#[derive(Debug, Default)]
+pub struct Care;

@@ -1,0 +1,337 @@
+//! What all handles share, and the way to the writer thread.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::cache::{Cache, Update};
+use crate::index;
+use crate::journal::{Appender, Position, Segments};
+use crate::limits::WAITING_JOBS_MAX;
+use crate::spool::Packed;
+use crate::tx::Tx;
+use crate::writer::Writer;
+use crate::*;
+
+/// Why a whole group was not committed; every waiting caller gets its own copy.
+#[derive(Clone, Debug)]
+pub enum Failure {
+    DiskFull,
+    Disk(io::ErrorKind, String),
+    Damaged(String, String),
+    Closed,
+}
+
+impl Failure {
+    pub fn of(error: &Error) -> Failure {
+        match error {
+            Error::DiskFull => Failure::DiskFull,
+            Error::Disk(error) if is_full(error) => Failure::DiskFull,
+            Error::Disk(error) => Failure::Disk(error.kind(), error.to_string()),
+            Error::Damaged { place, what } => Failure::Damaged(place.clone(), what.clone()),
+            other => Failure::Disk(io::ErrorKind::Other, other.to_string()),
+        }
+    }
+
+    pub fn error(&self) -> Error {
+        match self {
+            Failure::DiskFull => Error::DiskFull,
+            Failure::Disk(kind, text) => Error::Disk(io::Error::new(*kind, text.clone())),
+            Failure::Damaged(place, what) => Error::Damaged {
+                place: place.clone(),
+                what: what.clone(),
+            },
+            Failure::Closed => Error::Closed,
+        }
+    }
+}
+
+/// No space, or no more of it for this user.
+pub fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
+}
+
+/// A closure that waits for its transaction, and its caller who waits for the commit.
+pub trait Write: Send {
+    /// Runs the closure; false: it failed, roll back.
+    fn run(&mut self, tx: &mut Tx<'_>) -> bool;
+    /// The closure did well but its transaction did not.
+    fn fail(&mut self, error: Error);
+    /// Answers the caller.
+    fn done(self: Box<Self>, failure: Option<&Failure>);
+}
+
+struct Closure<T, F> {
+    run: Option<F>,
+    result: Result<T, Error>,
+    reply: oneshot::Sender<Result<T, Error>>,
+}
+
+impl<T, F> Write for Closure<T, F>
+where
+    T: Send,
+    F: FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send,
+{
+    fn run(&mut self, tx: &mut Tx<'_>) -> bool {
+        let Some(run) = self.run.take() else {
+            return false;
+        };
+        // A broken invariant in one transaction fails that transaction, not the store.
+        self.result = catch_unwind(AssertUnwindSafe(|| run(tx))).unwrap_or_else(|_| {
+            tracing::error!("a store transaction panicked");
+            Err(Error::Disk(io::Error::other("a transaction panicked")))
+        });
+        self.result.is_ok()
+    }
+
+    fn fail(&mut self, error: Error) {
+        self.result = Err(error);
+    }
+
+    fn done(self: Box<Self>, failure: Option<&Failure>) {
+        let result = match (self.result, failure) {
+            (Ok(_), Some(failure)) => Err(failure.error()),
+            (result, _) => result,
+        };
+        // The caller may have gone away; the commit stands.
+        let _ = self.reply.send(result);
+    }
+}
+
+/// Runs on the writer thread between groups, with everything in its hands.
+pub type Control = Box<dyn FnOnce(&mut Writer) + Send>;
+
+pub enum Job {
+    Write {
+        write: Box<dyn Write>,
+        cost: usize,
+    },
+    Chunk {
+        packed: Packed,
+        reply: oneshot::Sender<Result<(Position, Pin), Error>>,
+    },
+    Control(Control),
+    Close(oneshot::Sender<Result<(), Error>>),
+}
+
+impl Job {
+    pub fn cost(&self) -> usize {
+        match self {
+            Job::Write { cost, .. } => *cost,
+            Job::Chunk { packed, .. } => packed.len(),
+            Job::Control(_) | Job::Close(_) => 0,
+        }
+    }
+}
+
+/// Segments that must stay because someone holds a position in them that no transaction names yet.
+#[derive(Debug, Default)]
+pub struct Pins(Mutex<BTreeMap<u32, usize>>);
+
+/// Keeps one segment from being removed.
+#[derive(Debug)]
+pub struct Pin {
+    pins: Arc<Pins>,
+    segment: u32,
+}
+
+impl Pins {
+    pub fn pin(self: &Arc<Self>, segment: u32) -> Pin {
+        *lock(&self.0).entry(segment).or_default() += 1;
+        Pin {
+            pins: self.clone(),
+            segment,
+        }
+    }
+
+    pub fn is_pinned(&self, segment: u32) -> bool {
+        lock(&self.0).contains_key(&segment)
+    }
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        let mut pins = lock(&self.pins.0);
+        if let Some(count) = pins.get_mut(&self.segment) {
+            *count -= 1;
+            if *count == 0 {
+                pins.remove(&self.segment);
+            }
+        }
+    }
+}
+
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What readers and the writer thread share.
+#[derive(Debug)]
+pub struct Shared {
+    pub disk: Arc<dyn Disk>,
+    pub clock: Arc<dyn Clock>,
+    pub options: Options,
+    pub segments: Arc<Segments>,
+    pub index: index::Index,
+    pub cache: Cache,
+    pub pins: Arc<Pins>,
+    pub watchers: Mutex<HashMap<AccountId, watch::Sender<ModSeq>>>,
+    pub queue_news: watch::Sender<u64>,
+    /// Bytes free on the disk after the last group.
+    pub available: AtomicU64,
+    pub closed: AtomicBool,
+    pub poisoned: Mutex<Option<Failure>>,
+}
+
+impl Shared {
+    /// The cache and the watchers learn what was committed. The caller holds no lock.
+    pub fn announce(&self, update: &Update) {
+        let mut watchers = lock(&self.watchers);
+        for (account, update) in &update.accounts {
+            let Some(modseq) = update.modseq else {
+                continue;
+            };
+            let Some(watcher) = watchers.get(account) else {
+                continue;
+            };
+            if watcher.receiver_count() == 0 {
+                watchers.remove(account);
+            } else {
+                watcher.send_replace(modseq);
+            }
+        }
+        drop(watchers);
+        if update.queue {
+            self.queue_news.send_modify(|count| *count += 1);
+        }
+    }
+
+    pub fn refresh_available(&self) {
+        if let Ok(bytes) = self.disk.available_bytes() {
+            self.available.store(bytes, Ordering::Relaxed);
+        }
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.available.load(Ordering::Relaxed) < self.options.reserved_bytes
+    }
+
+    pub fn check_open(&self) -> Result<(), Error> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::Closed);
+        }
+        Ok(())
+    }
+}
+
+/// The running store: shared parts and the writer thread. The last handle stops the thread.
+#[derive(Debug)]
+pub struct Engine {
+    pub shared: Arc<Shared>,
+    pub leases: Mutex<std::collections::BTreeSet<QueueId>>,
+    pub care: Mutex<Option<compact::Care>>,
+    sender: Mutex<Option<mpsc::Sender<Job>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Engine {
+    pub fn start(shared: Arc<Shared>, appender: Appender) -> Result<Engine, Error> {
+        let (sender, receiver) = mpsc::channel(WAITING_JOBS_MAX);
+        let writer = Writer::new(shared.clone(), appender);
+        let thread = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || writer.run(receiver))
+            .map_err(Error::Disk)?;
+        Ok(Engine {
+            shared,
+            leases: Mutex::default(),
+            care: Mutex::new(Some(compact::Care::default())),
+            sender: Mutex::new(Some(sender)),
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    async fn submit(&self, job: Job) -> Result<(), Error> {
+        self.shared.check_open()?;
+        let sender = lock(&self.sender).clone().ok_or(Error::Closed)?;
+        sender.send(job).await.map_err(|_| Error::Closed)
+    }
+
+    /// Runs a closure in a transaction; returns after it is durable. `cost`: bytes it will write.
+    pub async fn write<T, F>(&self, cost: usize, run: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let write = Box::new(Closure {
+            run: Some(run),
+            result: Err(Error::Closed),
+            reply,
+        });
+        self.submit(Job::Write { write, cost }).await?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+
+    /// Appends a chunk, not flushed.
+    pub async fn store_chunk(&self, packed: Packed) -> Result<(Position, Pin), Error> {
+        let (reply, answer) = oneshot::channel();
+        self.submit(Job::Chunk { packed, reply }).await?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+
+    /// Runs something on the writer thread, between groups.
+    pub async fn control<T, F>(&self, run: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Writer) -> Result<T, Error> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let control: Control = Box::new(move |writer| {
+            let _ = reply.send(run(writer));
+        });
+        self.submit(Job::Control(control)).await?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+
+    pub async fn close(&self) -> Result<(), Error> {
+        let sender = lock(&self.sender).take();
+        let Some(sender) = sender else {
+            return Ok(());
+        };
+        let (reply, answer) = oneshot::channel();
+        let sent = sender.send(Job::Close(reply)).await;
+        drop(sender);
+        let result = match sent {
+            Ok(()) => answer.await.unwrap_or(Err(Error::Closed)),
+            Err(_) => Err(Error::Closed),
+        };
+        self.shared.closed.store(true, Ordering::Release);
+        lock(&self.shared.watchers).clear();
+        // The thread has answered and is on its way out.
+        self.join();
+        result
+    }
+
+    fn join(&self) {
+        let thread = lock(&self.thread).take();
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        lock(&self.sender).take();
+        self.join();
+    }
+}

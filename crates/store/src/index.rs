@@ -1,0 +1,250 @@
+//! The index: redb over the disk seam, one table of ordered byte keys, derived from the journal.
+//!
+//! It tells inside its own transaction up to which journal position it has applied. Commits
+//! follow the journal's flush and are not flushed themselves; now and then one is.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use redb::{
+    Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageBackend,
+    TableDefinition,
+};
+
+use crate::codec::{Reader, Writer};
+use crate::journal::Position;
+use crate::limits::INDEX_CACHE_BYTES;
+use crate::{Disk, Error, File, keys};
+
+pub const INDEX_FILE: &str = "index.redb";
+const TEMPORARY_FILE: &str = "index.tmp";
+const TABLE: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("rows");
+
+#[derive(Debug)]
+struct Backend(Arc<dyn File>);
+
+impl StorageBackend for Backend {
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read_exact_at(out, offset)
+    }
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.write_all_at(data, offset)
+    }
+}
+
+/// redb's errors as ours.
+pub fn failed(error: impl Into<redb::Error>) -> Error {
+    match error.into() {
+        redb::Error::Io(error) => Error::Disk(error),
+        redb::Error::Corrupted(what) => Error::Damaged {
+            place: INDEX_FILE.to_owned(),
+            what,
+        },
+        other => Error::Disk(io::Error::other(other.to_string())),
+    }
+}
+
+/// What a transaction does to one key: the new value, or none when it is deleted.
+pub type Edit = Option<Vec<u8>>;
+
+/// The index database.
+#[derive(Debug)]
+pub struct Index {
+    database: Database,
+}
+
+/// A picture of the index that does not change.
+#[derive(Debug)]
+pub struct View {
+    table: ReadOnlyTable<&'static [u8], &'static [u8]>,
+}
+
+/// An open write transaction; dropped, it leaves nothing.
+pub struct Batch {
+    transaction: redb::WriteTransaction,
+}
+
+impl std::fmt::Debug for Batch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Batch")
+    }
+}
+
+/// Whether a commit of the index waits for the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flush {
+    No,
+    Yes,
+}
+
+impl Index {
+    /// `None` when there is no index file.
+    pub fn open(disk: &dyn Disk) -> Result<Option<Index>, Error> {
+        if !disk
+            .list("")
+            .map_err(Error::Disk)?
+            .iter()
+            .any(|name| name == INDEX_FILE)
+        {
+            return Ok(None);
+        }
+        let file = disk.open(INDEX_FILE, false).map_err(Error::Disk)?;
+        Ok(Some(Index::on(file)?))
+    }
+
+    /// A new index that has applied everything before `position`: made under a temporary name,
+    /// filled by `fill`, and put in the old one's place when it is whole.
+    pub fn create(
+        disk: &dyn Disk,
+        fill: impl FnOnce(&Index) -> Result<Position, Error>,
+    ) -> Result<Index, Error> {
+        let index = Index::temporary(disk, TEMPORARY_FILE)?;
+        let position = fill(&index)?;
+        let mut batch = index.begin()?;
+        batch.set_position(position)?;
+        batch.commit(Flush::Yes)?;
+        drop(index);
+        let install = || -> io::Result<_> {
+            disk.open(TEMPORARY_FILE, false)?.sync_data()?;
+            disk.rename(TEMPORARY_FILE, INDEX_FILE)?;
+            disk.sync_directory("")?;
+            disk.open(INDEX_FILE, false)
+        };
+        Index::on(install().map_err(Error::Disk)?)
+    }
+
+    /// An empty index in a file of its own, that nobody will find again.
+    pub fn temporary(disk: &dyn Disk, path: &str) -> Result<Index, Error> {
+        let file = disk.open(path, true).map_err(Error::Disk)?;
+        file.set_len(0).map_err(Error::Disk)?;
+        let index = Index::on(file)?;
+        let mut batch = index.begin()?;
+        batch.set_position(Position::default())?;
+        batch.commit(Flush::No)?;
+        Ok(index)
+    }
+
+    fn on(file: Arc<dyn File>) -> Result<Index, Error> {
+        let database = redb::Builder::new()
+            .set_cache_size(INDEX_CACHE_BYTES)
+            .create_with_backend(Backend(file))
+            .map_err(failed)?;
+        Ok(Index { database })
+    }
+
+    pub fn view(&self) -> Result<View, Error> {
+        let transaction = self.database.begin_read().map_err(failed)?;
+        let table = transaction.open_table(TABLE).map_err(failed)?;
+        Ok(View { table })
+    }
+
+    pub fn begin(&self) -> Result<Batch, Error> {
+        let transaction = self.database.begin_write().map_err(failed)?;
+        Ok(Batch { transaction })
+    }
+
+    /// Makes all commits until now durable.
+    pub fn flush(&self) -> Result<(), Error> {
+        self.begin()?.commit(Flush::Yes)
+    }
+}
+
+impl Batch {
+    pub fn apply<'a>(
+        &mut self,
+        edits: impl IntoIterator<Item = (&'a [u8], Option<&'a [u8]>)>,
+    ) -> Result<(), Error> {
+        let mut table = self.transaction.open_table(TABLE).map_err(failed)?;
+        for (key, value) in edits {
+            match value {
+                Some(value) => drop(table.insert(key, value).map_err(failed)?),
+                None => drop(table.remove(key).map_err(failed)?),
+            }
+        }
+        Ok(())
+    }
+
+    pub fn set_position(&mut self, position: Position) -> Result<(), Error> {
+        let mut value = Writer::version(1);
+        value.u64(position.0);
+        self.apply([(&keys::POSITION[..], Some(&value.0[..]))])
+    }
+
+    pub fn commit(mut self, flush: Flush) -> Result<(), Error> {
+        let durability = match flush {
+            Flush::No => Durability::None,
+            Flush::Yes => Durability::Immediate,
+        };
+        self.transaction
+            .set_durability(durability)
+            .map_err(|error| Error::Disk(io::Error::other(error.to_string())))?;
+        self.transaction.set_quick_repair(flush == Flush::Yes);
+        self.transaction.commit().map_err(failed)
+    }
+}
+
+impl View {
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        let value = self.table.get(key).map_err(failed)?;
+        Ok(value.map(|value| value.value().to_vec()))
+    }
+
+    /// Rows with `first <= key < end`, ascending, until `each` breaks.
+    pub fn scan(
+        &self,
+        first: &[u8],
+        end: &[u8],
+        mut each: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, Error>,
+    ) -> Result<(), Error> {
+        if first >= end {
+            return Ok(());
+        }
+        for row in self.table.range(first..end).map_err(failed)? {
+            let (key, value) = row.map_err(failed)?;
+            if each(key.value(), value.value())?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The next row at or after `first`, below `end`.
+    pub fn first(&self, first: &[u8], end: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, Error> {
+        let mut found = None;
+        self.scan(first, end, |key, value| {
+            found = Some((key.to_vec(), value.to_vec()));
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(found)
+    }
+
+    /// An iterator, for walking two indexes side by side.
+    pub fn rows(&self) -> Result<impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), Error>>, Error> {
+        let rows = self.table.iter().map_err(failed)?;
+        Ok(rows.map(|row| {
+            let (key, value) = row.map_err(failed)?;
+            Ok((key.value().to_vec(), value.value().to_vec()))
+        }))
+    }
+
+    /// Up to where the journal is applied.
+    pub fn position(&self) -> Result<Position, Error> {
+        match self.get(keys::POSITION)? {
+            None => Ok(Position::default()),
+            Some(value) => {
+                let mut reader = Reader::version(&value, "applied position", 1)?;
+                Ok(Position(reader.u64()?))
+            }
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! Keys of the index: big-endian, so that their order is the order of what they name, and all
+//! that belongs to one account is one range.
+
+use crate::{AccountId, BlobId, MailboxId, ModSeq, QueueId, Timestamp, Uid};
+
+/// Journal position applied; not part of the journal's own redo.
+pub const POSITION: &[u8] = b"!position";
+/// Counters that do not belong to an account.
+pub const GLOBAL: &[u8] = b"G";
+
+const ACCOUNT: u8 = b'a';
+const BLOB: u8 = b'b';
+const DOMAIN: u8 = b'd';
+const ADDRESS: u8 = b'e';
+const QUEUE: u8 = b'q';
+const DUE: u8 = b'u';
+const ERASING: u8 = b'x';
+
+/// The families of rows inside one account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    Profile = 1,
+    State = 2,
+    Mailbox = 3,
+    Name = 4,
+    DeletedMailbox = 5,
+    Row = 6,
+    Record = 7,
+    Log = 8,
+    Tombstone = 9,
+    Thread = 10,
+}
+
+/// What a key names, for those who walk over all rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Name<'a> {
+    Position,
+    Global,
+    Account(AccountId, Family, &'a [u8]),
+    Blob(BlobId),
+    Domain(&'a [u8]),
+    Address(&'a [u8]),
+    Queue(QueueId),
+    Due(Timestamp, QueueId),
+    Erasing(AccountId),
+}
+
+/// Every row of an account, or of a family of it: first key and the one after the last.
+pub type Span = (Vec<u8>, Vec<u8>);
+
+fn family_of(byte: u8) -> Option<Family> {
+    use Family::*;
+    [
+        Profile,
+        State,
+        Mailbox,
+        Name,
+        DeletedMailbox,
+        Row,
+        Record,
+        Log,
+        Tombstone,
+        Thread,
+    ]
+    .into_iter()
+    .find(|family| *family as u8 == byte)
+}
+
+fn in_account(account: AccountId, family: Family, rest: &[&[u8]]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(20);
+    key.push(ACCOUNT);
+    key.extend_from_slice(&account.0.to_be_bytes());
+    key.push(family as u8);
+    for part in rest {
+        key.extend_from_slice(part);
+    }
+    key
+}
+
+fn tagged(tag: u8, rest: &[u8]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(1 + rest.len());
+    key.push(tag);
+    key.extend_from_slice(rest);
+    key
+}
+
+pub fn profile(account: AccountId) -> Vec<u8> {
+    in_account(account, Family::Profile, &[])
+}
+
+pub fn state(account: AccountId) -> Vec<u8> {
+    in_account(account, Family::State, &[])
+}
+
+pub fn mailbox(account: AccountId, mailbox: MailboxId) -> Vec<u8> {
+    in_account(account, Family::Mailbox, &[&mailbox.0.to_be_bytes()])
+}
+
+pub fn name(account: AccountId, name: &str) -> Vec<u8> {
+    in_account(account, Family::Name, &[name.as_bytes()])
+}
+
+pub fn deleted_mailbox(account: AccountId, mailbox: MailboxId) -> Vec<u8> {
+    in_account(account, Family::DeletedMailbox, &[&mailbox.0.to_be_bytes()])
+}
+
+/// A key of a family whose rows are named by mailbox and uid: Row, Record, Tombstone.
+pub fn message(account: AccountId, family: Family, mailbox: MailboxId, uid: Uid) -> Vec<u8> {
+    in_account(
+        account,
+        family,
+        &[&mailbox.0.to_be_bytes(), &uid.0.to_be_bytes()],
+    )
+}
+
+pub fn log(account: AccountId, modseq: ModSeq) -> Vec<u8> {
+    in_account(account, Family::Log, &[&modseq.0.to_be_bytes()])
+}
+
+pub fn thread(account: AccountId, key: u64) -> Vec<u8> {
+    in_account(account, Family::Thread, &[&key.to_be_bytes()])
+}
+
+pub fn blob(blob: BlobId) -> Vec<u8> {
+    tagged(BLOB, &blob.0)
+}
+
+pub fn domain(name: &str) -> Vec<u8> {
+    tagged(DOMAIN, name.as_bytes())
+}
+
+pub fn address(address: &str) -> Vec<u8> {
+    tagged(ADDRESS, address.as_bytes())
+}
+
+pub fn queue(id: QueueId) -> Vec<u8> {
+    tagged(QUEUE, &id.0.to_be_bytes())
+}
+
+pub fn due(due: Timestamp, id: QueueId) -> Vec<u8> {
+    // Times before 1970 do not order; the queue has none.
+    let millis = u64::try_from(due.0).unwrap_or(0);
+    let mut key = tagged(DUE, &millis.to_be_bytes());
+    key.extend_from_slice(&id.0.to_be_bytes());
+    key
+}
+
+/// An account of which rows are still to be removed.
+pub fn erasing(account: AccountId) -> Vec<u8> {
+    tagged(ERASING, &account.0.to_be_bytes())
+}
+
+/// The first key after every key that begins with `prefix`.
+pub fn after(prefix: &[u8]) -> Vec<u8> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if let Some(next) = last.checked_add(1) {
+            end.push(next);
+            break;
+        }
+    }
+    end
+}
+
+pub fn all_with(prefix: Vec<u8>) -> Span {
+    let end = after(&prefix);
+    (prefix, end)
+}
+
+pub fn whole_account(account: AccountId) -> Span {
+    all_with(tagged(ACCOUNT, &account.0.to_be_bytes()))
+}
+
+pub fn whole_family(account: AccountId, family: Family) -> Span {
+    all_with(in_account(account, family, &[]))
+}
+
+/// All rows of a family in one mailbox.
+pub fn whole_mailbox(account: AccountId, family: Family, mailbox: MailboxId) -> Span {
+    all_with(in_account(account, family, &[&mailbox.0.to_be_bytes()]))
+}
+
+pub fn all_accounts() -> Span {
+    all_with(vec![ACCOUNT])
+}
+
+pub fn all_blobs() -> Span {
+    all_with(vec![BLOB])
+}
+
+pub fn all_domains() -> Span {
+    all_with(vec![DOMAIN])
+}
+
+pub fn all_addresses() -> Span {
+    all_with(vec![ADDRESS])
+}
+
+pub fn all_queue() -> Span {
+    all_with(vec![QUEUE])
+}
+
+pub fn all_due() -> Span {
+    all_with(vec![DUE])
+}
+
+pub fn all_erasing() -> Span {
+    all_with(vec![ERASING])
+}
+
+fn number<const N: usize>(bytes: &[u8]) -> Option<[u8; N]> {
+    bytes.try_into().ok()
+}
+
+/// Mailbox and uid of a key in Row, Record or Tombstone; `rest` as in [`Name::Account`].
+pub fn mailbox_and_uid(rest: &[u8]) -> Option<(MailboxId, Uid)> {
+    let (mailbox, uid) = rest.split_at_checked(4)?;
+    Some((
+        MailboxId(u32::from_be_bytes(number(mailbox)?)),
+        Uid(u32::from_be_bytes(number(uid)?)),
+    ))
+}
+
+/// The mailbox of a key in Mailbox or DeletedMailbox.
+pub fn mailbox_id(rest: &[u8]) -> Option<MailboxId> {
+    Some(MailboxId(u32::from_be_bytes(number(rest)?)))
+}
+
+/// The modseq of a key in Log.
+pub fn modseq(rest: &[u8]) -> Option<ModSeq> {
+    Some(ModSeq(u64::from_be_bytes(number(rest)?)))
+}
+
+/// Takes a key apart; `None` when nothing has such a key.
+pub fn parse(key: &[u8]) -> Option<Name<'_>> {
+    if key == POSITION {
+        return Some(Name::Position);
+    }
+    if key == GLOBAL {
+        return Some(Name::Global);
+    }
+    let (tag, rest) = key.split_first()?;
+    Some(match *tag {
+        ACCOUNT => {
+            let (account, rest) = rest.split_at_checked(4)?;
+            let (family, rest) = rest.split_first()?;
+            let account = AccountId(u32::from_be_bytes(number(account)?));
+            Name::Account(account, family_of(*family)?, rest)
+        }
+        BLOB => Name::Blob(BlobId(number(rest)?)),
+        DOMAIN => Name::Domain(rest),
+        ADDRESS => Name::Address(rest),
+        QUEUE => Name::Queue(QueueId(u64::from_be_bytes(number(rest)?))),
+        DUE => {
+            let (due, id) = rest.split_at_checked(8)?;
+            let due = i64::try_from(u64::from_be_bytes(number(due)?)).ok()?;
+            Name::Due(Timestamp(due), QueueId(u64::from_be_bytes(number(id)?)))
+        }
+        ERASING => Name::Erasing(AccountId(u32::from_be_bytes(number(rest)?))),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_come_back() {
+        let account = AccountId(7);
+        let key = message(account, Family::Row, MailboxId(3), Uid(258));
+        let Some(Name::Account(found, Family::Row, rest)) = parse(&key) else {
+            panic!("not a row");
+        };
+        assert_eq!(found, account);
+        assert_eq!(mailbox_and_uid(rest), Some((MailboxId(3), Uid(258))));
+        assert_eq!(
+            parse(&due(Timestamp(5), QueueId(9))),
+            Some(Name::Due(Timestamp(5), QueueId(9)))
+        );
+        assert_eq!(parse(POSITION), Some(Name::Position));
+        assert_eq!(parse(b""), None);
+    }
+
+    #[test]
+    fn a_span_ends_before_the_next() {
+        let (first, end) = whole_account(AccountId(255));
+        assert!(first < end);
+        assert!(end <= profile(AccountId(256)));
+        assert!(log(AccountId(255), ModSeq(u64::MAX)) < end);
+        assert_eq!(after(&[1, 255]), [2]);
+    }
+}

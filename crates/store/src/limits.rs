@@ -1,0 +1,42 @@
+//! Every bound of the store in one place.
+
+/// Bytes of body in one chunk record, and the most that a spool holds.
+pub const CHUNK_BYTES_MAX: usize = 64 << 10;
+/// A journal segment is closed once it is past this.
+pub const SEGMENT_BYTES: u64 = 64 << 20;
+/// Payload of one journal record; larger transactions are split over several.
+pub const RECORD_PAYLOAD_MAX: usize = 1 << 20;
+/// What one group commit takes at most.
+pub const GROUP_BYTES_MAX: usize = 8 << 20;
+pub const GROUP_JOBS_MAX: usize = 1024;
+/// Writes waiting for the writer thread.
+pub const WAITING_JOBS_MAX: usize = 4096;
+/// The index is committed durably once this much time or journal went by.
+pub const INDEX_COMMIT_SECONDS: u64 = 5;
+pub const INDEX_COMMIT_BYTES: u64 = 32 << 20;
+/// Memory for the index's pages.
+pub const INDEX_CACHE_BYTES: usize = 64 << 20;
+/// Rows in one shared page of the message index.
+pub const PAGE_ROWS: usize = 512;
+/// Rows of all mailboxes held in memory (64 bytes each).
+pub const CACHED_ROWS_MAX: usize = 2_000_000;
+/// Journal segments held open for reading.
+pub const OPEN_SEGMENTS_MAX: usize = 64;
+
+pub const MAILBOXES_MAX: usize = 10_000;
+pub const MAILBOX_NAME_BYTES_MAX: usize = 1024;
+pub const MAILBOX_LEVELS_MAX: usize = 32;
+pub const MAILBOX_LEVEL_BYTES_MAX: usize = 255;
+/// One bit each in [`crate::Flags::keywords`].
+pub const KEYWORDS_MAX: usize = 128;
+pub const KEYWORD_BYTES_MAX: usize = 255;
+/// Thread keys of one message that are looked at.
+pub const THREAD_KEYS_MAX: usize = 64;
+
+/// Rows that one step of care looks at or removes.
+pub const CARE_ROWS_MAX: usize = 4_000;
+/// Bytes that one step of care rewrites.
+pub const CARE_BYTES_MAX: usize = 4 << 20;
+/// The journal is compacted once this share of it, and at least this much, is dead.
+pub const COMPACT_DEAD_PERCENT: u64 = 33;
+pub const COMPACT_DEAD_BYTES_MIN: u64 = 1 << 20;

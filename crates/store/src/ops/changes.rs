@@ -1,0 +1,145 @@
+//! The change log: what happened since, and waiting for more.
+
+use std::ops::ControlFlow;
+
+use tokio::sync::watch;
+
+use crate::engine::lock;
+use crate::index::View;
+use crate::keys::{self, Family, Name};
+use crate::rows::{self, State};
+use crate::*;
+
+/// Everything after a modseq. `complete` is false when the log no longer reaches back that far:
+/// compare states instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changes {
+    pub complete: bool,
+    /// Ask again from here.
+    pub up_to: ModSeq,
+    pub entries: Vec<Change>,
+}
+
+/// Waits for news of one account.
+#[derive(Clone, Debug)]
+pub struct Watcher {
+    receiver: watch::Receiver<ModSeq>,
+}
+
+impl Watcher {
+    /// The account's newest durable modseq.
+    pub fn current(&self) -> ModSeq {
+        *self.receiver.borrow()
+    }
+
+    /// Returns the newest modseq once it is past `seen`; for ever when the store closes... then [`Error::Closed`].
+    pub async fn past(&mut self, seen: ModSeq) -> Result<ModSeq, Error> {
+        let news = self.receiver.wait_for(|modseq| *modseq > seen).await;
+        news.map(|modseq| *modseq).map_err(|_| Error::Closed)
+    }
+}
+
+impl Store {
+    /// At most `entries_max` entries after `since`, oldest first; `up_to` is the last one given,
+    /// or the account's newest modseq when nothing is left out.
+    pub fn changes_since(
+        &self,
+        account: AccountId,
+        since: ModSeq,
+        entries_max: usize,
+    ) -> Result<Changes, Error> {
+        let view = self.view()?;
+        let state = state(&view, account)?;
+        let mut entries = Vec::new();
+        let mut cut = false;
+        log_after(&view, account, since, |change| {
+            cut = entries.len() >= entries_max;
+            if !cut {
+                entries.push(change);
+            }
+            !cut
+        })?;
+        let up_to = match entries.last() {
+            Some(last) if cut => last.modseq,
+            None if cut => since,
+            _ => state.highest_modseq.max(since),
+        };
+        Ok(Changes {
+            complete: since >= state.log_floor,
+            up_to,
+            entries,
+        })
+    }
+
+    /// Uids of the mailbox expunged after `since`, for QRESYNC VANISHED (EARLIER); `None`: the log
+    /// does not reach back.
+    pub fn vanished_since(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        since: ModSeq,
+    ) -> Result<Option<UidSet>, Error> {
+        let view = self.view()?;
+        if since < state(&view, account)?.log_floor {
+            return Ok(None);
+        }
+        let mut ranges = Vec::new();
+        log_after(&view, account, since, |change| {
+            for change in change.mailboxes {
+                if change.mailbox == mailbox {
+                    ranges.extend_from_slice(change.expunged.ranges());
+                }
+            }
+            true
+        })?;
+        Ok(Some(UidSet::from_ranges(ranges)))
+    }
+
+    /// An account that does not exist has no news.
+    pub fn watch(&self, account: AccountId) -> Watcher {
+        let shared = &self.engine.shared;
+        let mut watchers = lock(&shared.watchers);
+        let sender = watchers.entry(account).or_insert_with(|| {
+            // Read under the lock: the writer announces under it, so nothing is missed.
+            let newest = || state(&shared.index.view().ok()?, account).ok();
+            let state = newest().unwrap_or_default();
+            watch::Sender::new(state.highest_modseq)
+        });
+        let receiver = sender.subscribe();
+        if shared.check_open().is_err() {
+            watchers.clear();
+        }
+        Watcher { receiver }
+    }
+}
+
+fn state(view: &View, account: AccountId) -> Result<State, Error> {
+    let value = view.get(&keys::state(account))?;
+    State::decode(&value.ok_or(Error::NoSuchAccount)?)
+}
+
+/// Entries after `since`, oldest first, until `each` says false.
+fn log_after(
+    view: &View,
+    account: AccountId,
+    since: ModSeq,
+    mut each: impl FnMut(Change) -> bool,
+) -> Result<(), Error> {
+    let Some(first) = since.0.checked_add(1) else {
+        return Ok(());
+    };
+    let first = keys::log(account, ModSeq(first));
+    let (_, end) = keys::whole_family(account, Family::Log);
+    view.scan(&first, &end, |key, value| {
+        let Some(Name::Account(_, _, rest)) = keys::parse(key) else {
+            return Ok(ControlFlow::Break(()));
+        };
+        let modseq = keys::modseq(rest).unwrap_or_default();
+        let change = rows::decode_change(value, modseq)?;
+        Ok(if each(change) {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        })
+    })
+}

@@ -1,0 +1,22 @@
+//! The store's operations, each one transaction.
+
+pub mod accounts;
+pub mod append;
+pub mod changes;
+mod directory;
+pub mod names;
+mod pending;
+pub mod queue;
+pub mod read;
+
+use crate::Store;
+use crate::index::View;
+use crate::*;
+
+impl Store {
+    /// A picture of the index, when the store is open.
+    fn view(&self) -> Result<View, Error> {
+        self.engine.shared.check_open()?;
+        self.engine.shared.index.view()
+    }
+}

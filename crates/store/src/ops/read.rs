@@ -1,0 +1,175 @@
+//! Reading mailboxes, messages and bodies.
+
+use std::ops::{ControlFlow, Range};
+
+use crate::index::View;
+use crate::keys::{self, Family, Name};
+use crate::limits::CHUNK_BYTES_MAX;
+use crate::rows::{self, Blob, Record};
+use crate::tx::{missing_blob, uid_of};
+use crate::*;
+
+impl Store {
+    pub fn mailboxes(&self, account: AccountId) -> Result<Vec<Mailbox>, Error> {
+        let view = self.view()?;
+        check_account(&view, account)?;
+        let (first, end) = keys::whole_family(account, Family::Mailbox);
+        let mut mailboxes = Vec::new();
+        view.scan(&first, &end, |key, value| {
+            if let Some(Name::Account(_, _, rest)) = keys::parse(key)
+                && let Some(id) = keys::mailbox_id(rest)
+            {
+                mailboxes.push(rows::decode_mailbox(value, id)?);
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(mailboxes)
+    }
+
+    pub fn mailbox(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+    ) -> Result<Option<Mailbox>, Error> {
+        let value = self.view()?.get(&keys::mailbox(account, mailbox))?;
+        value
+            .map(|value| rows::decode_mailbox(&value, mailbox))
+            .transpose()
+    }
+
+    pub fn mailbox_by_name(
+        &self,
+        account: AccountId,
+        name: &str,
+    ) -> Result<Option<Mailbox>, Error> {
+        let view = self.view()?;
+        let name = super::names::normalise(name);
+        let Some(id) = view.get(&keys::name(account, &name))? else {
+            return Ok(None);
+        };
+        let id = rows::decode_mailbox_id(&id)?;
+        let value = view.get(&keys::mailbox(account, id))?;
+        value
+            .map(|value| rows::decode_mailbox(&value, id))
+            .transpose()
+    }
+
+    /// From the shared cache when warm.
+    pub fn index(&self, account: AccountId, mailbox: MailboxId) -> Result<Index, Error> {
+        let shared = &self.engine.shared;
+        shared.check_open()?;
+        shared.cache.get(account, mailbox, &shared.index)
+    }
+
+    pub fn message(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        uid: Uid,
+    ) -> Result<Option<Message>, Error> {
+        let view = self.view()?;
+        let row = view.get(&keys::message(account, Family::Row, mailbox, uid))?;
+        let record = view.get(&keys::message(account, Family::Record, mailbox, uid))?;
+        match (row, record) {
+            (Some(row), Some(record)) if is_live(&view, account, mailbox)? => {
+                let row = rows::decode_row(&row, uid)?;
+                Ok(Some(Record::decode(&record)?.message(row)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Many messages at once from one picture of the index (envelopes of a whole mailbox).
+    /// `each` gets them by ascending uid and stops with false.
+    pub fn messages(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        uids: &UidSet,
+        each: &mut dyn FnMut(Message) -> bool,
+    ) -> Result<(), Error> {
+        let view = self.view()?;
+        if !is_live(&view, account, mailbox)? {
+            return Err(Error::NoSuchMailbox);
+        }
+        for (first, last) in uids.ranges() {
+            let first = keys::message(account, Family::Row, mailbox, Uid(*first));
+            let end = keys::after(&keys::message(account, Family::Row, mailbox, Uid(*last)));
+            let mut more = true;
+            view.scan(&first, &end, |key, value| {
+                let uid = uid_of(key)?;
+                let row = rows::decode_row(value, uid)?;
+                let record = view.get(&keys::message(account, Family::Record, mailbox, uid))?;
+                let record = Record::decode(&record.ok_or(Error::NoSuchMessage)?)?;
+                more = each(record.message(row));
+                Ok(if more {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(())
+                })
+            })?;
+            if !more {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Part of a body as it was received, appended to `out`; blocking, at most `range.len()` bytes
+    /// held (ask in pieces of 64 KiB). A range past the end gives what there is.
+    pub fn read_body(
+        &self,
+        blob: BlobId,
+        range: Range<u64>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let start = out.len();
+        let first = self.read_range(blob, &range, out);
+        match first {
+            // The compactor may have moved the chunks between our look at the index and now.
+            Err(Error::Disk(error)) if error.kind() == std::io::ErrorKind::NotFound => {
+                out.truncate(start);
+                self.read_range(blob, &range, out)
+            }
+            result => result,
+        }
+    }
+
+    fn read_range(&self, id: BlobId, range: &Range<u64>, out: &mut Vec<u8>) -> Result<(), Error> {
+        let view = self.view()?;
+        let value = view.get(&keys::blob(id))?.ok_or_else(|| missing_blob(id))?;
+        let blob = Blob::decode(&value)?;
+        let end = range.end.min(blob.size);
+        let mut at = range.start;
+        while at < end {
+            let number = at / CHUNK_BYTES_MAX as u64;
+            let within = (at % CHUNK_BYTES_MAX as u64) as usize;
+            let chunk = usize::try_from(number)
+                .ok()
+                .and_then(|n| blob.chunks.get(n));
+            let chunk = chunk.ok_or_else(|| missing_blob(id))?;
+            let bytes = self.engine.shared.segments.read_chunk(*chunk)?;
+            let wanted = usize::try_from(end - at).unwrap_or(usize::MAX);
+            let stop = within.saturating_add(wanted).min(bytes.len());
+            let piece = bytes.get(within..stop).unwrap_or_default();
+            if piece.is_empty() {
+                return Err(missing_blob(id));
+            }
+            out.extend_from_slice(piece);
+            at += piece.len() as u64;
+        }
+        Ok(())
+    }
+}
+
+pub fn check_account(view: &View, account: AccountId) -> Result<(), Error> {
+    match view.get(&keys::profile(account))? {
+        Some(_) => Ok(()),
+        None => Err(Error::NoSuchAccount),
+    }
+}
+
+/// The mailbox is there and not deleted.
+pub fn is_live(view: &View, account: AccountId, mailbox: MailboxId) -> Result<bool, Error> {
+    Ok(view.get(&keys::mailbox(account, mailbox))?.is_some())
+}

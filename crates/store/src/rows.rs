@@ -1,0 +1,624 @@
+//! Values of the index. Each begins with its format version; a change of format takes a new
+//! version that reads the old one.
+
+use std::sync::Arc;
+
+use crate::codec::{Reader, Writer};
+use crate::journal::Position;
+use crate::*;
+
+const VERSION: u8 = 1;
+
+/// What rarely changes of an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    pub address: String,
+    pub display_name: String,
+    pub disabled: bool,
+    pub removed: Option<Timestamp>,
+    pub credentials: Credentials,
+    pub quota_bytes: Option<u64>,
+    pub language: String,
+}
+
+impl Profile {
+    pub fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::version(VERSION);
+        w.str(&self.address).str(&self.display_name);
+        w.bool(self.disabled);
+        w.option(self.removed, |w, at| w.i64(at.0));
+        w.str(&self.credentials.argon2);
+        w.option(self.credentials.scram_sha256.as_ref(), |w, scram| {
+            w.bytes(&scram.salt).u32(scram.iterations);
+            w.fixed(&scram.stored_key).fixed(&scram.server_key)
+        });
+        w.option(self.quota_bytes, Writer::u64);
+        w.str(&self.language);
+        w.0
+    }
+
+    pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
+        let mut r = Reader::version(bytes, "account", VERSION)?;
+        let profile = Profile {
+            address: r.string()?,
+            display_name: r.string()?,
+            disabled: r.bool()?,
+            removed: r.option(|r| Ok(Timestamp(r.i64()?)))?,
+            credentials: Credentials {
+                argon2: r.string()?,
+                scram_sha256: r.option(|r| {
+                    Ok(Scram {
+                        salt: r.bytes()?.to_vec(),
+                        iterations: r.u32()?,
+                        stored_key: r.array()?,
+                        server_key: r.array()?,
+                    })
+                })?,
+            },
+            quota_bytes: r.option(Reader::u64)?,
+            language: r.string()?,
+        };
+        r.end()?;
+        Ok(profile)
+    }
+}
+
+/// What changes with every transaction of an account.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    pub highest_modseq: ModSeq,
+    /// Entries of the change log up to here are gone.
+    pub log_floor: ModSeq,
+    pub used_bytes: u64,
+    pub messages: u64,
+    pub last_mailbox: u32,
+    pub last_uid_validity: u32,
+    pub last_thread: u64,
+    pub mailboxes: u32,
+}
+
+impl State {
+    pub fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::version(VERSION);
+        w.u64(self.highest_modseq.0).u64(self.log_floor.0);
+        w.u64(self.used_bytes).u64(self.messages);
+        w.u32(self.last_mailbox).u32(self.last_uid_validity);
+        w.u64(self.last_thread).u32(self.mailboxes);
+        w.0
+    }
+
+    pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
+        let mut r = Reader::version(bytes, "account state", VERSION)?;
+        let state = State {
+            highest_modseq: ModSeq(r.u64()?),
+            log_floor: ModSeq(r.u64()?),
+            used_bytes: r.u64()?,
+            messages: r.u64()?,
+            last_mailbox: r.u32()?,
+            last_uid_validity: r.u32()?,
+            last_thread: r.u64()?,
+            mailboxes: r.u32()?,
+        };
+        r.end()?;
+        Ok(state)
+    }
+}
+
+fn special_use_byte(special_use: SpecialUse) -> u8 {
+    match special_use {
+        SpecialUse::Archive => 1,
+        SpecialUse::Drafts => 2,
+        SpecialUse::Junk => 3,
+        SpecialUse::Sent => 4,
+        SpecialUse::Trash => 5,
+    }
+}
+
+fn special_use(r: &Reader<'_>, byte: u8) -> Result<SpecialUse, Error> {
+    Ok(match byte {
+        1 => SpecialUse::Archive,
+        2 => SpecialUse::Drafts,
+        3 => SpecialUse::Junk,
+        4 => SpecialUse::Sent,
+        5 => SpecialUse::Trash,
+        _ => return Err(r.damaged("unknown special use")),
+    })
+}
+
+/// A mailbox record; its id is in the key.
+pub fn encode_mailbox(mailbox: &Mailbox) -> Vec<u8> {
+    let mut w = Writer::version(VERSION);
+    put_mailbox(&mut w, mailbox);
+    w.0
+}
+
+fn put_mailbox(w: &mut Writer, mailbox: &Mailbox) {
+    w.str(&mailbox.name).u32(mailbox.uid_validity);
+    w.u32(mailbox.uid_next.0);
+    w.u8(mailbox.special_use.map_or(0, special_use_byte));
+    w.bool(mailbox.subscribed);
+    w.u32(mailbox.messages).u32(mailbox.unseen);
+    w.u32(mailbox.deleted).u64(mailbox.size);
+    w.u64(mailbox.highest_modseq.0);
+    w.u64(mailbox.keywords.len() as u64);
+    for keyword in mailbox.keywords.iter() {
+        w.str(keyword);
+    }
+}
+
+fn take_mailbox(r: &mut Reader<'_>, id: MailboxId) -> Result<Mailbox, Error> {
+    Ok(Mailbox {
+        id,
+        name: r.string()?,
+        uid_validity: r.u32()?,
+        uid_next: Uid(r.u32()?),
+        special_use: match r.u8()? {
+            0 => None,
+            byte => Some(special_use(r, byte)?),
+        },
+        subscribed: r.bool()?,
+        messages: r.u32()?,
+        unseen: r.u32()?,
+        deleted: r.u32()?,
+        size: r.u64()?,
+        highest_modseq: ModSeq(r.u64()?),
+        keywords: r.list(Reader::string)?.into(),
+    })
+}
+
+pub fn decode_mailbox(bytes: &[u8], id: MailboxId) -> Result<Mailbox, Error> {
+    let mut r = Reader::version(bytes, "mailbox", VERSION)?;
+    let mailbox = take_mailbox(&mut r, id)?;
+    r.end()?;
+    Ok(mailbox)
+}
+
+/// A deleted mailbox as it was; its rows stay where they are until retention ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Buried {
+    pub mailbox: Mailbox,
+    pub modseq: ModSeq,
+    pub at: Timestamp,
+}
+
+impl Buried {
+    pub fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::version(VERSION);
+        w.u64(self.modseq.0).i64(self.at.0);
+        put_mailbox(&mut w, &self.mailbox);
+        w.0
+    }
+
+    pub fn decode(bytes: &[u8], id: MailboxId) -> Result<Self, Error> {
+        let mut r = Reader::version(bytes, "deleted mailbox", VERSION)?;
+        let buried = Buried {
+            modseq: ModSeq(r.u64()?),
+            at: Timestamp(r.i64()?),
+            mailbox: take_mailbox(&mut r, id)?,
+        };
+        r.end()?;
+        Ok(buried)
+    }
+}
+
+fn put_row(w: &mut Writer, row: &Row) {
+    w.u8(row.flags.system.0).u128(row.flags.keywords);
+    w.u64(row.modseq.0).u64(row.size).i64(row.internal_date);
+}
+
+fn take_row(r: &mut Reader<'_>, uid: Uid) -> Result<Row, Error> {
+    Ok(Row {
+        uid,
+        flags: Flags {
+            system: SystemFlags(r.u8()?),
+            keywords: r.u128()?,
+        },
+        modseq: ModSeq(r.u64()?),
+        size: r.u64()?,
+        internal_date: r.i64()?,
+    })
+}
+
+pub fn encode_row(row: &Row) -> Vec<u8> {
+    let mut w = Writer::version(VERSION);
+    put_row(&mut w, row);
+    w.0
+}
+
+pub fn decode_row(bytes: &[u8], uid: Uid) -> Result<Row, Error> {
+    let mut r = Reader::version(bytes, "message row", VERSION)?;
+    let row = take_row(&mut r, uid)?;
+    r.end()?;
+    Ok(row)
+}
+
+/// What is kept of an expunged message beside its record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grave {
+    pub row: Row,
+    pub modseq: ModSeq,
+    pub at: Timestamp,
+}
+
+impl Grave {
+    pub fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::version(VERSION);
+        w.u64(self.modseq.0).i64(self.at.0);
+        put_row(&mut w, &self.row);
+        w.0
+    }
+
+    pub fn decode(bytes: &[u8], uid: Uid) -> Result<Self, Error> {
+        let mut r = Reader::version(bytes, "tombstone", VERSION)?;
+        let grave = Grave {
+            modseq: ModSeq(r.u64()?),
+            at: Timestamp(r.i64()?),
+            row: take_row(&mut r, uid)?,
+        };
+        r.end()?;
+        Ok(grave)
+    }
+}
+
+/// What never changes of a message in its mailbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    pub save_date: i64,
+    pub blob: BlobId,
+    pub body_size: u64,
+    pub thread: ThreadId,
+    pub prefix: Arc<[u8]>,
+    pub facts: Arc<[u8]>,
+}
+
+impl Record {
+    pub fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::version(VERSION);
+        w.i64(self.save_date).fixed(&self.blob.0);
+        w.u64(self.body_size).u64(self.thread.0);
+        w.bytes(&self.prefix).bytes(&self.facts);
+        w.0
+    }
+
+    pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
+        let mut r = Reader::version(bytes, "message record", VERSION)?;
+        let record = Record {
+            save_date: r.i64()?,
+            blob: BlobId(r.array()?),
+            body_size: r.u64()?,
+            thread: ThreadId(r.u64()?),
+            prefix: r.bytes()?.into(),
+            facts: r.bytes()?.into(),
+        };
+        r.end()?;
+        Ok(record)
+    }
+
+    pub fn message(self, row: Row) -> Message {
+        Message {
+            row,
+            save_date: self.save_date,
+            blob: self.blob,
+            prefix: self.prefix,
+            body_size: self.body_size,
+            facts: self.facts,
+            thread: self.thread,
+        }
+    }
+}
+
+/// Where a body is and how many messages and queue entries have it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blob {
+    pub references: u64,
+    pub size: u64,
+    /// Every chunk but the last holds `CHUNK_BYTES_MAX` of the body.
+    pub chunks: Vec<Position>,
+}
+
+impl Blob {
+    pub fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::version(VERSION);
+        w.u64(self.references).u64(self.size);
+        w.u64(self.chunks.len() as u64);
+        let mut last = 0;
+        for chunk in &self.chunks {
+            w.i64((chunk.0 as i64).wrapping_sub(last));
+            last = chunk.0 as i64;
+        }
+        w.0
+    }
+
+    pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
+        let mut r = Reader::version(bytes, "blob", VERSION)?;
+        let (references, size) = (r.u64()?, r.u64()?);
+        let mut last = 0i64;
+        let chunks = r.list(|r| {
+            last = last.wrapping_add(r.i64()?);
+            Ok(Position(last as u64))
+        })?;
+        r.end()?;
+        Ok(Blob {
+            references,
+            size,
+            chunks,
+        })
+    }
+}
+
+/// Counters that belong to no account.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Global {
+    pub last_account: u32,
+    pub last_queue: u64,
+    /// Some account was erased; its bytes are still in the journal.
+    pub erased: bool,
+}
+
+impl Global {
+    pub fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::version(VERSION);
+        w.u32(self.last_account).u64(self.last_queue);
+        w.bool(self.erased);
+        w.0
+    }
+
+    pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
+        let mut r = Reader::version(bytes, "counters", VERSION)?;
+        let global = Global {
+            last_account: r.u32()?,
+            last_queue: r.u64()?,
+            erased: r.bool()?,
+        };
+        r.end()?;
+        Ok(global)
+    }
+}
+
+pub fn encode_domain(domain: &Domain) -> Vec<u8> {
+    let mut w = Writer::version(VERSION);
+    w.option(domain.catch_all, |w, account| w.u32(account.0));
+    w.i64(domain.created.0);
+    w.0
+}
+
+pub fn decode_domain(bytes: &[u8], name: String) -> Result<Domain, Error> {
+    let mut r = Reader::version(bytes, "domain", VERSION)?;
+    let domain = Domain {
+        name,
+        catch_all: r.option(|r| Ok(AccountId(r.u32()?)))?,
+        created: Timestamp(r.i64()?),
+    };
+    r.end()?;
+    Ok(domain)
+}
+
+pub fn encode_target(target: &AddressTarget) -> Vec<u8> {
+    let mut w = Writer::version(VERSION);
+    match target {
+        AddressTarget::Account(account) => w.u8(1).u32(account.0),
+        AddressTarget::Alias(addresses) => {
+            w.u8(2).u64(addresses.len() as u64);
+            addresses.iter().fold(&mut w, |w, a| w.str(a))
+        }
+    };
+    w.0
+}
+
+pub fn decode_target(bytes: &[u8]) -> Result<AddressTarget, Error> {
+    let mut r = Reader::version(bytes, "address", VERSION)?;
+    let target = match r.u8()? {
+        1 => AddressTarget::Account(AccountId(r.u32()?)),
+        2 => AddressTarget::Alias(r.list(Reader::string)?),
+        _ => return Err(r.damaged("unknown target")),
+    };
+    r.end()?;
+    Ok(target)
+}
+
+fn put_uids(w: &mut Writer, set: &UidSet) {
+    w.u64(set.ranges().len() as u64);
+    let mut last = 0;
+    for (first, end) in set.ranges() {
+        w.u32(first - last).u32(end - first);
+        last = *end;
+    }
+}
+
+fn take_uids(r: &mut Reader<'_>) -> Result<UidSet, Error> {
+    let mut last = 0u32;
+    let ranges = r.list(|r| {
+        let (skip, len) = (r.u32()?, r.u32()?);
+        let first = last.checked_add(skip);
+        let end = first.and_then(|first| first.checked_add(len));
+        match (first, end) {
+            (Some(first), Some(end)) => {
+                last = end;
+                Ok((first, end))
+            }
+            _ => Err(r.damaged("uid is too large")),
+        }
+    })?;
+    Ok(UidSet::from_ranges(ranges))
+}
+
+fn record_change_byte(change: Option<RecordChange>) -> u8 {
+    match change {
+        None => 0,
+        Some(RecordChange::Created) => 1,
+        Some(RecordChange::Updated) => 2,
+        Some(RecordChange::Destroyed) => 3,
+    }
+}
+
+/// An entry of the change log; its modseq is in the key.
+pub fn encode_change(change: &Change) -> Vec<u8> {
+    let mut w = Writer::version(VERSION);
+    w.i64(change.at.0).u64(change.mailboxes.len() as u64);
+    for mailbox in &change.mailboxes {
+        w.u32(mailbox.mailbox.0);
+        w.u8(record_change_byte(mailbox.record));
+        put_uids(&mut w, &mailbox.added);
+        put_uids(&mut w, &mailbox.updated);
+        put_uids(&mut w, &mailbox.expunged);
+    }
+    w.0
+}
+
+pub fn decode_change(bytes: &[u8], modseq: ModSeq) -> Result<Change, Error> {
+    let mut r = Reader::version(bytes, "change log entry", VERSION)?;
+    let change = Change {
+        modseq,
+        at: Timestamp(r.i64()?),
+        mailboxes: r.list(|r| {
+            Ok(MailboxChange {
+                mailbox: MailboxId(r.u32()?),
+                record: match r.u8()? {
+                    0 => None,
+                    1 => Some(RecordChange::Created),
+                    2 => Some(RecordChange::Updated),
+                    3 => Some(RecordChange::Destroyed),
+                    _ => return Err(r.damaged("unknown change")),
+                },
+                added: take_uids(r)?,
+                updated: take_uids(r)?,
+                expunged: take_uids(r)?,
+            })
+        })?,
+    };
+    r.end()?;
+    Ok(change)
+}
+
+pub fn encode_thread(thread: ThreadId) -> Vec<u8> {
+    let mut w = Writer::version(VERSION);
+    w.u64(thread.0);
+    w.0
+}
+
+pub fn decode_thread(bytes: &[u8]) -> Result<ThreadId, Error> {
+    let mut r = Reader::version(bytes, "thread", VERSION)?;
+    let thread = ThreadId(r.u64()?);
+    r.end()?;
+    Ok(thread)
+}
+
+pub fn encode_mailbox_id(id: MailboxId) -> Vec<u8> {
+    let mut w = Writer::version(VERSION);
+    w.u32(id.0);
+    w.0
+}
+
+pub fn decode_mailbox_id(bytes: &[u8]) -> Result<MailboxId, Error> {
+    let mut r = Reader::version(bytes, "mailbox name", VERSION)?;
+    let id = MailboxId(r.u32()?);
+    r.end()?;
+    Ok(id)
+}
+
+fn put_recipient(w: &mut Writer, recipient: &QueueRecipient) {
+    w.str(&recipient.address);
+    w.option(recipient.original.as_deref(), Writer::str);
+    w.option(recipient.notify, |w, notify| {
+        w.bool(notify.success)
+            .bool(notify.failure)
+            .bool(notify.delay)
+    });
+    match &recipient.state {
+        RecipientState::Pending => w.u8(0),
+        RecipientState::Delivered { reply } => w.u8(1).str(reply),
+        RecipientState::Failed { reply } => w.u8(2).str(reply),
+    };
+}
+
+fn take_recipient(r: &mut Reader<'_>) -> Result<QueueRecipient, Error> {
+    Ok(QueueRecipient {
+        address: r.string()?,
+        original: r.option(Reader::string)?,
+        notify: r.option(|r| {
+            Ok(Notify {
+                success: r.bool()?,
+                failure: r.bool()?,
+                delay: r.bool()?,
+            })
+        })?,
+        state: match r.u8()? {
+            0 => RecipientState::Pending,
+            1 => RecipientState::Delivered { reply: r.string()? },
+            2 => RecipientState::Failed { reply: r.string()? },
+            _ => return Err(r.damaged("unknown recipient state")),
+        },
+    })
+}
+
+/// A queue entry; its id is in the key.
+pub fn encode_queue(entry: &QueueEntry) -> Vec<u8> {
+    let mut w = Writer::version(VERSION);
+    w.str(&entry.domain).str(&entry.reverse_path);
+    w.u64(entry.recipients.len() as u64);
+    for recipient in &entry.recipients {
+        put_recipient(&mut w, recipient);
+    }
+    w.fixed(&entry.blob.0).bytes(&entry.prefix);
+    w.u64(entry.body_size);
+    w.bool(entry.body_8bit).bool(entry.body_binary);
+    w.bool(entry.smtputf8).bool(entry.return_headers_only);
+    w.option(entry.envelope_id.as_deref(), Writer::str);
+    w.str(&entry.language);
+    w.i64(entry.created.0).i64(entry.due.0).i64(entry.expires.0);
+    w.bool(entry.held).u32(entry.attempts);
+    w.str(&entry.last_outcome).bool(entry.delay_notified);
+    w.0
+}
+
+pub fn decode_queue(bytes: &[u8], id: QueueId) -> Result<QueueEntry, Error> {
+    let mut r = Reader::version(bytes, "queue entry", VERSION)?;
+    let entry = QueueEntry {
+        id,
+        domain: r.string()?,
+        reverse_path: r.string()?,
+        recipients: r.list(take_recipient)?,
+        blob: BlobId(r.array()?),
+        prefix: r.bytes()?.into(),
+        body_size: r.u64()?,
+        body_8bit: r.bool()?,
+        body_binary: r.bool()?,
+        smtputf8: r.bool()?,
+        return_headers_only: r.bool()?,
+        envelope_id: r.option(Reader::string)?,
+        language: r.string()?,
+        created: Timestamp(r.i64()?),
+        due: Timestamp(r.i64()?),
+        expires: Timestamp(r.i64()?),
+        held: r.bool()?,
+        attempts: r.u32()?,
+        last_outcome: r.string()?,
+        delay_notified: r.bool()?,
+    };
+    r.end()?;
+    Ok(entry)
+}
+
+/// Physical redo: the edits of a transaction, in the order of their keys.
+pub fn encode_redo<'a>(edits: impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)>) -> Vec<u8> {
+    let mut w = Writer::default();
+    for (key, value) in edits {
+        w.bytes(key);
+        w.option(value, Writer::bytes);
+    }
+    w.0
+}
+
+/// Calls `each` with every edit.
+pub fn decode_redo<'a>(
+    redo: &'a [u8],
+    mut each: impl FnMut(&'a [u8], Option<&'a [u8]>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut r = Reader::new(redo, "journal transaction");
+    while !r.is_empty() {
+        let key = r.bytes()?;
+        let value = r.option(Reader::bytes)?;
+        each(key, value)?;
+    }
+    Ok(())
+}

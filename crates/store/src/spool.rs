@@ -1,0 +1,175 @@
+//! Bodies on their way in: hashed and packed in the caller's task, 64 KiB in memory at most.
+
+use std::sync::Arc;
+
+use crate::engine::{Engine, Pin};
+use crate::journal::{Appender, Group, Kind, Position, record};
+use crate::limits::CHUNK_BYTES_MAX;
+use crate::{BlobId, Error};
+
+const ZSTD_LEVEL: i32 = 1;
+/// Smaller pieces are not worth the attempt.
+const PACK_BYTES_MIN: usize = 512;
+
+/// A chunk ready to be a journal record.
+#[derive(Debug)]
+pub struct Packed {
+    kind: Kind,
+    payload: Vec<u8>,
+    payload_hash: [u8; 8],
+    raw_len: u32,
+}
+
+impl Packed {
+    /// Compresses when that saves an eighth or more.
+    pub fn new(raw: Vec<u8>) -> Self {
+        let raw_len = raw.len() as u32;
+        let small = (raw.len() >= PACK_BYTES_MIN)
+            .then(|| zstd::bulk::compress(&raw, ZSTD_LEVEL).ok())
+            .flatten()
+            .filter(|packed| packed.len() < raw.len() - raw.len() / 8);
+        let (kind, payload) = match small {
+            Some(packed) => (Kind::ChunkZstd, packed),
+            None => (Kind::ChunkPlain, raw),
+        };
+        Packed::ready(kind, payload, raw_len)
+    }
+
+    /// A payload as it stands in another record.
+    pub fn ready(kind: Kind, payload: Vec<u8>, raw_len: u32) -> Self {
+        Packed {
+            kind,
+            payload_hash: record::payload_hash(&payload),
+            payload,
+            raw_len,
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.payload.len()
+    }
+
+    pub fn add_to(&self, appender: &Appender, group: &mut Group) -> Position {
+        appender.add(
+            group,
+            self.kind,
+            &self.payload,
+            self.payload_hash,
+            self.raw_len,
+        )
+    }
+}
+
+/// A part of a finished body.
+#[derive(Debug)]
+pub enum Piece {
+    /// Written with the transaction that first names the body.
+    Held(Packed),
+    /// In the journal already; the pin keeps its segment from being removed.
+    Stored(Position, Pin),
+}
+
+#[derive(Debug)]
+struct Inner {
+    id: BlobId,
+    size: u64,
+    pieces: Vec<Piece>,
+}
+
+/// A finished body: its bytes are hashed and handed over (small: held inline until the commit;
+/// large: already in the journal, unflushed). Dropped without a commit, it leaves nothing.
+#[derive(Clone, Debug)]
+pub struct Body {
+    inner: Arc<Inner>,
+}
+
+impl Body {
+    pub fn id(&self) -> BlobId {
+        self.inner.id
+    }
+
+    pub fn size(&self) -> u64 {
+        self.inner.size
+    }
+
+    pub(crate) fn pieces(&self) -> &[Piece] {
+        &self.inner.pieces
+    }
+
+    /// Bytes that the commit will write.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let held = |piece: &Piece| match piece {
+            Piece::Held(packed) => packed.len(),
+            Piece::Stored(..) => 0,
+        };
+        self.inner.pieces.iter().map(held).sum()
+    }
+}
+
+/// Takes a body piece by piece; holds at most 64 KiB.
+#[derive(Debug)]
+pub struct Spool {
+    engine: Arc<Engine>,
+    hasher: Box<blake3::Hasher>,
+    buffer: Vec<u8>,
+    size: u64,
+    size_max: u64,
+    pieces: Vec<Piece>,
+}
+
+impl Spool {
+    pub(crate) fn new(engine: Arc<Engine>, size_max: u64) -> Self {
+        Spool {
+            engine,
+            hasher: Box::default(),
+            buffer: Vec::new(),
+            size: 0,
+            size_max,
+            pieces: Vec::new(),
+        }
+    }
+
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.size += bytes.len() as u64;
+        if self.size > self.size_max {
+            return Err(Error::TooLarge);
+        }
+        self.hasher.update(bytes);
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            if self.buffer.len() == CHUNK_BYTES_MAX {
+                self.store_chunk().await?;
+            }
+            let room = CHUNK_BYTES_MAX - self.buffer.len();
+            let (taken, left) = rest.split_at(room.min(rest.len()));
+            self.buffer.extend_from_slice(taken);
+            rest = left;
+        }
+        Ok(())
+    }
+
+    async fn store_chunk(&mut self) -> Result<(), Error> {
+        let raw = std::mem::take(&mut self.buffer);
+        let (position, pin) = self.engine.store_chunk(Packed::new(raw)).await?;
+        self.pieces.push(Piece::Stored(position, pin));
+        Ok(())
+    }
+
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    pub async fn finish(mut self) -> Result<Body, Error> {
+        if !self.buffer.is_empty() {
+            let raw = std::mem::take(&mut self.buffer);
+            self.pieces.push(Piece::Held(Packed::new(raw)));
+        }
+        Ok(Body {
+            inner: Arc::new(Inner {
+                id: BlobId(*self.hasher.finalize().as_bytes()),
+                size: self.size,
+                pieces: self.pieces,
+            }),
+        })
+    }
+}

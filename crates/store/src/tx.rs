@@ -1,0 +1,357 @@
+//! A transaction: `get`, `scan`, `put`, `delete` on ordered byte keys, over what the group's
+//! earlier transactions did and what the index holds. A closure that fails leaves nothing.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::ops::ControlFlow;
+
+use crate::index::{Edit, View};
+use crate::journal::{Appender, Group};
+use crate::keys::{self, Family, Span};
+use crate::rows::{self, Blob, Global, Grave, Profile, Record, State};
+use crate::spool::{Body, Piece};
+use crate::*;
+
+/// The final edits of a group, by key.
+pub type Edits = BTreeMap<Vec<u8>, Edit>;
+/// A row as a scan gives it.
+pub type KeyValue = (Vec<u8>, Vec<u8>);
+
+type MailboxChanges = BTreeMap<MailboxId, MailboxChange>;
+
+#[derive(Debug)]
+pub struct Tx<'a> {
+    view: &'a View,
+    edits: &'a mut Edits,
+    appender: &'a Appender,
+    group: &'a mut Group,
+    group_mark: usize,
+    undo: Vec<(Vec<u8>, Option<Edit>)>,
+    changes: BTreeMap<AccountId, (ModSeq, MailboxChanges)>,
+    now: Timestamp,
+}
+
+impl<'a> Tx<'a> {
+    pub fn new(
+        view: &'a View,
+        edits: &'a mut Edits,
+        appender: &'a Appender,
+        group: &'a mut Group,
+        now: Timestamp,
+    ) -> Self {
+        let group_mark = group.len();
+        Tx {
+            view,
+            edits,
+            appender,
+            group,
+            group_mark,
+            undo: Vec::new(),
+            changes: BTreeMap::new(),
+            now,
+        }
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        match self.edits.get(key) {
+            Some(edit) => Ok(edit.clone()),
+            None => self.view.get(key),
+        }
+    }
+
+    pub fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        self.edit(key, Some(value));
+    }
+
+    pub fn delete(&mut self, key: Vec<u8>) {
+        self.edit(key, None);
+    }
+
+    fn edit(&mut self, key: Vec<u8>, edit: Edit) {
+        let before = match self.edits.entry(key.clone()) {
+            Entry::Occupied(mut entry) => Some(entry.insert(edit)),
+            Entry::Vacant(entry) => {
+                entry.insert(edit);
+                None
+            }
+        };
+        self.undo.push((key, before));
+    }
+
+    /// At most `max` rows of a span, ascending.
+    pub fn scan(&self, (first, end): &Span, max: usize) -> Result<Vec<KeyValue>, Error> {
+        let mut found: Vec<KeyValue> = Vec::new();
+        if first >= end || max == 0 {
+            return Ok(found);
+        }
+        let mut edits = self.edits.range(first.clone()..end.clone()).peekable();
+        self.view.scan(first, end, |key, value| {
+            while let Some((edited, edit)) = edits.next_if(|(edited, _)| edited.as_slice() < key) {
+                if let Some(value) = edit {
+                    found.push((edited.clone(), value.clone()));
+                }
+            }
+            match edits.next_if(|(edited, _)| edited.as_slice() == key) {
+                Some((_, Some(value))) => found.push((key.to_vec(), value.clone())),
+                Some((_, None)) => {}
+                None => found.push((key.to_vec(), value.to_vec())),
+            }
+            Ok(if found.len() >= max {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            })
+        })?;
+        for (edited, edit) in edits {
+            if found.len() >= max {
+                break;
+            }
+            if let Some(value) = edit {
+                found.push((edited.clone(), value.clone()));
+            }
+        }
+        found.truncate(max);
+        Ok(found)
+    }
+
+    /// Ends the closure well: writes the change log. The edits stay in the group.
+    pub fn write_changes(&mut self) -> Result<(), Error> {
+        for (account, (modseq, mailboxes)) in std::mem::take(&mut self.changes) {
+            let change = Change {
+                modseq,
+                at: self.now,
+                mailboxes: mailboxes.into_values().collect(),
+            };
+            self.put(keys::log(account, modseq), rows::encode_change(&change));
+        }
+        Ok(())
+    }
+
+    /// Takes back everything that the closure did.
+    pub fn roll_back(self) {
+        for (key, before) in self.undo.into_iter().rev() {
+            match before {
+                Some(edit) => self.edits.insert(key, edit),
+                None => self.edits.remove(&key),
+            };
+        }
+        self.group.truncate(self.group_mark);
+    }
+
+    // Typed rows.
+
+    pub fn global(&self) -> Result<Global, Error> {
+        match self.get(keys::GLOBAL)? {
+            Some(value) => Global::decode(&value),
+            None => Ok(Global::default()),
+        }
+    }
+
+    pub fn put_global(&mut self, global: &Global) {
+        self.put(keys::GLOBAL.to_vec(), global.encode());
+    }
+
+    pub fn profile(&self, account: AccountId) -> Result<Profile, Error> {
+        let value = self.get(&keys::profile(account))?;
+        Profile::decode(&value.ok_or(Error::NoSuchAccount)?)
+    }
+
+    pub fn state(&self, account: AccountId) -> Result<State, Error> {
+        let value = self.get(&keys::state(account))?;
+        State::decode(&value.ok_or(Error::NoSuchAccount)?)
+    }
+
+    pub fn put_state(&mut self, account: AccountId, state: &State) {
+        self.put(keys::state(account), state.encode());
+    }
+
+    pub fn mailbox(&self, account: AccountId, id: MailboxId) -> Result<Mailbox, Error> {
+        let value = self.get(&keys::mailbox(account, id))?;
+        rows::decode_mailbox(&value.ok_or(Error::NoSuchMailbox)?, id)
+    }
+
+    pub fn put_mailbox(&mut self, account: AccountId, mailbox: &Mailbox) {
+        let key = keys::mailbox(account, mailbox.id);
+        self.put(key, rows::encode_mailbox(mailbox));
+    }
+
+    pub fn mailbox_id(&self, account: AccountId, name: &str) -> Result<Option<MailboxId>, Error> {
+        let value = self.get(&keys::name(account, name))?;
+        value
+            .map(|value| rows::decode_mailbox_id(&value))
+            .transpose()
+    }
+
+    pub fn row(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        uid: Uid,
+    ) -> Result<Option<Row>, Error> {
+        let value = self.get(&keys::message(account, Family::Row, mailbox, uid))?;
+        value.map(|value| rows::decode_row(&value, uid)).transpose()
+    }
+
+    pub fn put_row(&mut self, account: AccountId, mailbox: MailboxId, row: &Row) {
+        let key = keys::message(account, Family::Row, mailbox, row.uid);
+        self.put(key, rows::encode_row(row));
+    }
+
+    pub fn record(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        uid: Uid,
+    ) -> Result<Record, Error> {
+        let value = self.get(&keys::message(account, Family::Record, mailbox, uid))?;
+        Record::decode(&value.ok_or(Error::NoSuchMessage)?)
+    }
+
+    pub fn grave(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        uid: Uid,
+    ) -> Result<Option<Grave>, Error> {
+        let value = self.get(&keys::message(account, Family::Tombstone, mailbox, uid))?;
+        value.map(|value| Grave::decode(&value, uid)).transpose()
+    }
+
+    /// The existing rows of a mailbox whose uids are in the set, ascending. Walks over what
+    /// exists, never over the numbers of the set.
+    pub fn rows_in(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        uids: &UidSet,
+    ) -> Result<Vec<Row>, Error> {
+        let mut found = Vec::new();
+        for (first, last) in uids.ranges() {
+            let first = keys::message(account, Family::Row, mailbox, Uid(*first));
+            let end = keys::after(&keys::message(account, Family::Row, mailbox, Uid(*last)));
+            for (key, value) in self.scan(&(first, end), usize::MAX)? {
+                let uid = uid_of(&key)?;
+                found.push(rows::decode_row(&value, uid)?);
+            }
+        }
+        Ok(found)
+    }
+
+    // The change log.
+
+    /// The modseq of this transaction in the account: the next one, taken once.
+    pub fn modseq(&mut self, account: AccountId) -> Result<ModSeq, Error> {
+        if let Some((modseq, _)) = self.changes.get(&account) {
+            return Ok(*modseq);
+        }
+        let mut state = self.state(account)?;
+        state.highest_modseq.0 += 1;
+        self.put_state(account, &state);
+        let modseq = state.highest_modseq;
+        self.changes.insert(account, (modseq, BTreeMap::new()));
+        Ok(modseq)
+    }
+
+    /// The entry of a mailbox in this transaction's change; call [`Tx::modseq`] first.
+    pub fn change(&mut self, account: AccountId, mailbox: MailboxId) -> &mut MailboxChange {
+        let (_, mailboxes) = self.changes.entry(account).or_default();
+        mailboxes.entry(mailbox).or_insert_with(|| MailboxChange {
+            mailbox,
+            record: None,
+            added: UidSet::default(),
+            updated: UidSet::default(),
+            expunged: UidSet::default(),
+        })
+    }
+
+    /// Notes that a mailbox record changed, unless more is noted already.
+    pub fn record_change(
+        &mut self,
+        account: AccountId,
+        mailbox: MailboxId,
+        change: RecordChange,
+    ) -> Result<ModSeq, Error> {
+        let modseq = self.modseq(account)?;
+        let noted = &mut self.change(account, mailbox).record;
+        if change != RecordChange::Updated || noted.is_none() {
+            *noted = Some(change);
+        }
+        Ok(modseq)
+    }
+
+    // Bodies.
+
+    fn blob(&self, id: BlobId) -> Result<Option<Blob>, Error> {
+        let value = self.get(&keys::blob(id))?;
+        value.map(|value| Blob::decode(&value)).transpose()
+    }
+
+    /// One more message or queue entry has this body; its bytes are written when it is new.
+    pub fn add_body(&mut self, body: &Body) -> Result<(), Error> {
+        let blob = match self.blob(body.id())? {
+            Some(mut blob) => {
+                blob.references += 1;
+                blob
+            }
+            None => Blob {
+                references: 1,
+                size: body.size(),
+                chunks: body
+                    .pieces()
+                    .iter()
+                    .map(|piece| self.place(piece))
+                    .collect(),
+            },
+        };
+        self.put(keys::blob(body.id()), blob.encode());
+        Ok(())
+    }
+
+    fn place(&mut self, piece: &Piece) -> journal::Position {
+        match piece {
+            Piece::Stored(position, _) => *position,
+            Piece::Held(packed) => packed.add_to(self.appender, self.group),
+        }
+    }
+
+    /// One more message has a body that is there already.
+    pub fn keep_blob(&mut self, id: BlobId) -> Result<(), Error> {
+        let mut blob = self.blob(id)?.ok_or_else(|| missing_blob(id))?;
+        blob.references += 1;
+        self.put(keys::blob(id), blob.encode());
+        Ok(())
+    }
+
+    /// One message or queue entry fewer has this body; the last one takes it along.
+    pub fn drop_blob(&mut self, id: BlobId) -> Result<(), Error> {
+        let mut blob = self.blob(id)?.ok_or_else(|| missing_blob(id))?;
+        blob.references = blob.references.saturating_sub(1);
+        if blob.references == 0 {
+            self.delete(keys::blob(id));
+        } else {
+            self.put(keys::blob(id), blob.encode());
+        }
+        Ok(())
+    }
+}
+
+pub fn missing_blob(id: BlobId) -> Error {
+    let hex: String = id.0.iter().map(|byte| format!("{byte:02x}")).collect();
+    Error::Damaged {
+        place: index::INDEX_FILE.to_owned(),
+        what: format!("body {hex} is missing"),
+    }
+}
+
+/// The uid at the end of a key of Row, Record or Tombstone.
+pub fn uid_of(key: &[u8]) -> Result<Uid, Error> {
+    let bytes = key.last_chunk::<4>().ok_or_else(|| Error::Damaged {
+        place: index::INDEX_FILE.to_owned(),
+        what: "a key is too short".to_owned(),
+    })?;
+    Ok(Uid(u32::from_be_bytes(*bytes)))
+}

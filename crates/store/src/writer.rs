@@ -1,0 +1,339 @@
+//! The writer thread: one group after the other, each with one write and one flush.
+//!
+//! Order within a group: closures run over the index's view and the group's edits; chunks and
+//! redo are written to the journal and flushed; the index commits; the cache learns; callers are
+//! answered; watchers wake. Nothing is visible or acknowledged before the flush.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::Error;
+use crate::cache::Update;
+use crate::engine::{Failure, Job, Pin, Shared, Write, is_full, lock};
+use crate::index::{Batch, Flush};
+use crate::journal::{Appender, Group, Position};
+use crate::limits::{GROUP_BYTES_MAX, GROUP_JOBS_MAX, INDEX_COMMIT_BYTES, INDEX_COMMIT_SECONDS};
+use crate::rows;
+use crate::spool::Packed;
+use crate::tx::{Edits, Tx};
+
+type ChunkReply = oneshot::Sender<Result<(Position, Pin), Error>>;
+
+#[derive(Debug)]
+pub struct Writer {
+    pub shared: Arc<Shared>,
+    pub appender: Appender,
+    index_flushed_at: Duration,
+    /// Bytes journalled since the index was durable.
+    index_behind: u64,
+}
+
+/// What a group is made of while it is put together.
+#[derive(Default)]
+struct Gathered {
+    edits: Edits,
+    group: Group,
+    writes: Vec<Box<dyn Write>>,
+    /// Written, but their closures failed: they are answered with the others.
+    failed: Vec<Box<dyn Write>>,
+    chunks: Vec<(Position, Pin, ChunkReply)>,
+}
+
+impl Writer {
+    pub fn new(shared: Arc<Shared>, appender: Appender) -> Self {
+        let index_flushed_at = shared.clock.monotonic();
+        Writer {
+            shared,
+            appender,
+            index_flushed_at,
+            index_behind: 0,
+        }
+    }
+
+    pub fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        while let Some(job) = jobs.blocking_recv() {
+            match job {
+                Job::Control(control) => control(&mut self),
+                Job::Close(reply) => {
+                    jobs.close();
+                    let _ = reply.send(self.close());
+                    return;
+                }
+                first => {
+                    let (group, next) = take_waiting(first, &mut jobs);
+                    self.commit_group(group);
+                    self.flush_index_when_due();
+                    match next {
+                        Some(Job::Control(control)) => control(&mut self),
+                        Some(Job::Close(reply)) => {
+                            jobs.close();
+                            let _ = reply.send(self.close());
+                            return;
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+
+    fn close(&mut self) -> Result<(), Error> {
+        self.check_poison()?;
+        self.appender.flush().map_err(Error::Disk)?;
+        self.shared.index.flush()
+    }
+
+    pub fn check_poison(&self) -> Result<(), Error> {
+        match &*lock(&self.shared.poisoned) {
+            Some(failure) => Err(failure.error()),
+            None => Ok(()),
+        }
+    }
+
+    /// Nothing is acknowledged any more: what the disk holds is unknown until a restart reads it.
+    fn poison(&self, error: &Error) -> Failure {
+        let failure = match error {
+            Error::Disk(error) => Failure::Disk(error.kind(), error.to_string()),
+            other => Failure::of(other),
+        };
+        tracing::error!(%error, "the store stops: the disk failed");
+        lock(&self.shared.poisoned).get_or_insert(failure).clone()
+    }
+
+    /// Makes the index durable now.
+    pub fn flush_index(&mut self) -> Result<(), Error> {
+        self.check_poison()?;
+        let flushed = self.shared.index.flush();
+        if let Err(error) = &flushed {
+            self.poison(error);
+        }
+        self.index_behind = 0;
+        self.index_flushed_at = self.shared.clock.monotonic();
+        flushed
+    }
+
+    fn flush_index_when_due(&mut self) {
+        let waited = self
+            .shared
+            .clock
+            .monotonic()
+            .saturating_sub(self.index_flushed_at);
+        let due = waited >= Duration::from_secs(INDEX_COMMIT_SECONDS);
+        if self.index_behind > 0 && (due || self.index_behind >= INDEX_COMMIT_BYTES) {
+            // A failure poisons the store: the next group is told.
+            let _ = self.flush_index();
+        }
+    }
+
+    fn commit_group(&mut self, jobs: Vec<Job>) {
+        let mut gathered = Gathered::default();
+        let committed = self.try_commit(jobs, &mut gathered);
+        let failure = match committed {
+            Ok(update) => {
+                self.shared.refresh_available();
+                if let Some(update) = &update {
+                    self.shared.announce(update);
+                }
+                None
+            }
+            Err(failure) => {
+                self.shared.refresh_available();
+                Some(failure)
+            }
+        };
+        for write in gathered.writes {
+            write.done(failure.as_ref());
+        }
+        for write in gathered.failed {
+            write.done(None);
+        }
+        for (position, pin, reply) in gathered.chunks {
+            let answer = match &failure {
+                Some(failure) => Err(failure.error()),
+                None => Ok((position, pin)),
+            };
+            let _ = reply.send(answer);
+        }
+    }
+
+    fn try_commit(
+        &mut self,
+        jobs: Vec<Job>,
+        gathered: &mut Gathered,
+    ) -> Result<Option<Update>, Failure> {
+        let mut ready = self.check_poison().map_err(|error| Failure::of(&error));
+        if ready.is_ok() && self.appender.is_full() {
+            ready = self.roll();
+        }
+        let view = match &ready {
+            Ok(()) => self
+                .shared
+                .index
+                .view()
+                .map_err(|error| self.poison(&error)),
+            Err(failure) => Err(failure.clone()),
+        };
+        let now = self.shared.clock.now();
+        for job in jobs {
+            match (job, &view) {
+                (Job::Write { mut write, .. }, Ok(view)) => {
+                    let mut tx = Tx::new(
+                        view,
+                        &mut gathered.edits,
+                        &self.appender,
+                        &mut gathered.group,
+                        now,
+                    );
+                    if run_in(&mut tx, &mut *write) {
+                        gathered.writes.push(write);
+                    } else {
+                        tx.roll_back();
+                        gathered.failed.push(write);
+                    }
+                }
+                (Job::Write { write, .. }, Err(failure)) => write.done(Some(failure)),
+                (Job::Chunk { packed, reply }, Ok(_)) => {
+                    let chunk = self.add_chunk(&packed, &mut gathered.group);
+                    gathered.chunks.push((chunk.0, chunk.1, reply));
+                }
+                (Job::Chunk { reply, .. }, Err(failure)) => {
+                    let _ = reply.send(Err(failure.error()));
+                }
+                (Job::Control(_) | Job::Close(_), _) => {}
+            }
+        }
+        view?;
+        self.persist(&gathered.edits, &mut gathered.group)
+    }
+
+    fn add_chunk(&self, packed: &Packed, group: &mut Group) -> (Position, Pin) {
+        let position = packed.add_to(&self.appender, group);
+        (position, self.shared.pins.pin(position.segment()))
+    }
+
+    /// Closes the segment; a full disk is no reason to stop.
+    pub fn roll(&mut self) -> Result<(), Failure> {
+        match self.appender.roll() {
+            Ok(()) => Ok(()),
+            Err(Error::Disk(error)) if is_full(&error) => Err(Failure::DiskFull),
+            Err(error) => Err(self.poison(&error)),
+        }
+    }
+
+    /// Journal, flush, index, cache.
+    fn persist(&mut self, edits: &Edits, group: &mut Group) -> Result<Option<Update>, Failure> {
+        if group.is_empty() && edits.is_empty() {
+            return Ok(None);
+        }
+        if edits.is_empty() {
+            self.write(group)?;
+            self.appender.advance(group, false);
+            return Ok(None);
+        }
+        let redo = rows::encode_redo(borrowed(edits));
+        self.appender.add_transaction(group, &redo);
+        drop(redo);
+        let tail = Position(self.appender.tail().0 + group.len() as u64);
+        let update = Update::from_edits(edits).map_err(|error| self.poison(&error))?;
+        let batch = self
+            .batch(edits, tail)
+            .map_err(|error| self.poison(&error))?;
+        self.write(group)?;
+        if let Err(error) = self.appender.flush() {
+            return Err(self.poison(&Error::Disk(error)));
+        }
+        self.appender.advance(group, true);
+        self.index_behind += group.len() as u64;
+        let shared = self.shared.clone();
+        let gate = shared.cache.gate.write();
+        let gate = gate.unwrap_or_else(PoisonError::into_inner);
+        // The journal has it, so a restart will have it: but readers here would not.
+        batch
+            .commit(Flush::No)
+            .map_err(|error| self.poison(&error))?;
+        shared.cache.apply(&update);
+        drop(gate);
+        Ok(Some(update))
+    }
+
+    fn batch(&self, edits: &Edits, tail: Position) -> Result<Batch, Error> {
+        let mut batch = self.shared.index.begin()?;
+        batch.apply(borrowed(edits))?;
+        batch.set_position(tail)?;
+        Ok(batch)
+    }
+
+    /// On a full disk the tail is put back and the store goes on.
+    fn write(&self, group: &Group) -> Result<(), Failure> {
+        let Err(error) = self.appender.write(group) else {
+            return Ok(());
+        };
+        if !is_full(&error) {
+            return Err(self.poison(&Error::Disk(error)));
+        }
+        match self.appender.cut() {
+            Ok(()) => Err(Failure::DiskFull),
+            Err(error) => Err(self.poison(&Error::Disk(error))),
+        }
+    }
+
+    /// Appends a record that is not a transaction, and flushes it.
+    pub fn append_mark(&mut self, kind: crate::journal::Kind, payload: &[u8]) -> Result<(), Error> {
+        self.check_poison()?;
+        let mut group = Group::default();
+        let hash = crate::journal::record::payload_hash(payload);
+        self.appender.add(&mut group, kind, payload, hash, 0);
+        self.write(&group).map_err(|failure| failure.error())?;
+        if let Err(error) = self.appender.flush() {
+            return Err(self.poison(&Error::Disk(error)).error());
+        }
+        self.appender.advance(&group, true);
+        Ok(())
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.shared.closed.store(true, Ordering::Release);
+    }
+}
+
+fn borrowed(edits: &Edits) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+    edits
+        .iter()
+        .map(|(key, edit)| (key.as_slice(), edit.as_deref()))
+}
+
+/// Takes what waits, until the group is large enough or a job that needs a group's end.
+fn take_waiting(first: Job, jobs: &mut mpsc::Receiver<Job>) -> (Vec<Job>, Option<Job>) {
+    let mut bytes = first.cost();
+    let mut group = vec![first];
+    while group.len() < GROUP_JOBS_MAX && bytes < GROUP_BYTES_MAX {
+        match jobs.try_recv() {
+            Ok(job @ (Job::Control(_) | Job::Close(_))) => return (group, Some(job)),
+            Ok(job) => {
+                bytes += job.cost();
+                group.push(job);
+            }
+            Err(_) => break,
+        }
+    }
+    (group, None)
+}
+
+/// Runs the closure and writes its change log.
+fn run_in(tx: &mut Tx<'_>, write: &mut dyn Write) -> bool {
+    if !write.run(tx) {
+        return false;
+    }
+    match tx.write_changes() {
+        Ok(()) => true,
+        Err(error) => {
+            write.fail(error);
+            false
+        }
+    }
+}
