@@ -1,5 +1,8 @@
 //! Flags and keywords, RFC 9051 §2.3.2.
 
+use crate::cursor::{Cursor, Fault, Parse};
+use crate::limits;
+
 /// System flags as bits; the same bits as the store's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SystemFlags(pub u8);
@@ -44,4 +47,64 @@ pub struct FlagList<'a> {
     pub system: SystemFlags,
     pub keywords: u128,
     pub names: &'a [String],
+}
+
+/// RFC 9051 §9 `flag-keyword`: an atom.
+pub(crate) fn keyword(cursor: &mut Cursor<'_>) -> Parse<String> {
+    let keyword = cursor.atom().map_err(|_| Fault::Flag)?;
+    if keyword.len() > limits::KEYWORD_BYTES_MAX {
+        return Err(Fault::Flag);
+    }
+    Ok(keyword.to_owned())
+}
+
+/// `(` flags `)`.
+pub(crate) fn flag_list(cursor: &mut Cursor<'_>) -> Parse<FlagNames> {
+    let mut flags = FlagNames::default();
+    cursor.list(limits::FLAGS_MAX, |cursor| flag(cursor, &mut flags))?;
+    Ok(flags)
+}
+
+/// Flags without parentheses, at least one (STORE).
+pub(crate) fn flags_bare(cursor: &mut Cursor<'_>) -> Parse<FlagNames> {
+    let mut flags = FlagNames::default();
+    flag(cursor, &mut flags)?;
+    for _ in 0..limits::FLAGS_MAX {
+        if cursor.end().is_ok() {
+            return Ok(flags);
+        }
+        cursor.space()?;
+        flag(cursor, &mut flags)?;
+    }
+    Err(Fault::TooMuch)
+}
+
+/// Flags that begin with `\` and are not known can't be kept: refused (RFC 9051 §2.3.2). `\Recent`
+/// is dropped: clients that copy from another server send it along.
+fn flag(cursor: &mut Cursor<'_>, flags: &mut FlagNames) -> Parse<()> {
+    if cursor.skip(b'\\') {
+        let name = cursor.atom().map_err(|_| Fault::Flag)?;
+        if name.eq_ignore_ascii_case("Recent") {
+            return Ok(());
+        }
+        let (bit, _) = SYSTEM_FLAGS
+            .iter()
+            .find(|(_, spelt)| {
+                spelt
+                    .get(1..)
+                    .is_some_and(|spelt| spelt.eq_ignore_ascii_case(name))
+            })
+            .ok_or(Fault::Flag)?;
+        flags.system = flags.system.with(*bit);
+        return Ok(());
+    }
+    let keyword = keyword(cursor)?;
+    if !flags
+        .keywords
+        .iter()
+        .any(|other| other.eq_ignore_ascii_case(&keyword))
+    {
+        flags.keywords.push(keyword);
+    }
+    Ok(())
 }

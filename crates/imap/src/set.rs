@@ -190,9 +190,4 @@ impl SequenceSet {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
-
-    /// Within what a peer may write.
-    pub(crate) fn is_bounded(&self) -> bool {
-        self.len() <= limits::SET_RANGES_MAX
-    }
 }

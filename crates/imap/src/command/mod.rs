@@ -3,8 +3,22 @@
 //! A handler gets a [`Request`]: arguments are parsed, bounded and normalised (mailbox names are
 //! UTF-8 whatever the client speaks, macros are expanded, implied items are added).
 
+mod access;
+pub(crate) mod append;
+mod copy;
+mod fetch;
+mod list;
+pub(crate) mod mailbox;
+pub(crate) mod mailboxes;
+pub(crate) mod search;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use crate::cursor::{Cursor, Fault, Parse, is_tag_char};
 use crate::date::{Date, DateTime};
 use crate::flag::FlagNames;
+use crate::limits;
 use crate::pattern::Pattern;
 use crate::set::SequenceSet;
 
@@ -456,5 +470,158 @@ impl std::fmt::Debug for Auth {
         f.debug_struct("Auth")
             .field("mechanism", &self.mechanism)
             .finish_non_exhaustive()
+    }
+}
+
+/// What a whole command turns out to be.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Command {
+    // Answered by the session.
+    Capability,
+    Logout,
+    StartTls,
+    Authenticate(Auth),
+    /// Upper case.
+    Enable(Vec<String>),
+    /// Done by the driver.
+    Run(Request),
+}
+
+/// When a command is legal, RFC 9051 §6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Legal {
+    Always,
+    BeforeLogin,
+    AfterLogin,
+    WithMailbox,
+}
+
+/// One command.
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    pub(crate) legal: Legal,
+    /// UID may stand in front.
+    pub(crate) uid: bool,
+    /// Without UID in front, its answers are about sequence numbers: no expunge may be told
+    /// meanwhile (RFC 9051 §7.5.1).
+    pub(crate) holds_expunges: bool,
+    pub(crate) parse: fn(&mut Cursor<'_>, Numbering) -> Parse<Command>,
+}
+
+const fn row(
+    name: &'static str,
+    legal: Legal,
+    parse: fn(&mut Cursor<'_>, Numbering) -> Parse<Command>,
+) -> Row {
+    Row {
+        name,
+        legal,
+        uid: false,
+        holds_expunges: false,
+        parse,
+    }
+}
+
+impl Row {
+    const fn with_uid(self) -> Row {
+        Row { uid: true, ..self }
+    }
+
+    const fn holding_expunges(self) -> Row {
+        Row {
+            holds_expunges: true,
+            ..self
+        }
+    }
+}
+
+/// Every command there is.
+#[rustfmt::skip]
+pub(crate) static TABLE: [Row; 32] = [
+    row("CAPABILITY",   Legal::Always,      |_, _| Ok(Command::Capability)),
+    row("NOOP",         Legal::Always,      |_, _| Ok(Command::Run(Request::Noop))),
+    row("LOGOUT",       Legal::Always,      |_, _| Ok(Command::Logout)),
+    row("ID",           Legal::Always,      access::id),
+    row("STARTTLS",     Legal::BeforeLogin, |_, _| Ok(Command::StartTls)),
+    row("AUTHENTICATE", Legal::BeforeLogin, access::authenticate),
+    row("LOGIN",        Legal::BeforeLogin, access::login),
+    row("ENABLE",       Legal::AfterLogin,  access::enable),
+    row("SELECT",       Legal::AfterLogin,  mailboxes::select),
+    row("EXAMINE",      Legal::AfterLogin,  mailboxes::examine),
+    row("CREATE",       Legal::AfterLogin,  mailboxes::create),
+    row("DELETE",       Legal::AfterLogin,  mailboxes::delete),
+    row("RENAME",       Legal::AfterLogin,  mailboxes::rename),
+    row("SUBSCRIBE",    Legal::AfterLogin,  mailboxes::subscribe),
+    row("UNSUBSCRIBE",  Legal::AfterLogin,  mailboxes::unsubscribe),
+    row("LIST",         Legal::AfterLogin,  list::list),
+    row("LSUB",         Legal::AfterLogin,  list::lsub),
+    row("NAMESPACE",    Legal::AfterLogin,  list::namespace),
+    row("STATUS",       Legal::AfterLogin,  mailboxes::status),
+    row("APPEND",       Legal::AfterLogin,  append::append),
+    row("IDLE",         Legal::AfterLogin,  |_, _| Ok(Command::Run(Request::Idle))),
+    row("GETQUOTA",     Legal::AfterLogin,  mailboxes::get_quota),
+    row("GETQUOTAROOT", Legal::AfterLogin,  mailboxes::get_quota_root),
+    row("CHECK",        Legal::WithMailbox, |_, _| Ok(Command::Run(Request::Check))),
+    row("CLOSE",        Legal::WithMailbox, |_, _| Ok(Command::Run(Request::Close))),
+    row("UNSELECT",     Legal::WithMailbox, |_, _| Ok(Command::Run(Request::Unselect))),
+    row("EXPUNGE",      Legal::WithMailbox, copy::expunge).with_uid(),
+    row("SEARCH",       Legal::WithMailbox, search::search).with_uid().holding_expunges(),
+    row("FETCH",        Legal::WithMailbox, fetch::fetch).with_uid().holding_expunges(),
+    row("STORE",        Legal::WithMailbox, store::store).with_uid().holding_expunges(),
+    row("COPY",         Legal::WithMailbox, copy::copy).with_uid(),
+    row("MOVE",         Legal::WithMailbox, copy::move_).with_uid(),
+];
+
+/// Tag and name of a command, or of its beginning.
+pub(crate) struct Named<'a> {
+    /// `None`: there is no legal tag.
+    pub(crate) tag: Option<&'a [u8]>,
+    pub(crate) row: Parse<(&'static Row, Numbering)>,
+    /// After the name.
+    pub(crate) arguments: Cursor<'a>,
+}
+
+pub(crate) fn name(bytes: &[u8], rev2: bool) -> Named<'_> {
+    let mut cursor = Cursor::new(bytes, rev2);
+    let tag = cursor.take_while(is_tag_char);
+    if tag.is_empty() || tag.len() > limits::TAG_BYTES_MAX || !cursor.skip(b' ') {
+        return Named {
+            tag: None,
+            row: Err(Fault::Tag),
+            arguments: cursor,
+        };
+    }
+    let row = find(&mut cursor);
+    Named {
+        tag: Some(tag),
+        row,
+        arguments: cursor,
+    }
+}
+
+fn find(cursor: &mut Cursor<'_>) -> Parse<(&'static Row, Numbering)> {
+    let numbering = if cursor.skip_word("UID ") {
+        Numbering::Uid
+    } else {
+        Numbering::Sequence
+    };
+    let name = cursor.take_while(|byte| byte.is_ascii_alphanumeric());
+    let row = TABLE
+        .iter()
+        .find(|row| name.eq_ignore_ascii_case(row.name.as_bytes()))
+        .ok_or(Fault::Command)?;
+    if numbering == Numbering::Uid && !row.uid {
+        return Err(Fault::Command);
+    }
+    Ok((row, numbering))
+}
+
+impl Named<'_> {
+    /// Arguments to the end of the command.
+    pub(crate) fn parse(mut self) -> Parse<Command> {
+        let (row, numbering) = self.row?;
+        let command = (row.parse)(&mut self.arguments, numbering)?;
+        self.arguments.end()?;
+        Ok(command)
     }
 }

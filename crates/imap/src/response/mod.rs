@@ -4,6 +4,11 @@
 //! ends with an [`Outcome`]. What differs between IMAP4rev1, IMAP4rev2, CONDSTORE and QRESYNC
 //! (RECENT, SEARCH or ESEARCH, name encoding, MODSEQ and UID in FETCH) is decided by the session.
 
+pub(crate) mod code;
+pub(crate) mod output;
+pub(crate) mod print;
+pub(crate) mod token;
+
 use std::ops::Range;
 
 use crate::command::{Section, SpecialUse};

@@ -1,0 +1,198 @@
+//! FETCH and UID FETCH: RFC 9051 §6.4.5, RFC 3501 §6.4.5, RFC 3516, RFC 7162 §3.1.4, §3.2.6.
+
+use super::{Command, Fetch, FetchAttribute, Numbering, Partial, Request, Section, SectionText};
+use crate::cursor::{Cursor, Fault, Parse};
+use crate::limits;
+
+pub(super) fn fetch(cursor: &mut Cursor<'_>, numbering: Numbering) -> Parse<Command> {
+    cursor.space()?;
+    let set = cursor.sequence_set()?;
+    cursor.space()?;
+    let mut items = attributes(cursor)?;
+    let (mut changed_since, mut vanished) = (None, false);
+    if cursor.end().is_err() {
+        cursor.space()?;
+        cursor.list(2, |cursor| {
+            if cursor.skip_word("CHANGEDSINCE ") {
+                changed_since = Some(cursor.modseq()?);
+            } else if cursor.skip_word("VANISHED") {
+                vanished = true;
+            } else {
+                return Err(Fault::Arguments);
+            }
+            Ok(())
+        })?;
+        // RFC 7162 §3.2.6: VANISHED goes with UID FETCH and CHANGEDSINCE only.
+        if vanished && (changed_since.is_none() || numbering == Numbering::Sequence) {
+            return Err(Fault::Arguments);
+        }
+    }
+    // RFC 9051 §6.4.9: UID FETCH always answers with the uid.
+    if numbering == Numbering::Uid {
+        items.retain(|item| *item != FetchAttribute::Uid);
+        items.insert(0, FetchAttribute::Uid);
+    }
+    // RFC 7162 §3.1.4.1: CHANGEDSINCE implies MODSEQ.
+    if changed_since.is_some() || items.contains(&FetchAttribute::ModSeq) {
+        items.retain(|item| *item != FetchAttribute::ModSeq);
+        items.push(FetchAttribute::ModSeq);
+    }
+    Ok(Command::Run(Request::Fetch(Fetch {
+        numbering,
+        set,
+        items,
+        changed_since,
+        vanished,
+    })))
+}
+
+fn attributes(cursor: &mut Cursor<'_>) -> Parse<Vec<FetchAttribute>> {
+    use FetchAttribute::{Body, Envelope, Flags, InternalDate, Rfc822Size};
+    if cursor.peek() == Some(b'(') {
+        let mut items = Vec::new();
+        cursor.list(limits::FETCH_ITEMS_MAX, |cursor| {
+            let item = attribute(cursor)?;
+            if !items.contains(&item) {
+                items.push(item);
+            }
+            Ok(())
+        })?;
+        return if items.is_empty() {
+            Err(Fault::Arguments)
+        } else {
+            Ok(items)
+        };
+    }
+    if cursor.skip_word("ALL") {
+        Ok(vec![Flags, InternalDate, Rfc822Size, Envelope])
+    } else if cursor.skip_word("FAST") {
+        Ok(vec![Flags, InternalDate, Rfc822Size])
+    } else if cursor.skip_word("FULL") {
+        Ok(vec![Flags, InternalDate, Rfc822Size, Envelope, Body])
+    } else {
+        Ok(vec![attribute(cursor)?])
+    }
+}
+
+fn attribute(cursor: &mut Cursor<'_>) -> Parse<FetchAttribute> {
+    let name = cursor.word()?;
+    let bracket = cursor.peek() == Some(b'[');
+    Ok(match (name.as_str(), bracket) {
+        ("UID", false) => FetchAttribute::Uid,
+        ("FLAGS", false) => FetchAttribute::Flags,
+        ("INTERNALDATE", false) => FetchAttribute::InternalDate,
+        ("RFC822.SIZE", false) => FetchAttribute::Rfc822Size,
+        ("ENVELOPE", false) => FetchAttribute::Envelope,
+        ("BODY", false) => FetchAttribute::Body,
+        ("BODYSTRUCTURE", false) => FetchAttribute::BodyStructure,
+        ("MODSEQ", false) => FetchAttribute::ModSeq,
+        ("RFC822", false) => FetchAttribute::Rfc822,
+        ("RFC822.HEADER", false) => FetchAttribute::Rfc822Header,
+        ("RFC822.TEXT", false) => FetchAttribute::Rfc822Text,
+        ("BODY" | "BODY.PEEK", true) => FetchAttribute::Section {
+            section: section(cursor)?,
+            partial: partial(cursor)?,
+            peek: name == "BODY.PEEK",
+        },
+        ("BINARY" | "BINARY.PEEK", true) => FetchAttribute::Binary {
+            part: section_binary(cursor)?,
+            partial: partial(cursor)?,
+            peek: name == "BINARY.PEEK",
+        },
+        ("BINARY.SIZE", true) => FetchAttribute::BinarySize {
+            part: section_binary(cursor)?,
+        },
+        _ => return Err(Fault::Arguments),
+    })
+}
+
+/// RFC 9051 §9 `section`.
+fn section(cursor: &mut Cursor<'_>) -> Parse<Section> {
+    cursor.expect(b'[')?;
+    let part = part(cursor)?;
+    let has_text = if part.is_empty() {
+        cursor.peek() != Some(b']')
+    } else {
+        cursor.skip(b'.')
+    };
+    let text = if has_text {
+        section_text(cursor, !part.is_empty())?
+    } else {
+        SectionText::All
+    };
+    cursor.expect(b']')?;
+    Ok(Section { part, text })
+}
+
+fn section_text(cursor: &mut Cursor<'_>, in_part: bool) -> Parse<SectionText> {
+    match cursor.word()?.as_str() {
+        "HEADER" => Ok(SectionText::Header),
+        "HEADER.FIELDS" => header_names(cursor).map(SectionText::HeaderFields),
+        "HEADER.FIELDS.NOT" => header_names(cursor).map(SectionText::HeaderFieldsNot),
+        "TEXT" => Ok(SectionText::Text),
+        "MIME" if in_part => Ok(SectionText::Mime),
+        _ => Err(Fault::Arguments),
+    }
+}
+
+fn header_names(cursor: &mut Cursor<'_>) -> Parse<Vec<String>> {
+    cursor.space()?;
+    let names = cursor.list(limits::HEADER_NAMES_MAX, |cursor| {
+        let name = cursor.astring_utf8()?;
+        // RFC 5322 §2.2 ftext; anything else could never match.
+        if !name.is_empty()
+            && name
+                .bytes()
+                .all(|byte| matches!(byte, 0x21..=0x7e) && byte != b':')
+        {
+            Ok(name)
+        } else {
+            Err(Fault::Arguments)
+        }
+    })?;
+    if names.is_empty() {
+        Err(Fault::Arguments)
+    } else {
+        Ok(names)
+    }
+}
+
+fn section_binary(cursor: &mut Cursor<'_>) -> Parse<Vec<u32>> {
+    cursor.expect(b'[')?;
+    let part = part(cursor)?;
+    cursor.expect(b']')?;
+    Ok(part)
+}
+
+/// Numbers with dots between; a dot that no number follows is left for what comes next.
+fn part(cursor: &mut Cursor<'_>) -> Parse<Vec<u32>> {
+    let mut part = Vec::new();
+    if !cursor.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+        return Ok(part);
+    }
+    loop {
+        if part.len() == limits::PART_DEPTH_MAX {
+            return Err(Fault::TooMuch);
+        }
+        part.push(cursor.number_nonzero()?);
+        let mut ahead = *cursor;
+        if !ahead.skip(b'.') || !ahead.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+            return Ok(part);
+        }
+        *cursor = ahead;
+    }
+}
+
+fn partial(cursor: &mut Cursor<'_>) -> Parse<Option<Partial>> {
+    if !cursor.skip(b'<') {
+        return Ok(None);
+    }
+    let offset = cursor.number64()?;
+    cursor.expect(b'.')?;
+    let count = cursor.number64()?;
+    cursor.expect(b'>')?;
+    if count == 0 {
+        return Err(Fault::Arguments);
+    }
+    Ok(Some(Partial { offset, count }))
+}

@@ -1,0 +1,489 @@
+//! Printing of untagged responses, RFC 9051 §7.2 to §7.5, RFC 3501 §7.2 to §7.4.
+
+use super::output::Queue;
+use super::token::{self, flags, mailbox, number, number32, numbers, string, word};
+use super::{
+    Data, FetchItem, FlagsChanged, ListData, Piece, QuotaData, QuotaResource, Reply, SearchData,
+    SelectData, StatusData, StatusValue, Untagged, code,
+};
+use crate::command::mailboxes::SPECIAL_USES;
+use crate::command::{Numbering, Section, SectionText, SpecialUse};
+use crate::flag::{FlagList, SYSTEM_FLAGS};
+use crate::set::Numbers;
+use crate::{command::SearchReturn, text};
+
+/// What the client and the running command make of the same meaning.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Dialect<'a> {
+    pub(crate) rev2: bool,
+    pub(crate) condstore: bool,
+    pub(crate) qresync: bool,
+    pub(crate) numbering: Numbering,
+    pub(crate) tag: &'a [u8],
+    /// RETURN of the SEARCH that runs.
+    pub(crate) search_return: Option<SearchReturn>,
+    pub(crate) capabilities: &'a str,
+}
+
+pub(crate) fn untagged(untagged: &Untagged<'_>, dialect: &Dialect<'_>, queue: &mut Queue) {
+    let rev2 = dialect.rev2;
+    match untagged {
+        Untagged::Fetch { sequence, items } => return fetch(*sequence, items, queue),
+        Untagged::FlagsChanged(change) => return flags_changed(change, dialect, queue.bytes()),
+        _ => {}
+    }
+    let out = queue.bytes();
+    match untagged {
+        Untagged::Fetch { .. } | Untagged::FlagsChanged(_) => {}
+        Untagged::Reply(reply) => star_reply(reply, dialect, out),
+        Untagged::List(data) => list("LIST", data, rev2, out),
+        Untagged::Lsub(data) => list("LSUB", data, rev2, out),
+        Untagged::Status(data) => status(data, rev2, out),
+        Untagged::Selected(data) => selected(data, dialect, out),
+        Untagged::Flags {
+            keywords,
+            read_only,
+        } => {
+            flags_line(keywords, out);
+            code::permanent_flags(keywords, *read_only, out);
+        }
+        Untagged::Search(data) => search(data, dialect, out),
+        Untagged::Exists(count) => numbered(*count, "EXISTS", out),
+        Untagged::Expunge(sequence) => numbered(*sequence, "EXPUNGE", out),
+        Untagged::Vanished { earlier, uids } => vanished(*earlier, uids, out),
+        Untagged::Namespace => out.extend_from_slice(b"* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n"),
+        Untagged::Id(fields) => code::id(fields, out),
+        Untagged::Quota(data) => quota(data, out),
+        Untagged::QuotaRoot {
+            mailbox: name,
+            roots,
+        } => {
+            out.extend_from_slice(b"* QUOTAROOT ");
+            mailbox(name, rev2, out);
+            for root in *roots {
+                out.push(b' ');
+                string(root.as_bytes(), out);
+            }
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+}
+
+fn star_reply(reply: &Reply, dialect: &Dialect<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"* ");
+    code::reply(reply, dialect.capabilities, out);
+}
+
+fn numbered(count: u32, name: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"* ");
+    number32(count, out);
+    out.push(b' ');
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+fn vanished(earlier: bool, uids: &Numbers, out: &mut Vec<u8>) {
+    if uids.is_empty() {
+        return;
+    }
+    out.extend_from_slice(if earlier {
+        b"* VANISHED (EARLIER) "
+    } else {
+        b"* VANISHED "
+    });
+    numbers(uids, out);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn special_use_name(special_use: SpecialUse) -> &'static str {
+    SPECIAL_USES
+        .iter()
+        .find(|(other, _)| *other == special_use)
+        .map_or("", |(_, name)| name)
+}
+
+fn list(name: &str, data: &ListData<'_>, rev2: bool, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"* ");
+    out.extend_from_slice(name.as_bytes());
+    if data.root {
+        out.extend_from_slice(b" (\\Noselect) \"/\" \"\"\r\n");
+        return;
+    }
+    out.extend_from_slice(b" (");
+    let mut separator = false;
+    // RFC 5258 §3: \NonExistent implies \Noselect, which is what older clients understand.
+    if data.no_select || data.non_existent {
+        word("\\Noselect", &mut separator, out);
+    }
+    if data.non_existent {
+        word("\\NonExistent", &mut separator, out);
+    }
+    if data.no_inferiors {
+        word("\\Noinferiors", &mut separator, out);
+    }
+    match data.has_children {
+        Some(true) => word("\\HasChildren", &mut separator, out),
+        Some(false) => word("\\HasNoChildren", &mut separator, out),
+        None => {}
+    }
+    if data.subscribed {
+        word("\\Subscribed", &mut separator, out);
+    }
+    for special_use in data.special_use {
+        word(special_use_name(*special_use), &mut separator, out);
+    }
+    out.extend_from_slice(b") \"/\" ");
+    mailbox(data.name, rev2, out);
+    list_extended(data, rev2, out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// RFC 5258 §6 `mbox-list-extended`.
+fn list_extended(data: &ListData<'_>, rev2: bool, out: &mut Vec<u8>) {
+    let old_name = data.old_name.filter(|_| rev2);
+    if !data.child_subscribed && old_name.is_none() {
+        return;
+    }
+    out.extend_from_slice(b" (");
+    let mut separator = false;
+    if data.child_subscribed {
+        word("\"CHILDINFO\" (\"SUBSCRIBED\")", &mut separator, out);
+    }
+    if let Some(old_name) = old_name {
+        word("\"OLDNAME\" (", &mut separator, out);
+        mailbox(old_name, rev2, out);
+        out.push(b')');
+    }
+    out.push(b')');
+}
+
+fn status(data: &StatusData<'_>, rev2: bool, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"* STATUS ");
+    mailbox(data.mailbox, rev2, out);
+    out.extend_from_slice(b" (");
+    let mut separator = false;
+    for value in data.values {
+        let mut item = |name: &str, value: u64| {
+            word(name, &mut separator, out);
+            out.push(b' ');
+            number(value, out);
+        };
+        match value {
+            StatusValue::Messages(count) => item("MESSAGES", u64::from(*count)),
+            StatusValue::Recent(count) => item("RECENT", u64::from(*count)),
+            StatusValue::UidNext(uid) => item("UIDNEXT", u64::from(*uid)),
+            StatusValue::UidValidity(value) => item("UIDVALIDITY", u64::from(*value)),
+            StatusValue::Unseen(count) => item("UNSEEN", u64::from(*count)),
+            StatusValue::Deleted(count) => item("DELETED", u64::from(*count)),
+            StatusValue::Size(size) => item("SIZE", *size),
+            StatusValue::HighestModSeq(modseq) => item("HIGHESTMODSEQ", *modseq),
+            StatusValue::DeletedStorage(units) => item("DELETED-STORAGE", *units),
+            StatusValue::AppendLimit(Some(size)) => item("APPENDLIMIT", *size),
+            StatusValue::AppendLimit(None) => word("APPENDLIMIT NIL", &mut separator, out),
+            StatusValue::MailboxId(id) => {
+                word("MAILBOXID (", &mut separator, out);
+                out.extend_from_slice(id.as_bytes());
+                out.push(b')');
+            }
+        }
+    }
+    out.extend_from_slice(b")\r\n");
+}
+
+fn flags_line(keywords: &[String], out: &mut Vec<u8>) {
+    out.extend_from_slice(b"* FLAGS (");
+    let mut separator = false;
+    for (_, name) in SYSTEM_FLAGS {
+        word(name, &mut separator, out);
+    }
+    for name in keywords {
+        word(name, &mut separator, out);
+    }
+    out.extend_from_slice(b")\r\n");
+}
+
+/// RFC 9051 §6.3.2; RECENT and UNSEEN are of IMAP4rev1 (RFC 3501 §6.3.1), LIST of IMAP4rev2.
+fn selected(data: &SelectData<'_>, dialect: &Dialect<'_>, out: &mut Vec<u8>) {
+    use super::Code;
+    flags_line(data.keywords, out);
+    code::permanent_flags(data.keywords, data.read_only, out);
+    numbered(data.exists, "EXISTS", out);
+    let mut say = |code, text| star_reply(&Reply::ok(text).with(code), dialect, out);
+    if let Some(sequence) = data.first_unseen.filter(|_| !dialect.rev2) {
+        say(Code::Unseen(sequence), text::UNSEEN);
+    }
+    say(Code::UidValidity(data.uid_validity), text::UIDVALIDITY);
+    say(Code::UidNext(data.uid_next), text::UIDNEXT);
+    say(
+        Code::HighestModSeq(data.highest_modseq),
+        text::HIGHESTMODSEQ,
+    );
+    if dialect.rev2 {
+        let mailbox = ListData {
+            name: data.mailbox,
+            special_use: data.special_use,
+            ..ListData::default()
+        };
+        list("LIST", &mailbox, true, out);
+    } else {
+        numbered(0, "RECENT", out);
+    }
+}
+
+fn search(data: &SearchData<'_>, dialect: &Dialect<'_>, out: &mut Vec<u8>) {
+    let wanted = match dialect.search_return {
+        Some(return_) => return_,
+        None if dialect.rev2 => SearchReturn {
+            all: true,
+            ..SearchReturn::default()
+        },
+        None => return search_rev1(data, out),
+    };
+    // RFC 5182 §2.1: SAVE alone asks for no response.
+    if wanted.save && !(wanted.min || wanted.max || wanted.all || wanted.count) {
+        return;
+    }
+    out.extend_from_slice(b"* ESEARCH (TAG ");
+    string(dialect.tag, out);
+    out.push(b')');
+    if dialect.numbering == Numbering::Uid {
+        out.extend_from_slice(b" UID");
+    }
+    // RFC 4731 §3.1: MIN, MAX and ALL are left out when nothing matched.
+    if let Some(first) = data.matches.first().filter(|_| wanted.min) {
+        out.extend_from_slice(b" MIN ");
+        number32(first, out);
+    }
+    if let Some(last) = data.matches.last().filter(|_| wanted.max) {
+        out.extend_from_slice(b" MAX ");
+        number32(last, out);
+    }
+    if wanted.all && !data.matches.is_empty() {
+        out.extend_from_slice(b" ALL ");
+        numbers(data.matches, out);
+    }
+    if wanted.count {
+        out.extend_from_slice(b" COUNT ");
+        number(data.matches.count(), out);
+    }
+    if let Some(modseq) = data.modseq {
+        out.extend_from_slice(b" MODSEQ ");
+        number(modseq, out);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// RFC 3501 §7.2.5, RFC 7162 §3.1.6.
+fn search_rev1(data: &SearchData<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"* SEARCH");
+    for match_ in data.matches.iter() {
+        out.push(b' ');
+        number32(match_, out);
+    }
+    if let Some(modseq) = data.modseq {
+        out.extend_from_slice(b" (MODSEQ ");
+        number(modseq, out);
+        out.push(b')');
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+fn quota(data: &QuotaData<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"* QUOTA ");
+    string(data.root.as_bytes(), out);
+    out.extend_from_slice(b" (");
+    let mut separator = false;
+    for resource in data.resources {
+        let (name, used, limit) = match resource {
+            QuotaResource::Storage { used, limit } => ("STORAGE", used, limit),
+            QuotaResource::Message { used, limit } => ("MESSAGE", used, limit),
+        };
+        word(name, &mut separator, out);
+        for value in [used, limit] {
+            out.push(b' ');
+            number(*value, out);
+        }
+    }
+    out.extend_from_slice(b")\r\n");
+}
+
+fn fetch_open(sequence: u32, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"* ");
+    number32(sequence, out);
+    out.extend_from_slice(b" FETCH (");
+}
+
+/// UID under QRESYNC (RFC 7162 §3.2.4) and after UID commands (RFC 9051 §6.4.9); MODSEQ under
+/// CONDSTORE (RFC 7162 §3.1.4).
+fn flags_changed(change: &FlagsChanged<'_>, dialect: &Dialect<'_>, out: &mut Vec<u8>) {
+    if change.silent && !dialect.condstore {
+        return;
+    }
+    fetch_open(change.sequence, out);
+    let mut separator = false;
+    if dialect.qresync || dialect.numbering == Numbering::Uid {
+        word("UID ", &mut separator, out);
+        number32(change.uid, out);
+    }
+    if dialect.condstore {
+        word("MODSEQ (", &mut separator, out);
+        number(change.modseq, out);
+        out.push(b')');
+    }
+    if !change.silent {
+        word("FLAGS ", &mut separator, out);
+        flags(&change.flags, out);
+    }
+    out.extend_from_slice(b")\r\n");
+}
+
+fn fetch(sequence: u32, items: &[FetchItem<'_>], queue: &mut Queue) {
+    fetch_open(sequence, queue.bytes());
+    let mut separator = false;
+    for item in items {
+        fetch_item(item, &mut separator, queue);
+    }
+    queue.bytes().extend_from_slice(b")\r\n");
+}
+
+fn fetch_item(item: &FetchItem<'_>, separator: &mut bool, queue: &mut Queue) {
+    let out = queue.bytes();
+    match item {
+        FetchItem::Uid(uid) => {
+            word("UID ", separator, out);
+            number32(*uid, out);
+        }
+        FetchItem::Flags(list) => fetch_flags(list, separator, out),
+        FetchItem::InternalDate(seconds) => {
+            word("INTERNALDATE ", separator, out);
+            crate::date::write_date_time(*seconds, out);
+        }
+        FetchItem::Rfc822Size(size) => {
+            word("RFC822.SIZE ", separator, out);
+            number(*size, out);
+        }
+        FetchItem::ModSeq(modseq) => {
+            word("MODSEQ (", separator, out);
+            number(*modseq, out);
+            out.push(b')');
+        }
+        FetchItem::Envelope(rendered) => rendered_item("ENVELOPE ", rendered, separator, out),
+        FetchItem::Body(rendered) => rendered_item("BODY ", rendered, separator, out),
+        FetchItem::BodyStructure(rendered) => {
+            rendered_item("BODYSTRUCTURE ", rendered, separator, out);
+        }
+        FetchItem::Rfc822(content) => named_data("RFC822 ", content, separator, queue),
+        FetchItem::Rfc822Header(content) => {
+            named_data("RFC822.HEADER ", content, separator, queue);
+        }
+        FetchItem::Rfc822Text(content) => named_data("RFC822.TEXT ", content, separator, queue),
+        FetchItem::Section {
+            section: wanted,
+            offset,
+            data: content,
+        } => {
+            word("BODY[", separator, out);
+            section(wanted, out);
+            bracket_end(*offset, out);
+            out.push(b' ');
+            data(content, false, queue);
+        }
+        FetchItem::Binary {
+            part,
+            offset,
+            data: content,
+            nul,
+        } => {
+            word("BINARY[", separator, out);
+            token::part(part, out);
+            bracket_end(*offset, out);
+            out.push(b' ');
+            data(content, *nul, queue);
+        }
+        FetchItem::BinarySize { part, size } => {
+            word("BINARY.SIZE[", separator, out);
+            token::part(part, out);
+            out.extend_from_slice(b"] ");
+            number(*size, out);
+        }
+    }
+}
+
+fn fetch_flags(list: &FlagList<'_>, separator: &mut bool, out: &mut Vec<u8>) {
+    word("FLAGS ", separator, out);
+    flags(list, out);
+}
+
+fn rendered_item(name: &str, rendered: &[u8], separator: &mut bool, out: &mut Vec<u8>) {
+    word(name, separator, out);
+    out.extend_from_slice(rendered);
+}
+
+fn named_data(name: &str, content: &Data<'_>, separator: &mut bool, queue: &mut Queue) {
+    word(name, separator, queue.bytes());
+    data(content, false, queue);
+}
+
+fn bracket_end(offset: Option<u64>, out: &mut Vec<u8>) {
+    out.push(b']');
+    if let Some(offset) = offset {
+        out.push(b'<');
+        number(offset, out);
+        out.push(b'>');
+    }
+}
+
+fn section(section: &Section, out: &mut Vec<u8>) {
+    token::part(&section.part, out);
+    if !section.part.is_empty() && section.text != SectionText::All {
+        out.push(b'.');
+    }
+    match &section.text {
+        SectionText::All => {}
+        SectionText::Header => out.extend_from_slice(b"HEADER"),
+        SectionText::Text => out.extend_from_slice(b"TEXT"),
+        SectionText::Mime => out.extend_from_slice(b"MIME"),
+        SectionText::HeaderFields(names) => header_names("HEADER.FIELDS (", names, out),
+        SectionText::HeaderFieldsNot(names) => header_names("HEADER.FIELDS.NOT (", names, out),
+    }
+}
+
+fn header_names(name: &str, names: &[String], out: &mut Vec<u8>) {
+    out.extend_from_slice(name.as_bytes());
+    let mut separator = false;
+    for name in names {
+        word("", &mut separator, out);
+        token::astring(name.as_bytes(), out);
+    }
+    out.push(b')');
+}
+
+/// NIL, or a literal whose bytes the driver may have to stream.
+fn data(data: &Data<'_>, literal8: bool, queue: &mut Queue) {
+    let pieces = match data {
+        Data::Nil => return queue.bytes().extend_from_slice(b"NIL"),
+        Data::Pieces(pieces) => *pieces,
+    };
+    let length = pieces.iter().map(Piece::len).sum();
+    token::literal_header(length, literal8, queue.bytes());
+    for piece in pieces {
+        match piece {
+            Piece::Bytes(bytes) => queue.bytes().extend_from_slice(bytes),
+            Piece::Stored(stored) => queue.push_stored(stored.clone()),
+        }
+    }
+}
+
+impl Piece<'_> {
+    /// Bytes.
+    pub fn len(&self) -> u64 {
+        match self {
+            Piece::Bytes(bytes) => bytes.len() as u64,
+            Piece::Stored(stored) => stored.range.end.saturating_sub(stored.range.start),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
