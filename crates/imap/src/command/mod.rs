@@ -505,6 +505,8 @@ pub(crate) struct Row {
     /// Without UID in front, its answers are about sequence numbers: no expunge may be told
     /// meanwhile (RFC 9051 §7.5.1).
     pub(crate) holds_expunges: bool,
+    /// Changes the selected mailbox: refused when it is open read-only.
+    pub(crate) writes: bool,
     pub(crate) parse: fn(&mut Cursor<'_>, Numbering) -> Parse<Command>,
 }
 
@@ -518,6 +520,7 @@ const fn row(
         legal,
         uid: false,
         holds_expunges: false,
+        writes: false,
         parse,
     }
 }
@@ -525,6 +528,13 @@ const fn row(
 impl Row {
     const fn with_uid(self) -> Row {
         Row { uid: true, ..self }
+    }
+
+    const fn writing(self) -> Row {
+        Row {
+            writes: true,
+            ..self
+        }
     }
 
     const fn holding_expunges(self) -> Row {
@@ -564,12 +574,12 @@ pub(crate) static TABLE: [Row; 32] = [
     row("CHECK",        Legal::WithMailbox, |_, _| Ok(Command::Run(Request::Check))),
     row("CLOSE",        Legal::WithMailbox, |_, _| Ok(Command::Run(Request::Close))),
     row("UNSELECT",     Legal::WithMailbox, |_, _| Ok(Command::Run(Request::Unselect))),
-    row("EXPUNGE",      Legal::WithMailbox, copy::expunge).with_uid(),
+    row("EXPUNGE",      Legal::WithMailbox, copy::expunge).with_uid().writing(),
     row("SEARCH",       Legal::WithMailbox, search::search).with_uid().holding_expunges(),
     row("FETCH",        Legal::WithMailbox, fetch::fetch).with_uid().holding_expunges(),
-    row("STORE",        Legal::WithMailbox, store::store).with_uid().holding_expunges(),
+    row("STORE",        Legal::WithMailbox, store::store).with_uid().holding_expunges().writing(),
     row("COPY",         Legal::WithMailbox, copy::copy).with_uid(),
-    row("MOVE",         Legal::WithMailbox, copy::move_).with_uid(),
+    row("MOVE",         Legal::WithMailbox, copy::move_).with_uid().writing(),
 ];
 
 /// Tag and name of a command, or of its beginning.

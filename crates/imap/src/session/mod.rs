@@ -9,14 +9,27 @@
 //! request is outstanding `step` is not called; nothing received in plaintext is read after
 //! STARTTLS; an idle session holds no buffer.
 
+mod append;
+mod capability;
+mod input;
+mod read;
+mod reply;
+mod run;
+#[cfg(test)]
+mod tests;
+
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::command::Request;
-use crate::limits::Limits;
-use crate::response::{Outcome, Output, Untagged};
-use crate::text::Text;
+use crate::command::{Numbering, Request, SearchReturn};
+use crate::limits::{self, Limits};
+use crate::response::output::Queue;
+use crate::response::print::{self, Dialect};
+use crate::response::{Code, Condition, Outcome, Output, Reply, Untagged, code};
+use crate::text::{self, Text};
 use crate::view::{ExpungeForm, Expunges};
+use append::Incoming;
+use input::Input;
 
 /// What the session offers; shared by all sessions of a listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,71 +92,310 @@ pub enum Phase {
     Logout,
 }
 
+/// What input is to be.
+#[derive(Debug)]
+enum Reading {
+    Command,
+    /// The rest of a command that is refused.
+    Refused(Refused),
+    /// A message of APPEND.
+    Message(Incoming),
+    /// The client's answer to a SASL challenge.
+    Sasl {
+        tag: Vec<u8>,
+    },
+    /// DONE.
+    Idle {
+        tag: Vec<u8>,
+    },
+    /// Nothing may come before the TLS handshake.
+    Handshake,
+}
+
+/// A refused command whose bytes have still to come.
+#[derive(Debug)]
+struct Refused {
+    /// `None`: it had none.
+    tag: Option<Vec<u8>>,
+    reply: Reply,
+    /// Literal bytes to drop before the next line.
+    literal: u64,
+    /// Dropped so far.
+    dropped: u64,
+}
+
+/// The request that runs.
+#[derive(Debug)]
+struct Running {
+    tag: Vec<u8>,
+    name: &'static str,
+    numbering: Numbering,
+    holds_expunges: bool,
+    search_return: Option<SearchReturn>,
+    /// It brought CONDSTORE in force.
+    condstore_began: bool,
+    kind: Kind,
+}
+
+/// What its end does beside the tagged reply.
+#[derive(Debug)]
+enum Kind {
+    Plain,
+    Login,
+    Sasl,
+    Select {
+        read_only: bool,
+    },
+    /// CLOSE and UNSELECT.
+    Leave,
+    AppendBegin {
+        incoming: Incoming,
+        synchronizing: bool,
+    },
+    AppendAbort,
+    Idle,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Enabled {
+    rev2: bool,
+    condstore: bool,
+    qresync: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    commands: u32,
+    /// After login: since the last good one.
+    bad_commands: u32,
+    login_failures: u32,
+}
+
+/// One connection.
 #[derive(Debug)]
 pub struct Session {
     config: Arc<Config>,
     tls: bool,
     phase: Phase,
-    output: Vec<Output>,
+    read_only: bool,
+    enabled: Enabled,
+    input: Input,
+    reading: Reading,
+    running: Option<Running>,
+    output: Queue,
+    counts: Counts,
+    close: Option<CloseReason>,
 }
 
 impl Session {
     /// Greets. `tls`: the connection is already encrypted.
     pub fn new(config: Arc<Config>, tls: bool) -> Self {
-        Session {
+        let mut session = Session {
             config,
             tls,
             phase: Phase::NotAuthenticated,
-            output: Vec::new(),
-        }
+            read_only: false,
+            enabled: Enabled::default(),
+            input: Input::default(),
+            reading: Reading::Command,
+            running: None,
+            output: Queue::default(),
+            counts: Counts::default(),
+            close: None,
+        };
+        session.say(&Reply::ok(text::GREETING).with(Code::Capability));
+        session
+    }
+
+    /// The whole dialogue with a connection that is turned away at once.
+    pub fn refusal(text: Text) -> Vec<u8> {
+        let mut out = Vec::new();
+        code::bye(text, &mut out);
+        out
     }
 
     /// Bytes from the socket.
     pub fn feed(&mut self, bytes: &[u8]) {
-        let _ = bytes;
+        if self.close.is_none() {
+            self.input.feed(bytes);
+        }
     }
 
+    /// What to do next; not while a request runs.
     pub fn step(&mut self) -> Step {
-        Step::Read
+        if self.running.is_some() {
+            self.fault();
+        }
+        loop {
+            if self.close.is_some() {
+                return Step::Close;
+            }
+            if let Some(step) = self.read() {
+                return step;
+            }
+        }
     }
 
     /// Where the ranges of [`Step::Body`] point.
     pub fn input(&self) -> &[u8] {
-        &[]
+        self.input.bytes()
     }
 
     /// Says something untagged: while a request runs, or in IDLE.
     pub fn respond(&mut self, untagged: &Untagged<'_>) {
-        let _ = untagged;
+        if self.close.is_some() {
+            return;
+        }
+        let capabilities = match untagged {
+            Untagged::Reply(Reply {
+                code: Some(Code::Capability),
+                ..
+            }) => self.capabilities(),
+            _ => String::new(),
+        };
+        let dialect = Dialect {
+            rev2: self.enabled.rev2,
+            condstore: self.enabled.condstore,
+            qresync: self.enabled.qresync,
+            numbering: match &self.running {
+                Some(running) => running.numbering,
+                None => Numbering::Sequence,
+            },
+            tag: match &self.running {
+                Some(running) => &running.tag,
+                None => &[],
+            },
+            search_return: self
+                .running
+                .as_ref()
+                .and_then(|running| running.search_return),
+            capabilities: &capabilities,
+        };
+        print::untagged(untagged, &dialect, &mut self.output);
     }
 
     /// Ends the request that runs.
     pub fn finish(&mut self, outcome: impl Into<Outcome>) {
-        let _ = outcome.into();
+        if self.close.is_some() {
+            return;
+        }
+        let Some(running) = self.running.take() else {
+            return self.fault();
+        };
+        match (outcome.into(), running.kind) {
+            (Outcome::Bye(text), _) => self.bye(text),
+            (Outcome::Challenge(challenge), Kind::Sasl) => {
+                self.challenge(&challenge);
+                self.reading = Reading::Sasl { tag: running.tag };
+            }
+            (
+                Outcome::AppendAccept,
+                Kind::AppendBegin {
+                    incoming,
+                    synchronizing,
+                },
+            ) => {
+                if synchronizing {
+                    self.go_ahead(text::CONTINUE);
+                }
+                self.reading = Reading::Message(incoming);
+            }
+            // The reply comes when the rest of the command is read.
+            (Outcome::AppendAborted, Kind::AppendAbort) => {}
+            (Outcome::Idling, Kind::Idle) => {
+                self.go_ahead(text::IDLING);
+                self.reading = Reading::Idle { tag: running.tag };
+            }
+            (Outcome::SelectedReadOnly(reply), Kind::Select { .. }) => {
+                self.complete(running.tag, Kind::Select { read_only: true }, reply);
+            }
+            (Outcome::Done(reply), kind) => self.complete(running.tag, kind, reply),
+            _ => self.fault(),
+        }
+    }
+
+    /// The tagged reply and what it changes.
+    fn complete(&mut self, tag: Vec<u8>, kind: Kind, mut reply: Reply) {
+        let ok = reply.condition == Condition::Ok;
+        match kind {
+            Kind::Login | Kind::Sasl if ok => {
+                self.phase = Phase::Authenticated;
+                self.counts = Counts::default();
+                reply.code = reply.code.or(Some(Code::Capability));
+            }
+            Kind::Login | Kind::Sasl => return self.login_failed(&tag, &reply),
+            Kind::Select { read_only } if ok => {
+                self.phase = Phase::Selected;
+                self.read_only = read_only;
+                let mode = if read_only {
+                    Code::ReadOnly
+                } else {
+                    Code::ReadWrite
+                };
+                reply.code = reply.code.or(Some(mode));
+            }
+            Kind::Leave if ok => {
+                self.phase = Phase::Authenticated;
+                self.read_only = false;
+            }
+            Kind::AppendBegin {
+                incoming,
+                synchronizing: false,
+            } => {
+                self.reading = Reading::Refused(Refused {
+                    tag: Some(tag),
+                    reply,
+                    literal: incoming.remaining,
+                    dropped: 0,
+                });
+                return;
+            }
+            Kind::AppendAbort => return self.fault(),
+            _ => {}
+        }
+        if ok && self.phase >= Phase::Authenticated {
+            self.counts.bad_commands = 0;
+        }
+        self.tagged(&tag, &reply);
+    }
+
+    fn login_failed(&mut self, tag: &[u8], reply: &Reply) {
+        self.tagged(tag, reply);
+        self.counts.login_failures += 1;
+        if self.counts.login_failures >= limits::LOGIN_FAILURES_MAX {
+            self.close_with(text::BYE_LOGIN_FAILURES, CloseReason::LoginFailures);
+        }
     }
 
     /// The handshake is done.
     pub fn tls_started(&mut self) {
+        if !self.input.is_empty() {
+            return self.close_with(text::BYE_STARTTLS, CloseReason::BytesAfterStartTls);
+        }
         self.tls = true;
+        self.counts = Counts::default();
+        self.reading = Reading::Command;
     }
 
     /// BYE and close, at any time (shutdown, timeout, the account is gone).
     pub fn bye(&mut self, text: Text) {
-        let _ = text;
+        if self.close.is_none() {
+            self.close_with(text, CloseReason::Bye);
+        }
     }
 
     pub fn take_output(&mut self) -> Vec<Output> {
-        std::mem::take(&mut self.output)
+        self.output.take()
     }
 
     /// Output is large enough that a handler should flush before it says more.
     pub fn output_full(&self) -> bool {
-        false
+        self.output.is_full()
     }
 
     /// Bytes waiting, stored ranges not counted.
     pub fn output_bytes(&self) -> usize {
-        0
+        self.output.len()
     }
 
     pub fn phase(&self) -> Phase {
@@ -156,45 +408,118 @@ impl Session {
 
     /// IDLE is running: news may be told now.
     pub fn is_idle(&self) -> bool {
-        false
+        matches!(self.reading, Reading::Idle { .. }) && self.running.is_none()
     }
 
     /// The selected mailbox was opened by EXAMINE or is read-only.
     pub fn is_read_only(&self) -> bool {
-        false
+        self.read_only
     }
 
     /// Whether the command that runs lets expunges be told.
     pub fn expunges(&self) -> Expunges {
-        Expunges::Hold
+        match &self.running {
+            Some(running) if running.holds_expunges => Expunges::Hold,
+            Some(_) => Expunges::Tell,
+            None if self.is_idle() => Expunges::Tell,
+            // RFC 9051 §7.5.1: not when no command is in progress.
+            None => Expunges::Hold,
+        }
     }
 
     /// EXPUNGE, or VANISHED under QRESYNC.
     pub fn expunge_form(&self) -> ExpungeForm {
-        ExpungeForm::Numbers
+        if self.enabled.qresync {
+            ExpungeForm::Uids
+        } else {
+            ExpungeForm::Numbers
+        }
     }
 
     /// CONDSTORE is in force (RFC 7162 §3.1).
     pub fn condstore(&self) -> bool {
-        false
+        self.enabled.condstore
+    }
+
+    /// The command that runs brought CONDSTORE in force: with a mailbox selected, respond its
+    /// HIGHESTMODSEQ (RFC 7162 §3.1); SELECT does so anyway.
+    pub fn condstore_began(&self) -> bool {
+        self.running
+            .as_ref()
+            .is_some_and(|running| running.condstore_began)
     }
 
     pub fn qresync(&self) -> bool {
-        false
+        self.enabled.qresync
     }
 
     /// IMAP4rev2 was enabled.
     pub fn rev2(&self) -> bool {
-        false
+        self.enabled.rev2
     }
 
     /// Set once `step` gave `Close`.
     pub fn close_reason(&self) -> Option<CloseReason> {
-        None
+        self.close
     }
 
     /// The upper-case name of the command that runs, for the log; empty when none.
     pub fn command_name(&self) -> &'static str {
-        ""
+        self.running.as_ref().map_or("", |running| running.name)
+    }
+
+    fn limits(&self) -> &Limits {
+        if self.phase >= Phase::Authenticated {
+            &self.config.after_login
+        } else {
+            &self.config.before_login
+        }
+    }
+
+    fn capabilities(&self) -> String {
+        capability::list(&self.config, self.tls, self.phase)
+    }
+
+    /// Untagged.
+    fn say(&mut self, reply: &Reply) {
+        self.respond(&Untagged::Reply(reply));
+    }
+
+    fn tagged(&mut self, tag: &[u8], reply: &Reply) {
+        let capabilities = match reply.code {
+            Some(Code::Capability) => self.capabilities(),
+            _ => String::new(),
+        };
+        let out = self.output.bytes();
+        out.extend_from_slice(tag);
+        out.push(b' ');
+        code::reply(reply, &capabilities, out);
+    }
+
+    fn go_ahead(&mut self, text: Text) {
+        let out = self.output.bytes();
+        out.extend_from_slice(b"+ ");
+        out.extend_from_slice(text.as_str().as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+
+    fn close_with(&mut self, text: Text, reason: CloseReason) {
+        code::bye(text, self.output.bytes());
+        self.close_silently(reason);
+    }
+
+    fn close_silently(&mut self, reason: CloseReason) {
+        self.close = Some(reason);
+        self.phase = Phase::Logout;
+        self.running = None;
+        self.reading = Reading::Command;
+        self.input = Input::default();
+    }
+
+    /// The driver or the session broke the contract.
+    fn fault(&mut self) {
+        if self.close.is_none() {
+            self.close_with(text::BYE_FAULT, CloseReason::Fault);
+        }
     }
 }

@@ -1,0 +1,50 @@
+//! What the session says that it can, by phase: RFC 9051 §6.1.1, §7.2.2.
+
+use super::{Config, Phase};
+
+/// Mechanisms that show the password to whoever listens.
+const PLAINTEXT_MECHANISMS: [&str; 2] = ["PLAIN", "LOGIN"];
+
+const BEFORE_LOGIN: &str = "IMAP4rev1 IMAP4rev2 LITERAL- SASL-IR ID ENABLE";
+
+/// RFC 7888 §5 allows one of LITERAL+ and LITERAL-: the small one before login, the other after.
+const AFTER_LOGIN: &str = "IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE IDLE NAMESPACE CHILDREN \
+     UIDPLUS UNSELECT MOVE SPECIAL-USE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS ESEARCH \
+     SEARCHRES STATUS=SIZE CONDSTORE QRESYNC BINARY QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE";
+
+/// Without TLS and leave to go without, passwords are refused.
+pub(super) fn login_allowed(config: &Config, tls: bool) -> bool {
+    tls || config.plaintext_login
+}
+
+/// The mechanisms offered now.
+pub(super) fn mechanisms(config: &Config, tls: bool) -> impl Iterator<Item = &String> {
+    let offered = if tls {
+        &config.mechanisms_tls
+    } else {
+        &config.mechanisms_plain
+    };
+    let allowed = login_allowed(config, tls);
+    offered
+        .iter()
+        .filter(move |name| allowed || !PLAINTEXT_MECHANISMS.contains(&name.as_str()))
+}
+
+/// The list after the word CAPABILITY.
+pub(super) fn list(config: &Config, tls: bool, phase: Phase) -> String {
+    if phase >= Phase::Authenticated {
+        return AFTER_LOGIN.to_owned();
+    }
+    let mut list = BEFORE_LOGIN.to_owned();
+    if config.starttls && !tls {
+        list.push_str(" STARTTLS");
+    }
+    if !login_allowed(config, tls) {
+        list.push_str(" LOGINDISABLED");
+    }
+    for mechanism in mechanisms(config, tls) {
+        list.push_str(" AUTH=");
+        list.push_str(mechanism);
+    }
+    list
+}
