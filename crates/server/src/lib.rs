@@ -12,11 +12,17 @@ pub mod admin;
 pub mod auth;
 mod config;
 mod context;
+pub mod dns;
 pub mod drive;
 pub mod gate;
+pub mod imap;
+pub mod intake;
 pub mod limits;
 mod listen;
+pub mod pop3;
+pub mod queue;
 mod server;
+pub mod smtp;
 pub mod tls;
 
 pub use config::{

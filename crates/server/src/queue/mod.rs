@@ -1,0 +1,3 @@
+//! Mail on its way out: what is due is taken from the store, tried, and decided again.
+
+mod plan;

@@ -1,0 +1,354 @@
+//! What happens next to a queue entry: decided here without I/O, done elsewhere.
+//!
+//! RFC 5321 §4.5.4.1 (retry with growing intervals, give up after days), RFC 3461 §5 and §6
+//! (which reports), RFC 3464 (their content). Invariant: every recipient ends exactly once, as
+//! delivered or as failed, and a failure makes at most one report.
+
+use std::time::Duration;
+
+use facteur_store::{Notify, QueueEntry, QueueRecipient, RecipientState, Timestamp};
+
+use crate::config::QueueConfig;
+
+/// What one attempt told about one recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Delivered(Told),
+    /// 4yz, or no answer: again later.
+    Delayed(Told),
+    /// 5yz, or nothing that time could heal.
+    Failed(Told),
+}
+
+/// What was said, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// RFC 3463 status, "5.1.1".
+    pub status: String,
+    /// The reply of the other host, or our own sentence.
+    pub text: String,
+    /// The host that said it; empty when it is we who say it.
+    pub host: String,
+    /// The next host takes over the duty to report (it offered DSN, RFC 3461 §5.3.1).
+    pub dsn_passed_on: bool,
+}
+
+/// One line of a report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reported {
+    pub address: String,
+    pub original: Option<String>,
+    pub action: Action,
+    pub told: Told,
+}
+
+/// RFC 3464 §2.3.3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    Failed,
+    Delayed,
+    Delivered,
+    /// Handed to a host that does not do DSN.
+    Relayed,
+}
+
+/// The decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Next {
+    /// The entry to keep; `None`: it is done.
+    pub entry: Option<QueueEntry>,
+    /// What to tell the sender, in one report; empty: nothing.
+    pub report: Vec<Reported>,
+}
+
+const DEFAULT_NOTIFY: Notify = Notify {
+    success: false,
+    failure: true,
+    delay: true,
+};
+
+/// `outcomes`: one for each recipient of the entry, in its order; `None` where the recipient was
+/// not pending.
+pub fn plan(
+    now: Timestamp,
+    entry: &QueueEntry,
+    outcomes: &[Option<Outcome>],
+    config: &QueueConfig,
+) -> Next {
+    let mut next = entry.clone();
+    next.attempts = entry.attempts.saturating_add(1);
+    let expired = now >= entry.expires;
+    let tell_delay = !entry.delay_notified && now >= entry.created.after(config.delay_notice_after);
+    let mut report = Vec::new();
+    let mut words = None;
+    for (recipient, outcome) in next.recipients.iter_mut().zip(outcomes) {
+        let Some(outcome) = outcome else { continue };
+        let outcome = match outcome {
+            Outcome::Delayed(told) if expired => Outcome::Failed(gave_up(told)),
+            other => other.clone(),
+        };
+        if let Some(line) = report_line(recipient, &outcome, tell_delay) {
+            report.push(line);
+        }
+        words = Some(in_words(&outcome));
+        recipient.state = match outcome {
+            Outcome::Delivered(told) => RecipientState::Delivered { reply: told.text },
+            Outcome::Failed(told) => RecipientState::Failed { reply: told.text },
+            Outcome::Delayed(_) => RecipientState::Pending,
+        };
+    }
+    if let Some(words) = words {
+        next.last_outcome = words;
+    }
+    // RFC 5321 §6.1: nothing is ever reported to the null reverse-path.
+    if entry.reverse_path.is_empty() {
+        report.clear();
+    }
+    if report.iter().any(|line| line.action == Action::Delayed) {
+        next.delay_notified = true;
+    }
+    let pending = next
+        .recipients
+        .iter()
+        .any(|recipient| recipient.state == RecipientState::Pending);
+    next.due = now
+        .after(wait(next.attempts, config))
+        .min(entry.expires.max(now));
+    Next {
+        entry: pending.then_some(next),
+        report,
+    }
+}
+
+/// First interval doubled with every attempt, up to the longest.
+pub fn wait(attempts: u32, config: &QueueConfig) -> Duration {
+    let doublings = attempts.saturating_sub(1).min(16);
+    config
+        .retry_first
+        .saturating_mul(1 << doublings)
+        .min(config.retry_max)
+}
+
+fn gave_up(told: &Told) -> Told {
+    // RFC 3463 §3.5: X.4.7, delivery time expired.
+    Told {
+        status: "5.4.7".to_owned(),
+        ..told.clone()
+    }
+}
+
+fn report_line(
+    recipient: &QueueRecipient,
+    outcome: &Outcome,
+    tell_delay: bool,
+) -> Option<Reported> {
+    let notify = recipient.notify.unwrap_or(DEFAULT_NOTIFY);
+    let (action, told) = match outcome {
+        Outcome::Failed(told) => notify.failure.then_some((Action::Failed, told)),
+        Outcome::Delayed(told) => (tell_delay && notify.delay).then_some((Action::Delayed, told)),
+        Outcome::Delivered(told) => {
+            (notify.success && !told.dsn_passed_on).then_some((Action::Relayed, told))
+        }
+    }?;
+    Some(Reported {
+        address: recipient.address.clone(),
+        original: recipient.original.clone(),
+        action,
+        told: told.clone(),
+    })
+}
+
+/// For `queue show`: the newest thing that happened.
+fn in_words(outcome: &Outcome) -> String {
+    let told = match outcome {
+        Outcome::Delivered(told) | Outcome::Delayed(told) | Outcome::Failed(told) => told,
+    };
+    if told.host.is_empty() {
+        told.text.clone()
+    } else {
+        format!("{}: {}", told.host, told.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use facteur_store::{BlobId, QueueId};
+
+    use super::*;
+
+    const HOUR: i64 = 3_600_000;
+    const DAY: i64 = 24 * HOUR;
+
+    fn entry(notify: &[Option<Notify>]) -> QueueEntry {
+        QueueEntry {
+            id: QueueId(1),
+            domain: "remote.test".to_owned(),
+            reverse_path: "alice@example.test".to_owned(),
+            recipients: notify
+                .iter()
+                .enumerate()
+                .map(|(number, notify)| QueueRecipient {
+                    address: format!("r{number}@remote.test"),
+                    original: None,
+                    notify: *notify,
+                    state: RecipientState::Pending,
+                })
+                .collect(),
+            blob: BlobId([0; 32]),
+            prefix: Vec::new().into(),
+            body_size: 10,
+            body_8bit: false,
+            body_binary: false,
+            smtputf8: false,
+            return_headers_only: false,
+            envelope_id: None,
+            language: "en".to_owned(),
+            created: Timestamp(0),
+            due: Timestamp(0),
+            expires: Timestamp(5 * DAY),
+            held: false,
+            attempts: 0,
+            last_outcome: String::new(),
+            delay_notified: false,
+        }
+    }
+
+    fn told(status: &str) -> Told {
+        Told {
+            status: status.to_owned(),
+            text: "said so".to_owned(),
+            host: "mx.remote.test".to_owned(),
+            dsn_passed_on: false,
+        }
+    }
+
+    fn all(outcome: &Outcome, count: usize) -> Vec<Option<Outcome>> {
+        vec![Some(outcome.clone()); count]
+    }
+
+    #[test]
+    fn delivered_entries_are_done_without_a_word() {
+        let entry = entry(&[None, None]);
+        let outcomes = all(&Outcome::Delivered(told("2.0.0")), 2);
+        let next = plan(Timestamp(0), &entry, &outcomes, &QueueConfig::default());
+        assert_eq!(
+            next,
+            Next {
+                entry: None,
+                report: Vec::new()
+            }
+        );
+    }
+
+    #[test]
+    fn one_failure_is_reported_once_and_the_others_go_on() {
+        let first = entry(&[None, None]);
+        let outcomes = [
+            Some(Outcome::Failed(told("5.1.1"))),
+            Some(Outcome::Delayed(told("4.2.0"))),
+        ];
+        let config = QueueConfig::default();
+        let next = plan(Timestamp(0), &first, &outcomes, &config);
+        assert_eq!(next.report.len(), 1);
+        assert_eq!(next.report[0].action, Action::Failed);
+        let kept = next.entry.expect("one recipient is pending");
+        assert_eq!(kept.due, Timestamp(300_000));
+        assert_eq!(kept.last_outcome, "mx.remote.test: said so");
+        let outcomes = [None, Some(Outcome::Delivered(told("2.0.0")))];
+        let next = plan(kept.due, &kept, &outcomes, &config);
+        assert_eq!(
+            next,
+            Next {
+                entry: None,
+                report: Vec::new()
+            }
+        );
+    }
+
+    #[test]
+    fn intervals_grow_to_the_longest() {
+        let config = QueueConfig::default();
+        let minutes: Vec<u64> = (1..9).map(|n| wait(n, &config).as_secs() / 60).collect();
+        assert_eq!(minutes, [5, 10, 20, 40, 80, 160, 240, 240]);
+        assert_eq!(wait(u32::MAX, &config), config.retry_max);
+    }
+
+    #[test]
+    fn a_delay_is_told_once_and_the_end_always() {
+        let config = QueueConfig::default();
+        let outcomes = all(&Outcome::Delayed(told("4.4.1")), 1);
+        let early = plan(Timestamp(HOUR), &entry(&[None]), &outcomes, &config);
+        assert!(early.report.is_empty());
+        let late = plan(Timestamp(5 * HOUR), &entry(&[None]), &outcomes, &config);
+        assert_eq!(late.report[0].action, Action::Delayed);
+        let kept = late.entry.expect("it goes on");
+        let again = plan(Timestamp(10 * HOUR), &kept, &outcomes, &config);
+        assert!(again.report.is_empty());
+        let end = plan(Timestamp(5 * DAY), &kept, &outcomes, &config);
+        assert_eq!(end.entry, None);
+        assert_eq!(end.report[0].action, Action::Failed);
+        assert_eq!(end.report[0].told.status, "5.4.7");
+    }
+
+    #[test]
+    fn the_last_attempt_is_at_expiry_and_not_after() {
+        let config = QueueConfig::default();
+        let mut entry = entry(&[None]);
+        entry.attempts = 20;
+        let outcomes = all(&Outcome::Delayed(told("4.4.1")), 1);
+        let next = plan(Timestamp(5 * DAY - HOUR), &entry, &outcomes, &config);
+        assert_eq!(next.entry.expect("not yet over").due, Timestamp(5 * DAY));
+    }
+
+    #[test]
+    fn notify_decides_what_is_told() {
+        let never = Notify {
+            success: false,
+            failure: false,
+            delay: false,
+        };
+        let success = Notify {
+            success: true,
+            failure: false,
+            delay: false,
+        };
+        let config = QueueConfig::default();
+        let cases = [
+            (Some(never), Outcome::Failed(told("5.0.0")), None),
+            (None, Outcome::Delivered(told("2.0.0")), None),
+            (
+                Some(success),
+                Outcome::Delivered(told("2.0.0")),
+                Some(Action::Relayed),
+            ),
+            (
+                Some(success),
+                Outcome::Delivered(Told {
+                    dsn_passed_on: true,
+                    ..told("2.0.0")
+                }),
+                None,
+            ),
+            (Some(success), Outcome::Failed(told("5.0.0")), None),
+        ];
+        for (notify, outcome, expected) in cases {
+            let next = plan(Timestamp(0), &entry(&[notify]), &[Some(outcome)], &config);
+            assert_eq!(next.report.first().map(|line| line.action), expected);
+        }
+    }
+
+    #[test]
+    fn the_null_reverse_path_is_never_written_to() {
+        let mut entry = entry(&[None]);
+        entry.reverse_path.clear();
+        let outcomes = all(&Outcome::Failed(told("5.1.1")), 1);
+        let next = plan(Timestamp(0), &entry, &outcomes, &QueueConfig::default());
+        assert_eq!(
+            next,
+            Next {
+                entry: None,
+                report: Vec::new()
+            }
+        );
+    }
+}
