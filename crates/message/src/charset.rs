@@ -3,7 +3,8 @@
 
 use encoding_rs::{Decoder, Encoding, UTF_8};
 
-use crate::decode::base64_digit;
+use crate::decode::{PartDecoder, base64_digit};
+use crate::facts::Part;
 
 /// Content bytes in, text out, in any chunks.
 pub struct TextDecoder {
@@ -146,5 +147,38 @@ impl Utf7 {
             None => vec![unit],
         };
         out.extend(char::decode_utf16(units).map(|c| c.unwrap_or('\u{fffd}')));
+    }
+}
+
+/// Text of a part as people read it: transfer encoding and charset undone, in a stream. What
+/// SEARCH BODY and TEXT look at (RFC 9051 §6.4.4).
+pub struct PartText {
+    transfer: PartDecoder,
+    text: TextDecoder,
+    content: Vec<u8>,
+}
+
+impl PartText {
+    pub fn new(part: &Part) -> Self {
+        PartText {
+            transfer: PartDecoder::new(part.encoding()),
+            text: TextDecoder::new(part.charset()),
+            content: Vec::new(),
+        }
+    }
+
+    /// Appends what `bytes` of the part's body give to `out`.
+    pub fn push(&mut self, bytes: &[u8], out: &mut String) {
+        self.content.clear();
+        self.transfer.push(bytes, &mut self.content);
+        self.text.push(&self.content, out);
+    }
+
+    /// There is no more: appends what was held back.
+    pub fn finish(&mut self, out: &mut String) {
+        self.content.clear();
+        self.transfer.finish(&mut self.content);
+        self.text.push(&self.content, out);
+        self.text.finish(out);
     }
 }

@@ -22,12 +22,14 @@
 )]
 
 pub mod address;
+pub mod build;
 pub mod charset;
 mod codec;
 pub mod date;
 pub mod decode;
 pub mod encoded_word;
 pub mod facts;
+pub mod header;
 mod lex;
 pub mod limits;
 pub mod mime_field;
@@ -36,7 +38,7 @@ pub mod scanner;
 pub mod subject;
 pub mod thread;
 
-pub use charset::TextDecoder;
+pub use charset::{PartText, TextDecoder};
 pub use decode::PartDecoder;
 pub use encoded_word::param_text;
 pub use facts::{

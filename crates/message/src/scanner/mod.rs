@@ -10,9 +10,7 @@
 mod fields;
 mod preview;
 
-use crate::facts::{
-    Degraded, Encoding, Envelope, Facts, HeaderFacts, Nested, Part, PartBody, Span,
-};
+use crate::facts::{Degraded, Encoding, Envelope, Facts, HeaderFacts, Nested, Part, PartBody};
 use crate::limits::{
     BOUNDARY_BYTES_MAX, DEPTH_MAX, HEADER_BLOCK_BYTES_MAX, HEADER_FIELD_BYTES_MAX,
     HEADER_FIELDS_MAX, PARTS_MAX,
@@ -55,6 +53,17 @@ struct Mark {
     bare_lf: u64,
 }
 
+impl Mark {
+    /// The later one of two places.
+    fn or_later(self, other: Mark) -> Mark {
+        if other.offset > self.offset {
+            other
+        } else {
+            self
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     /// In a header; `line` has the line so far.
@@ -88,6 +97,7 @@ struct Open {
     has_content_type: bool,
     /// Content-Type is multipart/digest: parts are messages unless they say otherwise.
     is_digest: bool,
+    header_start: Mark,
     body_start: Mark,
 }
 
@@ -454,6 +464,7 @@ impl Scanner {
         self.mode = Mode::Header;
         let mut open = Open {
             envelope,
+            header_start: at,
             ..Open::default()
         };
         open.part.header.start = at.offset;
@@ -472,16 +483,13 @@ impl Scanner {
         let Some(open) = self.open.last_mut() else {
             return;
         };
-        open.part.header.end = at.offset.max(open.part.header.start);
-        open.part.body.start = open.part.header.end;
+        let at = at.or_later(open.header_start);
+        open.part.header.end = at.offset;
+        open.part.body.start = at.offset;
         open.body_start = at;
         if !open.is_mime {
             open.forget_content();
         }
-        let at = Mark {
-            offset: open.part.header.end,
-            ..at
-        };
         if in_digest && !open.has_content_type {
             // RFC 2046 §5.1.5.
             open.part.kind = b"message".to_vec();
@@ -511,13 +519,14 @@ impl Scanner {
         self.boundaries += 1;
     }
 
-    /// Ends all parts above `index` in front of `end`.
-    fn close_to(&mut self, index: usize, end: Mark) {
+    /// Ends all parts above `index` in front of `end`, or where their last header ends.
+    fn close_to(&mut self, index: usize, mut end: Mark) {
         let last = index.saturating_add(1);
         while self.open.len() > last || self.is_in_header() {
             if self.is_in_header() {
                 self.end_header(end);
             } else if let Some(open) = self.open.pop() {
+                end = end.or_later(open.body_start);
                 self.close(open, end);
             }
         }
@@ -600,11 +609,7 @@ impl Open {
     }
 
     fn end_body(&mut self, end: Mark) {
-        let start = self.part.body.start;
-        self.part.body = Span {
-            start,
-            end: end.offset.max(start),
-        };
+        self.part.body.end = end.offset;
         self.part.body_lines = end.lines.saturating_sub(self.body_start.lines);
         self.part.body_bare_lf = end.bare_lf.saturating_sub(self.body_start.bare_lf);
     }
