@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use crate::index::{Flush, Index};
+use crate::journal::record::SEGMENT_HEADER_BYTES;
 use crate::journal::{
-    Appender, DIRECTORY, Found, Kind, Position, Scan, Segments, place, segment_number, segment_path,
+    Appender, DIRECTORY, Found, Kind, Position, Scan, Segment, Segments, place, segment_number,
+    segment_path,
 };
-use crate::limits::INDEX_COMMIT_BYTES;
+use crate::limits::{INDEX_COMMIT_BYTES, RECORD_PAYLOAD_MAX};
 use crate::*;
 
 /// What start-up made of the disk.
@@ -55,7 +57,7 @@ pub fn recover(segments: &Arc<Segments>, clock: &Arc<dyn Clock>) -> Result<Recov
     if numbers.is_empty() {
         return start_empty(index, segments, clock, recovery);
     }
-    let base = find_base(segments, &numbers)?;
+    let base = settle(segments, &numbers)?;
     let (index, tail) = match index {
         Some(index) => {
             let from = index.view()?.position()?;
@@ -80,6 +82,35 @@ pub fn recover(segments: &Arc<Segments>, clock: &Arc<dyn Clock>) -> Result<Recov
         appender,
         recovery,
     })
+}
+
+/// What the last program wrote and did not flush is seen by this one, but a power cut would still
+/// take it. Nothing is built on it before it is durable: names first of all, since a segment
+/// without a name takes everything that is acknowledged in it along. Gives the base.
+fn settle(segments: &Segments, numbers: &[u32]) -> Result<u32, Error> {
+    let disk = segments.disk();
+    disk.sync_directory("").map_err(Error::Disk)?;
+    disk.sync_directory(DIRECTORY).map_err(Error::Disk)?;
+    let Some(last) = numbers.last() else {
+        return Ok(0);
+    };
+    let segment = segments.get(*last)?;
+    let found = read_last(segment.clone())?;
+    // After a flush that failed, Linux calls the pages clean that it could not write, and the next
+    // flush succeeds without them. So what no record tells to be durable is written again.
+    let len = segment.file.len().map_err(Error::Disk)?;
+    let mut at = found.durable;
+    let mut piece = Vec::new();
+    while at < len {
+        piece.resize((len - at).min(RECORD_PAYLOAD_MAX as u64) as usize, 0);
+        let read = segment.file.read_exact_at(&mut piece, at);
+        read.map_err(Error::Disk)?;
+        let written = segment.file.write_all_at(&piece, at);
+        written.map_err(Error::Disk)?;
+        at += piece.len() as u64;
+    }
+    segment.file.sync_data().map_err(Error::Disk)?;
+    Ok(found.base)
 }
 
 /// A store without a journal: a new one, or one whose creation was cut short.
@@ -110,20 +141,36 @@ fn start_empty(
 /// From which segment on the index can be rebuilt: what the newest segment says, or a later
 /// checkpoint record in it.
 pub fn find_base(segments: &Segments, numbers: &[u32]) -> Result<u32, Error> {
-    let Some(last) = numbers.last() else {
-        return Ok(0);
+    match numbers.last() {
+        Some(last) => Ok(read_last(segments.get(*last)?)?.base),
+        None => Ok(0),
+    }
+}
+
+struct Last {
+    base: u32,
+    /// Up to this offset a record says that everything is durable.
+    durable: u64,
+}
+
+fn read_last(segment: Segment) -> Result<Last, Error> {
+    let number = segment.header.segment;
+    let mut last = Last {
+        base: segment.header.base,
+        durable: SEGMENT_HEADER_BYTES as u64,
     };
-    let segment = segments.get(*last)?;
-    let mut base = segment.header.base;
     let mut scan = Scan::new(segment, 0)?;
     while let Found::Record(header, payload) = scan.next_record()? {
+        if header.durable.segment() == number {
+            last.durable = last.durable.max(header.durable.offset());
+        }
         if header.kind == Kind::Checkpoint
             && let Ok(bytes) = <[u8; 4]>::try_from(payload.as_slice())
         {
-            base = u32::from_be_bytes(bytes);
+            last.base = u32::from_be_bytes(bytes);
         }
     }
-    Ok(base)
+    Ok(last)
 }
 
 fn damaged(position: Position, what: &str) -> Error {

@@ -13,7 +13,7 @@ mod segments;
 pub use append::{Appender, Group};
 pub use record::{Kind, Position};
 pub use scan::{Found, Scan};
-pub use segments::Segments;
+pub use segments::{Segment, Segments};
 
 pub const DIRECTORY: &str = "journal";
 

@@ -50,6 +50,8 @@ impl Store {
         let cost = messages.iter().map(|(body, _)| cost_of(body, 1)).sum();
         self.engine
             .write(cost, move |tx| {
+                tx.state(account)?;
+                tx.mailbox(account, mailbox)?;
                 let mut appended = Vec::with_capacity(messages.len());
                 for (body, message) in &messages {
                     appended.push(add_message(tx, account, mailbox, body, message)?);
@@ -218,7 +220,7 @@ pub fn resolve_flags(
     }
     if keywords.len() != target.keywords.len() {
         target.keywords = keywords.into();
-        target.highest_modseq = tx.record_change(account, mailbox, RecordChange::Updated)?;
+        tx.record_change(account, mailbox, RecordChange::Updated)?;
         tx.put_mailbox(account, &target);
     }
     Ok(flags)

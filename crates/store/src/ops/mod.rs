@@ -3,7 +3,12 @@
 pub mod accounts;
 pub mod append;
 pub mod changes;
-mod directory;
+pub mod copy;
+pub mod directory;
+pub mod erase;
+pub mod expunge;
+pub mod flags;
+pub mod mailboxes;
 pub mod names;
 mod pending;
 pub mod queue;
