@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{get, post};
+use facteur_message::{Facts, encoded_word};
 use facteur_store::{
     Account, AccountId, Mailbox, MailboxId, SpecialUse, Store, Timestamp, Tombstone, UidSet,
 };
@@ -48,6 +49,7 @@ struct DeletedMailboxView {
 struct DeletedMessageView {
     mailbox: String,
     uid: u32,
+    subject: String,
     size: u64,
     received: String,
     deleted: String,
@@ -266,9 +268,13 @@ fn mailbox_view(mailbox: Mailbox) -> MailboxView {
 
 fn message_view(tombstone: Tombstone) -> DeletedMessageView {
     let row = tombstone.message.row;
+    let subject = Facts::decode(&tombstone.message.facts)
+        .ok()
+        .and_then(|facts| facts.envelope.subject);
     DeletedMessageView {
         mailbox: tombstone.mailbox_name,
         uid: row.uid.0,
+        subject: encoded_word::decode(&subject.unwrap_or_default()),
         size: row.size,
         received: rfc3339(Timestamp::from_seconds(row.internal_date)),
         deleted: rfc3339(tombstone.at),

@@ -22,7 +22,7 @@ mod status;
 
 use std::sync::Arc;
 
-use axum::Router;
+pub use axum::Router;
 use axum::body::Body;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, Request, StatusCode};
@@ -31,9 +31,10 @@ use tower::ServiceExt;
 use crate::Context;
 use limits::{BODY_BYTES_MAX, RESPONSE_BYTES_MAX};
 
+pub use accounts::generate_password;
 pub use date::rfc3339;
 pub use error::{ApiError, Code};
-pub use names::{normalise_address, normalise_domain};
+pub use names::{domain_to_ascii, normalise_address, normalise_domain};
 pub use socket::{listen, serve};
 
 type State = axum::extract::State<Arc<Context>>;

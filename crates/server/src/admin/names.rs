@@ -27,6 +27,11 @@ pub fn normalise_domain(text: &str) -> Option<String> {
     result.ok().map(|()| unicode.to_lowercase())
 }
 
+/// A normalised domain with its A-labels, as DNS has it.
+pub fn domain_to_ascii(domain: &str) -> String {
+    idna::domain_to_ascii(domain).unwrap_or_else(|_| domain.to_owned())
+}
+
 /// A dot-atom (RFC 5322 §3.2.3, widened to UTF-8 by RFC 6532 §3.2) without "+".
 fn is_local_part(local: &str) -> bool {
     let allowed = |c: char| c.is_alphanumeric() || "!#$%&'*-/=?^_`{|}~".contains(c);

@@ -1,0 +1,384 @@
+//! The configuration file: reads and checks it against the one table, and says of a wrong value what it
+//! should be.
+
+mod file;
+mod manual;
+mod table;
+mod value;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use facteur_server::{
+    CertificateFiles, Config, Limits, Listen, ListenAddress, QueueConfig, Role, Smarthost,
+};
+use toml::Value;
+
+use crate::output::Failure;
+use crate::texts::{self, fill, t};
+
+pub use file::write as write_file;
+pub use manual::page as manual_page;
+pub use table::{SETTINGS, Setting};
+pub use value::{is_host_name, parse_size, show};
+
+/// Where the file is when nobody says where.
+pub const FILE_DEFAULT: &str = "/etc/facteur/facteur.toml";
+
+/// Checked values of every setting.
+#[derive(Debug)]
+pub struct Settings {
+    values: BTreeMap<&'static str, Value>,
+    given: Vec<&'static str>,
+    /// Relative paths start here.
+    directory: PathBuf,
+}
+
+impl Settings {
+    pub fn read(file: &Path) -> Result<Settings, Failure> {
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            let sentence = fill(texts::CONFIG_UNREADABLE, &[&file.display()]);
+            Failure::new("config_unreadable", sentence).because(error)
+        })?;
+        let directory = std::path::absolute(file).ok();
+        let directory = directory.as_deref().and_then(Path::parent);
+        Settings::parse(&text, &file.display().to_string(), directory)
+    }
+
+    /// `name` is for messages.
+    pub fn parse(text: &str, name: &str, directory: Option<&Path>) -> Result<Settings, Failure> {
+        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+            let sentence = fill(texts::CONFIG_SYNTAX, &[&name]);
+            Failure::new("config_syntax", sentence).because(error)
+        })?;
+        let mut settings = Settings {
+            values: defaults(),
+            given: Vec::new(),
+            directory: directory.unwrap_or(Path::new(".")).to_owned(),
+        };
+        for (key, value) in flatten(table) {
+            let setting = find(&key).ok_or_else(|| unknown(name, &key))?;
+            value::check(setting.kind, &value).map_err(|expected| {
+                let shown = show(&value);
+                Failure::new(
+                    "config_value",
+                    fill(texts::CONFIG_VALUE, &[&name, &key, &shown, &expected]),
+                )
+            })?;
+            settings.values.insert(setting.name, value);
+            settings.given.push(setting.name);
+        }
+        for setting in &SETTINGS {
+            if !settings.values.contains_key(setting.name) {
+                let sentence = fill(
+                    texts::CONFIG_MISSING,
+                    &[&name, &setting.name, &setting.example],
+                );
+                return Err(Failure::new("config_missing", sentence));
+            }
+        }
+        Ok(settings)
+    }
+
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.values.get(name)
+    }
+
+    pub fn is_given(&self, name: &str) -> bool {
+        self.given.contains(&name)
+    }
+
+    pub fn text(&self, name: &str) -> &str {
+        self.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.path("data").unwrap_or_else(|| self.directory.clone())
+    }
+
+    pub fn retention(&self) -> Duration {
+        Duration::from_secs(self.number("store.retention_days") * 24 * 3600)
+    }
+
+    pub fn reserved_bytes(&self) -> u64 {
+        self.size("store.reserved_space")
+    }
+
+    pub fn message_bytes_max(&self) -> u64 {
+        self.size("message_size_max")
+    }
+
+    fn number(&self, name: &str) -> u64 {
+        let number = self.get(name).and_then(Value::as_integer);
+        number.map_or(0, |number| u64::try_from(number).unwrap_or(0))
+    }
+
+    fn count(&self, name: &str) -> usize {
+        usize::try_from(self.number(name)).unwrap_or(usize::MAX)
+    }
+
+    fn size(&self, name: &str) -> u64 {
+        self.get(name).and_then(value::size).unwrap_or(0)
+    }
+
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        match self.text(name) {
+            "" => None,
+            path => Some(self.directory.join(path)),
+        }
+    }
+
+    /// What the server takes; reads the smarthost's password.
+    pub fn config(&self) -> Result<Config, Failure> {
+        let mut config = Config::new(self.text("hostname"));
+        config.listeners = self.listeners();
+        config.certificates = self.certificates();
+        config.allow_insecure_plaintext =
+            self.get("insecure_plaintext").and_then(Value::as_bool) == Some(true);
+        self.text("language").clone_into(&mut config.language);
+        config.message_bytes_max = self.message_bytes_max();
+        config.limits = Limits {
+            connections_max: self.count("limits.connections"),
+            connections_per_address_max: self.count("limits.connections_per_address"),
+            connections_before_login_max: self.count("limits.connections_before_login"),
+            hashes_at_once_max: self.count("limits.hashes_at_once"),
+        };
+        config.queue = QueueConfig {
+            smarthost: self.smarthost()?,
+            dns_server: self.text("queue.dns_server").parse().ok(),
+            transfers_max: self.count("queue.transfers_max"),
+            extra_authorities: self.path("queue.authorities"),
+            expires_after: Duration::from_secs(self.number("queue.expires_days") * 24 * 3600),
+            delay_notice_after: Duration::from_secs(self.number("queue.delay_notice_hours") * 3600),
+            ..QueueConfig::default()
+        };
+        Ok(config)
+    }
+
+    fn listeners(&self) -> Vec<Listen> {
+        let mut listeners = Vec::new();
+        for role in Role::ALL {
+            let name = format!("listen.{}", role.name());
+            if role == Role::Lmtp {
+                let address = self.path(&name).map(ListenAddress::Unix);
+                listeners.extend(address.map(|address| Listen { role, address }));
+                continue;
+            }
+            let addresses = self.get(&name).and_then(Value::as_array);
+            for address in addresses.into_iter().flatten() {
+                let address = address.as_str().and_then(|address| address.parse().ok());
+                let address = address.map(ListenAddress::Tcp);
+                listeners.extend(address.map(|address| Listen { role, address }));
+            }
+        }
+        listeners
+    }
+
+    fn certificates(&self) -> Vec<CertificateFiles> {
+        let list = self.get("certificates").and_then(Value::as_array);
+        let file = |entry: &Value, key: &str| {
+            let file = entry.get(key).and_then(Value::as_str).unwrap_or_default();
+            self.directory.join(file)
+        };
+        let list = list.into_iter().flatten().map(|entry| CertificateFiles {
+            chain: file(entry, "chain"),
+            key: file(entry, "key"),
+        });
+        list.collect()
+    }
+
+    fn smarthost(&self) -> Result<Option<Smarthost>, Failure> {
+        let Some((host, port)) = value::host_port(self.text("queue.smarthost")) else {
+            return Ok(None);
+        };
+        let user = Some(self.text("queue.smarthost_user")).filter(|user| !user.is_empty());
+        let password = match self.path("queue.smarthost_password_file") {
+            Some(file) => Some(first_line(&file)?),
+            None => None,
+        };
+        if user.is_some() != password.is_some() {
+            let sentence = t(texts::CONFIG_SMARTHOST_PAIR);
+            return Err(Failure::new("config_value", sentence));
+        }
+        Ok(Some(Smarthost {
+            host: host.to_owned(),
+            port,
+            implicit_tls: self.text("queue.smarthost_tls") == "implicit",
+            user: user.map(str::to_owned),
+            password,
+        }))
+    }
+}
+
+fn first_line(file: &Path) -> Result<String, Failure> {
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        let sentence = fill(texts::FILE_UNREADABLE, &[&file.display()]);
+        Failure::new("config_unreadable", sentence).because(error)
+    })?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}
+
+fn find(name: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.name == name)
+}
+
+fn defaults() -> BTreeMap<&'static str, Value> {
+    let with_default = SETTINGS
+        .iter()
+        .filter(|setting| !setting.default.is_empty());
+    with_default
+        .filter_map(|setting| Some((setting.name, value::parse(setting.default)?)))
+        .collect()
+}
+
+/// `[table] key` as `table.key`; deeper tables stay values and are refused by their kind.
+fn flatten(table: toml::Table) -> Vec<(String, Value)> {
+    let mut flat = Vec::new();
+    for (key, value) in table {
+        match value {
+            Value::Table(inner) => {
+                let inner = inner.into_iter();
+                flat.extend(inner.map(|(name, value)| (format!("{key}.{name}"), value)));
+            }
+            value => flat.push((key, value)),
+        }
+    }
+    flat
+}
+
+fn unknown(file: &str, key: &str) -> Failure {
+    let nearest = SETTINGS
+        .iter()
+        .map(|setting| (distance(setting.name, key), setting.name))
+        .min();
+    let sentence = match nearest {
+        Some((distance, name)) if distance <= 3 => {
+            fill(texts::CONFIG_UNKNOWN_NEAR, &[&file, &key, &name])
+        }
+        _ => fill(texts::CONFIG_UNKNOWN, &[&file, &key]),
+    };
+    Failure::new("config_unknown", sentence)
+}
+
+/// Edits from one word to the other (Levenshtein).
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (line, letter) in one.chars().enumerate() {
+        let mut diagonal = line;
+        let mut left = line + 1;
+        let mut next = vec![left];
+        for (above, candidate) in row.iter().skip(1).zip(&other) {
+            let cost = diagonal + usize::from(letter != *candidate);
+            left = cost.min(left + 1).min(above + 1);
+            diagonal = *above;
+            next.push(left);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Settings, Failure> {
+        Settings::parse(text, "facteur.toml", Some(Path::new("/etc/facteur")))
+    }
+
+    #[test]
+    fn defaults_and_examples_pass_their_own_check() {
+        for setting in &SETTINGS {
+            for text in [setting.default, setting.example] {
+                if text.is_empty() {
+                    continue;
+                }
+                let value = value::parse(text);
+                let value = value.unwrap_or_else(|| panic!("{}: {text}", setting.name));
+                assert_eq!(
+                    value::check(setting.kind, &value),
+                    Ok(()),
+                    "{}",
+                    setting.name
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_defaults_of_the_server_are_ours() {
+        let config = parse("hostname = 'mail.example.org'")
+            .unwrap()
+            .config()
+            .unwrap();
+        let default = Config::new("mail.example.org");
+        assert_eq!(config.limits, default.limits);
+        assert_eq!(config.queue, default.queue);
+        assert_eq!(config.message_bytes_max, default.message_bytes_max);
+        assert_eq!(config.listeners.len(), 14);
+    }
+
+    #[test]
+    fn a_wrong_file_is_told_what_is_wrong() {
+        for (text, code, word) in [
+            ("", "config_missing", "hostname"),
+            ("hostname = [", "config_syntax", "facteur.toml"),
+            ("hostname = 'x'", "config_value", "mail.example.org"),
+            (
+                "hostname = 'a.b'\n[queue]\nexpire_days = 1",
+                "config_unknown",
+                "queue.expires_days",
+            ),
+            (
+                "hostname = 'a.b'\nfrobnicate = 1",
+                "config_unknown",
+                "frobnicate",
+            ),
+            (
+                "hostname = 'a.b'\n[store]\nretention_days = 0",
+                "config_value",
+                "3650",
+            ),
+            (
+                "hostname = 'a.b'\nmessage_size_max = 'lots'",
+                "config_value",
+                "MiB",
+            ),
+            (
+                "hostname = 'a.b'\n[listen]\nsmtp = ['25']",
+                "config_value",
+                "0.0.0.0:25",
+            ),
+            ("hostname = 'a.b'\nlog = 'loud'", "config_value", "debug"),
+        ] {
+            let failure = parse(text).unwrap_err();
+            assert_eq!(failure.code, code, "{text}");
+            assert!(
+                failure.sentence.contains(word),
+                "{text}: {}",
+                failure.sentence
+            );
+        }
+    }
+
+    #[test]
+    fn relative_paths_start_at_the_file() {
+        let settings = parse("hostname = 'a.b'\ndata = 'mail'\n[listen]\nlmtp = 'l'").unwrap();
+        assert_eq!(settings.data(), Path::new("/etc/facteur/mail"));
+        let lmtp = Listen {
+            role: Role::Lmtp,
+            address: ListenAddress::Unix("/etc/facteur/l".into()),
+        };
+        assert!(settings.listeners().contains(&lmtp));
+    }
+
+    #[test]
+    fn distances() {
+        for (one, other, expected) in [("", "abc", 3), ("abc", "abc", 0), ("kitten", "sitting", 3)]
+        {
+            assert_eq!(distance(one, other), expected);
+        }
+    }
+}

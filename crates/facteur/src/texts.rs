@@ -1,0 +1,480 @@
+//! Everything that the command line says, once, in English and French. `{0}`, `{1}` stand for what is
+//! filled in.
+
+use std::fmt::Display;
+
+use crate::language::{Language, language};
+
+#[derive(Clone, Copy, Debug)]
+pub struct Text {
+    pub en: &'static str,
+    pub fr: &'static str,
+}
+
+/// The text in the user's language.
+pub fn t(text: Text) -> &'static str {
+    match language() {
+        Language::English => text.en,
+        Language::French => text.fr,
+    }
+}
+
+/// The text with its places filled.
+pub fn fill(text: Text, values: &[&dyn Display]) -> String {
+    let mut filled = String::new();
+    let mut rest = t(text);
+    while let Some((before, after)) = rest.split_once('{') {
+        filled.push_str(before);
+        let (place, behind) = after.split_once('}').unwrap_or((after, ""));
+        let value = place
+            .parse()
+            .ok()
+            .and_then(|place: usize| values.get(place));
+        match value {
+            Some(value) => filled.push_str(&value.to_string()),
+            None => filled.push_str(&format!("{{{place}}}")),
+        }
+        rest = behind;
+    }
+    filled + rest
+}
+
+macro_rules! texts {
+    ($($name:ident: $en:literal, $fr:literal;)*) => {
+        $(pub const $name: Text = Text { en: $en, fr: $fr };)*
+        #[cfg(test)]
+        const ALL: &[(&str, Text)] = &[$((stringify!($name), $name)),*];
+    };
+}
+
+texts! {
+    ABOUT: "A company's mail in one program: SMTP, IMAP and POP3 on one store",
+        "Le courrier d'une entreprise en un seul programme : SMTP, IMAP et POP3 sur un même dépôt";
+    ABOUT_DEMO: "Show everything working on this machine, with two people and a few messages",
+        "Montrer que tout marche sur cette machine, avec deux personnes et quelques messages";
+    ABOUT_SETUP: "Make a real server for a domain and print the DNS records to publish",
+        "Préparer un vrai serveur pour un domaine et donner les enregistrements DNS à publier";
+    ABOUT_SERVE: "Run the server until it is told to stop", "Faire tourner le serveur jusqu'à ce qu'on l'arrête";
+    ABOUT_ACCOUNT: "People and their passwords", "Les personnes et leurs mots de passe";
+    ABOUT_ALIAS: "Addresses that lead to others", "Les adresses qui mènent à d'autres";
+    ABOUT_DOMAIN: "Domains whose mail is kept here", "Les domaines dont le courrier est gardé ici";
+    ABOUT_QUEUE: "Mail that waits to leave", "Le courrier qui attend de partir";
+    ABOUT_MAILBOX: "Mailboxes, and what was deleted in them", "Les boîtes, et ce qui y a été supprimé";
+    ABOUT_STORE: "The store on the disk", "Le dépôt sur le disque";
+    ABOUT_CONFIG: "The configuration file", "Le fichier de configuration";
+    ABOUT_STATUS: "Tell whether the server runs and what it has done", "Dire si le serveur tourne et ce qu'il a fait";
+    ABOUT_ACCOUNT_ADD: "Add a person; the password is generated and shown once unless it is given",
+        "Ajouter une personne ; le mot de passe est généré et montré une seule fois, sauf s'il est donné";
+    ABOUT_ACCOUNT_LIST: "List everybody", "Donner la liste de tout le monde";
+    ABOUT_ACCOUNT_SHOW: "Show one account", "Montrer un compte";
+    ABOUT_ACCOUNT_PASSWD: "Change the password", "Changer le mot de passe";
+    ABOUT_ACCOUNT_DISABLE: "Refuse logins; mail still comes in", "Refuser les connexions ; le courrier continue d'arriver";
+    ABOUT_ACCOUNT_ENABLE: "Allow logins again", "Permettre de nouveau les connexions";
+    ABOUT_ACCOUNT_REMOVE: "Remove the account; it can be restored until the retention time ends",
+        "Supprimer le compte ; il peut être rétabli jusqu'à la fin de la durée de conservation";
+    ABOUT_ACCOUNT_RESTORE: "Bring a removed account back with all its mail", "Rétablir un compte supprimé avec tout son courrier";
+    ABOUT_ALIAS_ADD: "Make an alias, or replace it", "Créer un alias, ou le remplacer";
+    ABOUT_ALIAS_LIST: "List the aliases", "Donner la liste des alias";
+    ABOUT_ALIAS_REMOVE: "Remove an alias", "Supprimer un alias";
+    ABOUT_DOMAIN_ADD: "Accept mail for a domain", "Accepter le courrier d'un domaine";
+    ABOUT_DOMAIN_LIST: "List the domains", "Donner la liste des domaines";
+    ABOUT_DOMAIN_REMOVE: "Stop accepting mail for a domain that has no addresses left",
+        "Ne plus accepter le courrier d'un domaine qui n'a plus d'adresses";
+    ABOUT_DOMAIN_CATCH_ALL: "Choose who gets mail for unknown addresses of a domain",
+        "Choisir qui reçoit le courrier des adresses inconnues d'un domaine";
+    ABOUT_QUEUE_LIST: "List what waits", "Donner la liste de ce qui attend";
+    ABOUT_QUEUE_SHOW: "Show one entry with its recipients", "Montrer une entrée avec ses destinataires";
+    ABOUT_QUEUE_RETRY: "Try now", "Réessayer maintenant";
+    ABOUT_QUEUE_HOLD: "Keep, and do not try", "Garder sans essayer";
+    ABOUT_QUEUE_RELEASE: "Try again what was held", "Reprendre les essais de ce qui était retenu";
+    ABOUT_QUEUE_DROP: "Throw away; nobody is told", "Jeter ; personne n'est prévenu";
+    ABOUT_MAILBOX_LIST: "List the mailboxes of an account", "Donner la liste des boîtes d'un compte";
+    ABOUT_MAILBOX_DELETED: "List what was deleted and can still be brought back",
+        "Donner la liste de ce qui a été supprimé et peut encore être rétabli";
+    ABOUT_MAILBOX_RESTORE: "Bring back a deleted mailbox, or messages deleted in a mailbox",
+        "Rétablir une boîte supprimée, ou les messages supprimés dans une boîte";
+    ABOUT_STORE_VERIFY: "Read everything, check it, and rebuild the index beside the old one to compare them",
+        "Tout lire, tout vérifier, et refaire l'index à côté de l'ancien pour les comparer";
+    ABOUT_CONFIG_SHOW: "Show every setting, its value and where it comes from",
+        "Montrer chaque réglage, sa valeur et d'où elle vient";
+
+    HEADING_USAGE: "Usage", "Utilisation";
+    HEADING_COMMANDS: "Commands", "Commandes";
+    HEADING_ARGUMENTS: "Arguments", "Arguments";
+    HEADING_OPTIONS: "Options", "Options";
+    HEADING_TESTS: "Options for tests", "Options pour les essais";
+    VALUE_COMMAND: "COMMAND", "COMMANDE";
+    HELP_HELP: "Print this help", "Afficher cette aide";
+    HELP_VERSION: "Print the version", "Afficher la version";
+    HELP_CONFIG: "Configuration file [/etc/facteur/facteur.toml]", "Fichier de configuration [/etc/facteur/facteur.toml]";
+    HELP_DATA: "Data directory, instead of the one in the configuration file",
+        "Répertoire des données, au lieu de celui du fichier de configuration";
+    HELP_JSON: "Answer in JSON, for programs", "Répondre en JSON, pour les programmes";
+    HELP_PORT_OFFSET: "Added to the standard ports: IMAP is on N + 143 [20000]",
+        "Ajouté aux ports habituels : IMAP est sur N + 143 [20000]";
+    HELP_EMPTY: "Without the sample messages", "Sans les messages d'exemple";
+    HELP_INSECURE: "Accept passwords without TLS from this machine", "Accepter les mots de passe sans TLS depuis cette machine";
+    HELP_DNS: "Resolver to ask for outgoing mail; without it none leaves", "Résolveur pour le courrier sortant ; sans lui, rien ne part";
+    HELP_OUT_PORT: "Port of the hosts that get outgoing mail [25]", "Port des serveurs qui reçoivent le courrier sortant [25]";
+    HELP_SETUP_DOMAIN: "The domain behind the @ of your addresses", "Le domaine derrière l'@ de vos adresses";
+    HELP_HOSTNAME: "Name of this host [mail.DOMAIN]", "Nom de cette machine [mail.DOMAINE]";
+    HELP_FIRST_ACCOUNT: "First account, which also gets the mail of postmaster and abuse",
+        "Premier compte, qui reçoit aussi le courrier de postmaster et d'abuse";
+    HELP_IP: "Public address of this host, for the DNS records; may be repeated",
+        "Adresse publique de cette machine, pour les enregistrements DNS ; peut être répété";
+    HELP_CERTIFICATE: "PEM file with the certificate and its chain", "Fichier PEM avec le certificat et sa chaîne";
+    HELP_KEY: "PEM file with the certificate's key", "Fichier PEM avec la clef du certificat";
+    HELP_PASSWORD_STDIN: "Read the password from the first line of standard input",
+        "Lire le mot de passe sur la première ligne de l'entrée standard";
+    HELP_ASK_PASSWORD: "Ask for the password", "Demander le mot de passe";
+    HELP_ADDRESS: "Address of the account", "Adresse du compte";
+    HELP_NAME: "The person's name", "Le nom de la personne";
+    HELP_QUOTA: "Most space to use, such as 5 GiB", "Place maximale, par exemple 5 Gio";
+    HELP_LANGUAGE: "Language of what the server writes to this person", "Langue de ce que le serveur écrit à cette personne";
+    HELP_ERASE: "Erase everything at once and for good", "Tout effacer tout de suite et pour toujours";
+    HELP_ALIAS: "The alias, a whole address", "L'alias, une adresse entière";
+    HELP_TARGETS: "Addresses that get its mail", "Adresses qui reçoivent son courrier";
+    HELP_DOMAIN: "Domain name", "Nom de domaine";
+    HELP_NONE: "Nobody: refuse unknown addresses", "Personne : refuser les adresses inconnues";
+    HELP_QUEUE_DOMAIN: "Only mail to this domain", "Seulement le courrier vers ce domaine";
+    HELP_HELD: "Only what is held", "Seulement ce qui est retenu";
+    HELP_ID: "Number of the entry, as in the list", "Numéro de l'entrée, comme dans la liste";
+    HELP_QUEUE_ALL: "All entries", "Toutes les entrées";
+    HELP_MAILBOX: "Name of the mailbox", "Nom de la boîte";
+    HELP_UIDS: "Only these messages, such as 3,7:12", "Seulement ces messages, par exemple 3,7:12";
+
+    USAGE_UNKNOWN: "There is no option or argument \"{0}\" here.", "Il n'y a pas ici d'option ni d'argument « {0} ».";
+    USAGE_NO_COMMAND: "There is no command \"{0}\".", "Il n'y a pas de commande « {0} ».";
+    USAGE_WHICH_COMMAND: "A command is missing.", "Il manque une commande.";
+    USAGE_MISSING: "Something is missing: {0}.", "Il manque quelque chose : {0}.";
+    USAGE_CONFLICT: "\"{0}\" and \"{1}\" can't be used together.", "« {0} » et « {1} » ne vont pas ensemble.";
+    USAGE_VALUE: "\"{0}\" is no value for {1}.", "« {0} » n'est pas une valeur pour {1}.";
+    USAGE_NO_VALUE: "A value is missing for {0}.", "Il manque une valeur pour {0}.";
+    USAGE_VALUES: "{0} has too many or too few values.", "{0} a trop ou trop peu de valeurs.";
+    USAGE_OTHER: "This command line is not understood.", "Cette ligne de commande n'est pas comprise.";
+    USAGE_SUGGESTION: "Did you mean \"{0}\"?", "Vouliez-vous dire « {0} » ?";
+    USAGE_HELP: "`--help` shows what is possible.", "`--help` montre ce qui est possible.";
+
+    CAUSE: "  cause: {0}", "  cause : {0}";
+    RUNTIME: "The program can't start: the system gives it no thread or signal.",
+        "Le programme ne peut pas démarrer : le système ne lui donne ni fil d'exécution ni signal.";
+
+    CONFIG_NONE: "There is no configuration file {0}. `facteur setup DOMAIN` makes one; `-c FILE` names another, and `--data DIR` goes without.",
+        "Il n'y a pas de fichier de configuration {0}. `facteur setup DOMAINE` en crée un ; `-c FICHIER` en désigne un autre, et `--data RÉPERTOIRE` s'en passe.";
+    CONFIG_UNREADABLE: "The configuration file {0} can't be read. Check its name and who may read it.",
+        "Le fichier de configuration {0} est illisible. Vérifiez son nom et qui a le droit de le lire.";
+    CONFIG_SYNTAX: "{0} is not valid TOML. Correct the line that the cause names.",
+        "{0} n'est pas du TOML valide. Corrigez la ligne que la cause indique.";
+    CONFIG_VALUE: "{0}: `{1}` is {2}, but should be {3}.", "{0} : `{1}` vaut {2}, mais devrait être {3}.";
+    CONFIG_MISSING: "{0}: `{1}` is missing. Add it, for example: {1} = {2}", "{0} : il manque `{1}`. Ajoutez-le, par exemple : {1} = {2}";
+    CONFIG_UNKNOWN: "{0}: there is no setting `{1}`. `facteur config show` lists all.",
+        "{0} : il n'y a pas de réglage `{1}`. `facteur config show` les montre tous.";
+    CONFIG_UNKNOWN_NEAR: "{0}: there is no setting `{1}`. Did you mean `{2}`?",
+        "{0} : il n'y a pas de réglage `{1}`. Vouliez-vous dire `{2}` ?";
+    CONFIG_SMARTHOST_PAIR: "`queue.smarthost_user` and `queue.smarthost_password_file` go together: give both or neither.",
+        "`queue.smarthost_user` et `queue.smarthost_password_file` vont ensemble : donnez les deux ou aucun.";
+    CONFIG_EXISTS: "{0} exists already, and nothing was changed. Remove it first, or name another with -c.",
+        "{0} existe déjà, et rien n'a été changé. Supprimez-le d'abord, ou indiquez-en un autre avec -c.";
+    FILE_UNREADABLE: "{0} can't be read. Check its name and who may read it.",
+        "{0} est illisible. Vérifiez son nom et qui a le droit de le lire.";
+    FILE_UNWRITABLE: "{0} can't be written. Check who may write there, or choose another place.",
+        "Impossible d'écrire {0}. Vérifiez qui a le droit d'y écrire, ou choisissez un autre endroit.";
+    KIND_HOST_NAME: "a host name such as \"mail.example.org\"", "un nom de machine comme \"mail.example.org\"";
+    KIND_PATH: "a path in quotes", "un chemin entre guillemets";
+    KIND_OPTIONAL_PATH: "a path in quotes, or \"\"", "un chemin entre guillemets, ou \"\"";
+    KIND_CHOICE: "one of {0}", "l'une de ces valeurs : {0}";
+    KIND_ADDRESSES: "a list of addresses with port, such as [\"0.0.0.0:25\"]", "une liste d'adresses avec port, comme [\"0.0.0.0:25\"]";
+    KIND_OPTIONAL_ADDRESS: "an address with port, such as \"127.0.0.1:53\", or \"\"", "une adresse avec port, comme \"127.0.0.1:53\", ou \"\"";
+    KIND_OPTIONAL_HOST_PORT: "a host with port, such as \"smtp.example.org:587\", or \"\"",
+        "une machine avec port, comme \"smtp.example.org:587\", ou \"\"";
+    KIND_CERTIFICATES: "a list of { chain = \"FILE\", key = \"FILE\" }", "une liste de { chain = \"FICHIER\", key = \"FICHIER\" }";
+    KIND_BOOL: "true or false", "true ou false";
+    KIND_SIZE: "a size such as \"100 MiB\", above 0", "une taille comme \"100 MiB\", au-dessus de 0";
+    KIND_NUMBER: "a whole number from {0} to {1}", "un nombre entier de {0} à {1}";
+    KIND_TEXT: "a text in quotes", "un texte entre guillemets";
+    ORIGIN_FILE: "file", "fichier";
+    ORIGIN_DEFAULT: "default", "par défaut";
+    MANUAL_TITLE: "Settings", "Réglages";
+    MANUAL_HEAD: "Everything that the configuration file may hold. All of it is optional, except where it says so. `facteur config show` tells what is in force.",
+        "Tout ce que le fichier de configuration peut contenir. Tout est facultatif, sauf mention contraire. `facteur config show` dit ce qui est en vigueur.";
+    MANUAL_TYPE: "Value", "Valeur";
+    MANUAL_DEFAULT: "Default", "Par défaut";
+    MANUAL_REQUIRED: "none, it must be given", "aucun, il faut le donner";
+    FILE_HEAD: "Facteur's configuration. What is not here has a default that suits most; docs/manual/settings.md lists every setting. Domains, accounts and aliases are not here but in the store: see `facteur --help`.",
+        "Configuration de Facteur. Ce qui n'est pas ici a une valeur par défaut qui convient le plus souvent ; docs/manual/settings.fr.md donne tous les réglages. Les domaines, comptes et alias ne sont pas ici mais dans le dépôt : voir `facteur --help`.";
+
+    DATA_NONE: "There is no Facteur data in {0}. Check the path, or run `facteur setup DOMAIN` first.",
+        "Il n'y a pas de données de Facteur dans {0}. Vérifiez le chemin, ou lancez d'abord `facteur setup DOMAINE`.";
+    DATA_BUSY: "Another process is using {0}. Stop it first, then try again.",
+        "Un autre processus se sert de {0}. Arrêtez-le d'abord, puis recommencez.";
+    DATA_DENIED: "You may not use {0}. Run this as the user the server runs as, or as root.",
+        "Vous n'avez pas le droit d'utiliser {0}. Lancez cette commande comme l'utilisateur du serveur, ou comme root.";
+    DATA_UNUSABLE: "The directory {0} can't be used.", "Le répertoire {0} est inutilisable.";
+    STORE_DAMAGED: "The store in {0} is damaged, and nothing was changed. Keep a copy of the directory, then restore a backup; `facteur store verify` tells more.",
+        "Le dépôt dans {0} est endommagé, et rien n'a été changé. Gardez une copie du répertoire, puis restaurez une sauvegarde ; `facteur store verify` en dit plus.";
+    STORE_DISK_FULL: "The disk that holds {0} is full. Make space, then try again.",
+        "Le disque qui contient {0} est plein. Faites de la place, puis recommencez.";
+    STORE_FAILED: "The store in {0} can't be opened.", "Le dépôt dans {0} ne peut pas être ouvert.";
+    STORE_CLOSE: "The store could not be closed in order; it recovers at the next start.",
+        "Le dépôt n'a pas pu être fermé proprement ; il se remettra au prochain démarrage.";
+    ADMIN_DENIED: "You may not talk to the server through {0}. Run this as the user the server runs as, or as root.",
+        "Vous n'avez pas le droit de parler au serveur par {0}. Lancez cette commande comme l'utilisateur du serveur, ou comme root.";
+    ADMIN_FAILED: "The server did not answer. Look at its log, and try again.",
+        "Le serveur n'a pas répondu. Regardez son journal, et recommencez.";
+    LISTEN_IN_USE: "{0} can't listen on {1}: another program does. Stop it, or choose another address or port.",
+        "{0} ne peut pas écouter sur {1} : un autre programme le fait déjà. Arrêtez-le, ou choisissez une autre adresse ou un autre port.";
+    LISTEN_DENIED: "{0} may not listen on {1}. Ports below 1024 need root or the capability CAP_NET_BIND_SERVICE.",
+        "{0} n'a pas le droit d'écouter sur {1}. Les ports sous 1024 demandent root ou la capacité CAP_NET_BIND_SERVICE.";
+    LISTEN_FAILED: "{0} can't listen on {1}.", "{0} ne peut pas écouter sur {1}.";
+    TLS_FAILED: "The certificates can't be used. Check `certificates` in the configuration file and the files it names.",
+        "Les certificats sont inutilisables. Vérifiez `certificates` dans le fichier de configuration et les fichiers qu'il nomme.";
+    TLS_NONE: "{0} needs a certificate. Name its files in `certificates`, or empty `listen.{0}`.",
+        "{0} a besoin d'un certificat. Indiquez ses fichiers dans `certificates`, ou videz `listen.{0}`.";
+    CERTIFICATE_FAILED: "A certificate could not be made.", "Un certificat n'a pas pu être fabriqué.";
+
+    CODE_BAD_REQUEST: "The server does not understand this request about \"{0}\".", "Le serveur ne comprend pas cette demande sur « {0} ».";
+    CODE_BAD_ADDRESS: "\"{0}\" is not an address that an account or alias can have. It should look like name@example.org.",
+        "« {0} » n'est pas une adresse possible pour un compte ou un alias. Elle devrait ressembler à nom@example.org.";
+    CODE_BAD_DOMAIN: "\"{0}\" is not a domain name. It should look like example.org.",
+        "« {0} » n'est pas un nom de domaine. Il devrait ressembler à example.org.";
+    CODE_BAD_NAME: "The name of \"{0}\" is not allowed.", "Le nom de « {0} » n'est pas permis.";
+    CODE_BAD_UIDS: "These are not message numbers. Write them like 3,7:12; `facteur mailbox deleted` shows them.",
+        "Ce ne sont pas des numéros de messages. Écrivez-les comme 3,7:12 ; `facteur mailbox deleted` les montre.";
+    CODE_WEAK_PASSWORD: "The password needs 8 to 256 characters, without control characters.",
+        "Le mot de passe doit avoir de 8 à 256 caractères, sans caractères de contrôle.";
+    CODE_NO_SUCH_ROUTE: "The running server does not know this command. It may be another version.",
+        "Le serveur en marche ne connaît pas cette commande. C'est peut-être une autre version.";
+    CODE_NO_SUCH_ACCOUNT: "There is no account {0}. `facteur account list` shows all.",
+        "Il n'y a pas de compte {0}. `facteur account list` les montre tous.";
+    CODE_NO_SUCH_ADDRESS: "There is no alias {0}. `facteur alias list` shows all.",
+        "Il n'y a pas d'alias {0}. `facteur alias list` les montre tous.";
+    CODE_NO_SUCH_DOMAIN: "The domain of {0} is not kept here. `facteur domain add` adds it.",
+        "Le domaine de {0} n'est pas géré ici. `facteur domain add` l'ajoute.";
+    CODE_NO_SUCH_MAILBOX: "There is no mailbox {0}. `facteur mailbox list` shows all.",
+        "Il n'y a pas de boîte {0}. `facteur mailbox list` les montre toutes.";
+    CODE_NO_SUCH_MESSAGE: "There is no such message in {0}.", "Il n'y a pas de tel message dans {0}.";
+    CODE_NO_SUCH_QUEUE_ENTRY: "There is no entry {0} in the queue; it may have left. `facteur queue list` shows all.",
+        "Il n'y a pas d'entrée {0} dans la file ; elle est peut-être partie. `facteur queue list` les montre toutes.";
+    CODE_NOTHING_TO_RESTORE: "Nothing that was deleted in {0} is kept. `facteur mailbox deleted` shows what is.",
+        "Rien de ce qui a été supprimé dans {0} n'est gardé. `facteur mailbox deleted` montre ce qui l'est.";
+    CODE_NOT_AN_ALIAS: "{0} is an account's own address, not an alias. `facteur account` changes it.",
+        "{0} est l'adresse d'un compte, pas un alias. `facteur account` la change.";
+    CODE_EXISTS: "{0} exists already.", "{0} existe déjà.";
+    CODE_IN_USE: "{0} is still in use. Remove first what depends on it.",
+        "{0} est encore utilisé. Supprimez d'abord ce qui en dépend.";
+    CODE_OVER_LIMIT: "A limit is reached for {0}.", "Une limite est atteinte pour {0}.";
+    CODE_DISK_FULL: "The disk is full. Make space, then try again.", "Le disque est plein. Faites de la place, puis recommencez.";
+    CODE_DISK: "The disk failed. The server must be started again once the disk is sound.",
+        "Le disque a eu une panne. Il faudra redémarrer le serveur une fois le disque en état.";
+    CODE_DAMAGED: "The store is damaged. `facteur store verify` tells more.", "Le dépôt est endommagé. `facteur store verify` en dit plus.";
+    CODE_STOPPING: "The server is stopping. Try again in a moment.", "Le serveur est en train de s'arrêter. Recommencez dans un instant.";
+    CODE_INTERNAL: "Something went wrong inside the server. Its log tells more.",
+        "Quelque chose a mal tourné dans le serveur. Son journal en dit plus.";
+
+    BAD_SIZE: "\"{0}\" is not a size. Write it like 500 MiB or 5 GiB.", "« {0} » n'est pas une taille. Écrivez-la comme 500 Mio ou 5 Gio.";
+    PASSWORD_PROMPT: "Password:", "Mot de passe :";
+    PASSWORD_AGAIN: "Again:", "Encore une fois :";
+    PASSWORD_DIFFERS: "The two passwords differ. Nothing was changed.", "Les deux mots de passe diffèrent. Rien n'a été changé.";
+    PASSWORD_NONE: "There is no password on standard input. Give it as the first line.",
+        "Il n'y a pas de mot de passe sur l'entrée standard. Donnez-le en première ligne.";
+    PASSWORD_NO_TERMINAL: "There is no terminal to ask on. Use --password-stdin instead.",
+        "Il n'y a pas de terminal pour poser la question. Utilisez plutôt --password-stdin.";
+    PASSWORD_ONCE: "Password, shown only now: {0}", "Mot de passe, montré seulement maintenant : {0}";
+
+    ACCOUNT_ADDED: "Account {0} is there.", "Le compte {0} est créé.";
+    ACCOUNT_PASSWD: "The password of {0} is changed.", "Le mot de passe de {0} est changé.";
+    ACCOUNT_DISABLED: "{0} can no longer log in. Mail still comes in.", "{0} ne peut plus se connecter. Le courrier continue d'arriver.";
+    ACCOUNT_ENABLED: "{0} can log in again.", "{0} peut de nouveau se connecter.";
+    ACCOUNT_REMOVED: "Account {0} is removed. `facteur account restore {0}` brings it back until the retention time ends.",
+        "Le compte {0} est supprimé. `facteur account restore {0}` le rétablit jusqu'à la fin de la durée de conservation.";
+    ACCOUNT_ERASED: "Account {0} is erased for good.", "Le compte {0} est effacé pour toujours.";
+    ACCOUNT_RESTORED: "Account {0} is back.", "Le compte {0} est rétabli.";
+    ACCOUNT_NONE: "There are no accounts. `facteur account add ADDRESS` adds one.",
+        "Il n'y a pas de comptes. `facteur account add ADRESSE` en ajoute un.";
+    ALIAS_SET: "{0} leads to {1}.", "{0} mène à {1}.";
+    ALIAS_OWN: "{0} leads to {1}, who may also send as it.", "{0} mène à {1}, qui peut aussi envoyer sous cette adresse.";
+    ALIAS_REMOVED: "{0} is removed.", "{0} est supprimé.";
+    ALIAS_NONE: "There are no aliases.", "Il n'y a pas d'alias.";
+    DOMAIN_ADDED: "Mail for {0} is accepted.", "Le courrier de {0} est accepté.";
+    DOMAIN_REMOVED: "Mail for {0} is no longer accepted.", "Le courrier de {0} n'est plus accepté.";
+    DOMAIN_NONE: "There are no domains. `facteur domain add DOMAIN` adds one.",
+        "Il n'y a pas de domaines. `facteur domain add DOMAINE` en ajoute un.";
+    CATCH_ALL_SET: "Mail for unknown addresses of {0} goes to {1}.", "Le courrier des adresses inconnues de {0} va à {1}.";
+    CATCH_ALL_NONE: "Mail for unknown addresses of {0} is refused.", "Le courrier des adresses inconnues de {0} est refusé.";
+    QUEUE_EMPTY: "Nothing waits.", "Rien n'attend.";
+    QUEUE_RETRIED: "Entries to try now: {0}", "Entrées à réessayer maintenant : {0}";
+    QUEUE_HELD: "Entries held: {0}", "Entrées retenues : {0}";
+    QUEUE_RELEASED: "Entries released: {0}", "Entrées libérées : {0}";
+    QUEUE_DROPPED: "Entries thrown away: {0}", "Entrées jetées : {0}";
+    MAILBOX_RESTORED: "Mailbox {0} is back with its messages: {1}", "La boîte {0} est rétablie avec ses messages : {1}";
+    MESSAGES_RESTORED: "Messages brought back to {0}: {1}", "Messages rétablis dans {0} : {1}";
+    DELETED_NONE: "Nothing that was deleted is kept.", "Rien de ce qui a été supprimé n'est gardé.";
+    DELETED_MORE: "There are more; name a mailbox to see fewer.", "Il y en a d'autres ; nommez une boîte pour en voir moins.";
+
+    COLUMN_ACCOUNT: "Account", "Compte";
+    COLUMN_ADDRESS: "Address", "Adresse";
+    COLUMN_NAME: "Name", "Nom";
+    COLUMN_ALSO: "Also", "Aussi";
+    COLUMN_STATE: "State", "État";
+    COLUMN_LANGUAGE: "Language", "Langue";
+    COLUMN_MESSAGES: "Messages", "Messages";
+    COLUMN_UNSEEN: "Unseen", "Non lus";
+    COLUMN_SIZE: "Size", "Taille";
+    COLUMN_QUOTA: "Quota", "Quota";
+    COLUMN_ALIAS: "Alias", "Alias";
+    COLUMN_TARGETS: "Leads to", "Mène à";
+    COLUMN_DOMAIN: "Domain", "Domaine";
+    COLUMN_CATCH_ALL: "Unknown addresses", "Adresses inconnues";
+    COLUMN_CREATED: "Since", "Depuis";
+    COLUMN_ID: "Entry", "Entrée";
+    COLUMN_FROM: "From", "De";
+    COLUMN_RECIPIENTS: "Recipients", "Destinataires";
+    COLUMN_NEXT: "Next try (UTC)", "Prochain essai (UTC)";
+    COLUMN_EXPIRES: "Given up (UTC)", "Abandon (UTC)";
+    COLUMN_ATTEMPTS: "Tries", "Essais";
+    COLUMN_OUTCOME: "Last outcome", "Dernier résultat";
+    COLUMN_MAILBOX: "Mailbox", "Boîte";
+    COLUMN_MAILBOX_DELETED: "Deleted mailbox", "Boîte supprimée";
+    COLUMN_UID: "Uid", "Uid";
+    COLUMN_SUBJECT: "Subject", "Objet";
+    COLUMN_DELETED: "Deleted (UTC)", "Suppression (UTC)";
+    COLUMN_SETTING: "Setting", "Réglage";
+    COLUMN_VALUE: "Value", "Valeur";
+    COLUMN_ORIGIN: "From", "Origine";
+    STATE_ACTIVE: "active", "actif";
+    STATE_DISABLED: "disabled", "désactivé";
+    STATE_REMOVED: "removed", "supprimé";
+    STATE_HELD: "held", "retenu";
+    STATE_PENDING: "waits", "attend";
+    STATE_DELIVERED: "delivered", "distribué";
+    STATE_FAILED: "failed", "échec";
+    YES: "yes", "oui";
+    NO: "no", "non";
+
+    STATUS_SERVER: "Server", "Serveur";
+    STATUS_RUNNING: "running", "en marche";
+    STATUS_STOPPED: "not running", "arrêté";
+    STATUS_VERSION: "Version", "Version";
+    STATUS_DISK_FULL: "Disk full", "Disque plein";
+    STATUS_OPEN: "Open sessions", "Sessions ouvertes";
+    STATUS_SESSIONS: "Sessions since the start", "Sessions depuis le démarrage";
+    STATUS_LOGINS: "Logins", "Connexions réussies";
+    STATUS_LOGIN_FAILURES: "Failed logins", "Connexions refusées";
+    STATUS_IN: "Messages accepted", "Messages acceptés";
+    STATUS_REFUSED: "Messages refused", "Messages refusés";
+    STATUS_PANICS: "Sessions ended by a fault of ours", "Sessions finies par une faute du programme";
+
+    VERIFY_READ: "Read", "Lu";
+    VERIFY_ACCOUNTS: "accounts", "comptes";
+    VERIFY_MAILBOXES: "mailboxes", "boîtes";
+    VERIFY_MESSAGES: "messages", "messages";
+    VERIFY_TOMBSTONES: "deleted messages kept", "messages supprimés gardés";
+    VERIFY_QUEUE: "queue entries", "entrées de la file";
+    VERIFY_BLOBS: "bodies", "corps de messages";
+    VERIFY_RECORDS: "journal records", "écritures du journal";
+    VERIFY_CLEAN: "Everything is as it should be.", "Tout est en ordre.";
+    VERIFY_FAULTS: "Faults: {0}. Keep a copy of the directory before anything else.",
+        "Défauts : {0}. Gardez une copie du répertoire avant toute autre chose.";
+
+    SETUP_DONE: "Mail for {0} is set up. Configuration: {1}. Data: {2}.",
+        "Le courrier de {0} est prêt. Configuration : {1}. Données : {2}.";
+    SETUP_ACCOUNT: "First account: {0}, who also gets the mail of {1}.", "Premier compte : {0}, qui reçoit aussi le courrier de {1}.";
+    SETUP_NO_ACCOUNT: "Now add people: facteur account add NAME@{0}", "Ajoutez maintenant des personnes : facteur account add NOM@{0}";
+    SETUP_SELF_SIGNED: "The certificate is a placeholder that mail programs will refuse. Get a real one for {0} (Let's Encrypt, for example), and name its files under `certificates` in the configuration.",
+        "Le certificat est provisoire et les logiciels de courrier le refuseront. Obtenez-en un vrai pour {0} (par exemple de Let's Encrypt), et indiquez ses fichiers sous `certificates` dans la configuration.";
+    SETUP_DNS: "Publish these DNS records:", "Publiez ces enregistrements DNS :";
+    SETUP_IPV4: "<this host's IPv4 address>", "<adresse IPv4 de cette machine>";
+    SETUP_IPV6: "<this host's IPv6 address, or leave this record out>", "<adresse IPv6 de cette machine, ou omettez cet enregistrement>";
+    SETUP_PTR: "Ask your provider that the address of this host leads back to {0} (reverse DNS): many hosts refuse mail without it.",
+        "Demandez à votre hébergeur que l'adresse de cette machine ramène à {0} (DNS inverse) : beaucoup de serveurs refusent le courrier sans cela.";
+    SETUP_AUTOCONFIG: "Mail programs that ask DNS find the server by the SRV records. For the others the server is {0}: IMAP on 993, SMTP on 465, both with TLS, the user name is the whole address.",
+        "Les logiciels qui interrogent le DNS trouvent le serveur par les enregistrements SRV. Pour les autres, le serveur est {0} : IMAP sur 993, SMTP sur 465, tous deux avec TLS, le nom d'utilisateur est l'adresse entière.";
+    SETUP_DKIM: "This version does not sign with DKIM yet: some large providers treat unsigned mail with suspicion. A smarthost that signs helps meanwhile (`queue.smarthost`).",
+        "Cette version ne signe pas encore avec DKIM : quelques grands fournisseurs se méfient du courrier non signé. En attendant, un relais qui signe aide (`queue.smarthost`).";
+    SETUP_START: "Then start the server: {0}", "Démarrez ensuite le serveur : {0}";
+
+    DEMO_HEAD: "Facteur demo on 127.0.0.1; nothing leaves this machine. Ctrl-C stops it.",
+        "Démonstration de Facteur sur 127.0.0.1 ; rien ne quitte cette machine. Ctrl-C l'arrête.";
+    DEMO_PORTS: "Ports", "Ports";
+    DEMO_CA: "Authority (PEM)", "Autorité (PEM)";
+    DEMO_DATA: "Data (removed at the end)", "Données (supprimées à la fin)";
+    DEMO_DATA_KEPT: "Data (kept)", "Données (gardées)";
+    DEMO_PASSWORD: "password", "mot de passe";
+    DEMO_TRY: "To paste into another terminal:", "À coller dans un autre terminal :";
+    DEMO_SEND: "send a message", "envoyer un message";
+    DEMO_READ: "read the first message", "lire le premier message";
+    DEMO_LIST: "list by POP3", "lister par POP3";
+    DEMO_OPEN: "open the mailbox", "ouvrir la boîte";
+    DEMO_THUNDERBIRD: "Thunderbird: import the authority (Settings, Privacy, Certificates, Authorities), then add {0} by hand: IMAP on localhost, port {1}, SSL/TLS; SMTP on localhost, port {2}, SSL/TLS; user name {0}, normal password.",
+        "Thunderbird : importez l'autorité (Paramètres, Vie privée, Certificats, Autorités), puis ajoutez {0} à la main : IMAP sur localhost, port {1}, SSL/TLS ; SMTP sur localhost, port {2}, SSL/TLS ; nom d'utilisateur {0}, mot de passe normal.";
+    DEMO_PORT_RANGE: "--port-offset {0} leaves no room for port {1}. Choose a number up to {2}.",
+        "--port-offset {0} ne laisse pas de place au port {1}. Choisissez un nombre jusqu'à {2}.";
+    DEMO_TEMPORARY: "A temporary directory could not be made. Name one with --data.",
+        "Impossible de créer un répertoire temporaire. Indiquez-en un avec --data.";
+    DEMO_FAILED: "The demo's accounts could not be made.", "Les comptes de la démonstration n'ont pas pu être créés.";
+}
+
+/// What a code of the admin interface means; `{0}` is what the command was about.
+pub fn of_code(code: &str) -> Option<Text> {
+    let text = match code {
+        "bad_request" => CODE_BAD_REQUEST,
+        "bad_address" => CODE_BAD_ADDRESS,
+        "bad_domain" => CODE_BAD_DOMAIN,
+        "bad_name" => CODE_BAD_NAME,
+        "bad_uids" => CODE_BAD_UIDS,
+        "weak_password" => CODE_WEAK_PASSWORD,
+        "no_such_route" => CODE_NO_SUCH_ROUTE,
+        "no_such_account" => CODE_NO_SUCH_ACCOUNT,
+        "no_such_address" => CODE_NO_SUCH_ADDRESS,
+        "no_such_domain" => CODE_NO_SUCH_DOMAIN,
+        "no_such_mailbox" => CODE_NO_SUCH_MAILBOX,
+        "no_such_message" => CODE_NO_SUCH_MESSAGE,
+        "no_such_queue_entry" => CODE_NO_SUCH_QUEUE_ENTRY,
+        "nothing_to_restore" => CODE_NOTHING_TO_RESTORE,
+        "not_an_alias" => CODE_NOT_AN_ALIAS,
+        "exists" => CODE_EXISTS,
+        "in_use" => CODE_IN_USE,
+        "over_limit" => CODE_OVER_LIMIT,
+        "disk_full" => CODE_DISK_FULL,
+        "disk" => CODE_DISK,
+        "damaged" => CODE_DAMAGED,
+        "stopping" => CODE_STOPPING,
+        "internal" => CODE_INTERNAL,
+        _ => return None,
+    };
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(text: &str) -> Vec<String> {
+        let places = text.split('{').skip(1);
+        let places = places.filter_map(|place| place.split('}').next());
+        let mut places: Vec<String> = places
+            .filter(|place| place.parse::<usize>().is_ok())
+            .map(str::to_owned)
+            .collect();
+        places.sort();
+        places.dedup();
+        places
+    }
+
+    #[test]
+    fn both_languages_say_the_same() {
+        for (name, text) in ALL {
+            assert!(!text.en.is_empty() && !text.fr.is_empty(), "{name}");
+            assert_eq!(places(text.en), places(text.fr), "{name}");
+        }
+    }
+
+    #[test]
+    fn places_are_filled_in_any_order() {
+        let text = Text {
+            en: "{1} before {0}, {x}",
+            fr: "{1} before {0}, {x}",
+        };
+        assert_eq!(fill(text, &[&"a", &2]), "2 before a, {x}");
+    }
+}
