@@ -108,6 +108,7 @@ texts! {
     DISK_FULL = "The server has no room for new mail right now.";
     TOO_BIG = "The message is larger than this server accepts.";
     LITERAL_TOO_BIG = "The literal is larger than accepted here.";
+    TOO_MANY_MAILBOXES = "This account has as many mailboxes as it can.";
     TOO_MANY_KEYWORDS = "This mailbox has as many keywords as it can.";
     MESSAGES_GONE = "Some of these messages are gone.";
     MESSAGE_DAMAGED = "A message could not be read; the administrator is told.";
