@@ -25,19 +25,11 @@ impl Store {
         .await
     }
 
-    /// A domain that still has addresses stays: [`Error::InUse`].
+    /// Its addresses stay; whoever asks for the domain first finds none.
     pub async fn remove_domain(&self, name: &str) -> Result<(), Error> {
         let key = keys::domain(name);
-        let suffix = format!("@{name}");
         self.write(move |tx| {
             tx.get(&key)?.ok_or(Error::NoSuchDomain)?;
-            let addresses = tx.scan(&keys::all_addresses(), usize::MAX)?;
-            if addresses
-                .iter()
-                .any(|(key, _)| key.ends_with(suffix.as_bytes()))
-            {
-                return Err(Error::InUse);
-            }
             tx.delete(key);
             Ok(())
         })
@@ -102,27 +94,51 @@ impl Store {
         Ok(addresses)
     }
 
-    /// Makes or replaces it.
+    /// Makes or replaces it. An account's primary address leads to that account alone:
+    /// [`Error::InUse`].
     pub async fn set_address(&self, address: &str, target: AddressTarget) -> Result<(), Error> {
         let address = address.to_owned();
         self.write(move |tx| {
             if let AddressTarget::Account(account) = &target {
                 tx.profile(*account)?;
             }
+            check_not_primary(tx, &address, Some(&target))?;
             tx.put(keys::address(&address), rows::encode_target(&target));
             Ok(())
         })
         .await
     }
 
+    /// An account's primary address stays as long as the account: [`Error::InUse`].
     pub async fn remove_address(&self, address: &str) -> Result<(), Error> {
         let address = address.to_owned();
         self.write(move |tx| {
             let key = keys::address(&address);
             tx.get(&key)?.ok_or(Error::NoSuchAddress)?;
+            check_not_primary(tx, &address, None)?;
             tx.delete(key);
             Ok(())
         })
         .await
     }
+}
+
+fn check_not_primary(
+    tx: &tx::Tx<'_>,
+    address: &str,
+    target: Option<&AddressTarget>,
+) -> Result<(), Error> {
+    let Some(value) = tx.get(&keys::address(address))? else {
+        return Ok(());
+    };
+    let old = rows::decode_target(&value)?;
+    if Some(&old) == target {
+        return Ok(());
+    }
+    if let AddressTarget::Account(account) = old
+        && tx.profile(account)?.address == address
+    {
+        return Err(Error::InUse);
+    }
+    Ok(())
 }
