@@ -384,6 +384,15 @@ impl Session {
         }
     }
 
+    /// The client deleted the mailbox that it has selected: none is now.
+    pub fn unselected(&mut self) {
+        if self.phase == Phase::Selected {
+            self.say(&Reply::ok(text::CLOSED).with(Code::Closed));
+            self.phase = Phase::Authenticated;
+            self.read_only = false;
+        }
+    }
+
     pub fn take_output(&mut self) -> Vec<Output> {
         self.output.take()
     }
