@@ -1,0 +1,426 @@
+//! What FETCH items mean as bytes of one stored message (RFC 9051 §6.4.5).
+//!
+//! A message is its copy's prefix and then the body; a range of it is at most two pieces. Small
+//! content is read here, large content is left to be streamed. Blocking: runs off the runtime's
+//! threads.
+
+use std::ops::Range;
+
+use facteur_imap::command::{FetchAttribute, Partial, Section, SectionText};
+use facteur_imap::structure::{self, StringForm};
+use facteur_message::decode::PartDecoder;
+use facteur_message::{Encoding, Facts, Part, Scanner, Span};
+use facteur_store::{Error, Message, Store};
+
+use super::header;
+use super::limits::{HEADER_BYTES_MAX, INLINE_BYTES_MAX};
+use super::link::Source;
+use crate::limits::STREAM_BYTES;
+
+/// One item, ready to be announced.
+#[derive(Debug)]
+pub(super) enum Item {
+    /// Taken from the index's row.
+    Row,
+    /// Printed already: ENVELOPE, BODY, BODYSTRUCTURE.
+    Structure(Vec<u8>),
+    Content(Content),
+    Binary {
+        content: Content,
+        nul: bool,
+    },
+    Size(u64),
+}
+
+#[derive(Debug)]
+pub(super) enum Content {
+    /// There is no such part.
+    Nil,
+    Chunks(Vec<Chunk>),
+}
+
+#[derive(Debug)]
+pub(super) enum Chunk {
+    Bytes(Vec<u8>),
+    Stored(Source, Range<u64>),
+}
+
+/// Why an item can't be given.
+#[derive(Debug)]
+pub(super) enum Problem {
+    Store(Error),
+    /// RFC 9051 §6.4.5: BINARY of an encoding that nobody knows.
+    UnknownEncoding,
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        Problem::Store(error)
+    }
+}
+
+impl Item {
+    /// Bytes that it holds in memory.
+    pub(super) fn held_bytes(&self) -> usize {
+        match self {
+            Item::Row | Item::Size(_) => 0,
+            Item::Structure(bytes) => bytes.len(),
+            Item::Content(content) | Item::Binary { content, .. } => match content {
+                Content::Nil => 0,
+                Content::Chunks(chunks) => chunks.iter().map(Chunk::held_bytes).sum(),
+            },
+        }
+    }
+}
+
+impl Chunk {
+    fn held_bytes(&self) -> usize {
+        match self {
+            Chunk::Bytes(bytes) => bytes.len(),
+            Chunk::Stored(..) => 0,
+        }
+    }
+}
+
+/// A message to be looked into.
+pub(super) struct Logical<'a> {
+    store: &'a Store,
+    message: Message,
+    facts: Facts,
+}
+
+impl<'a> Logical<'a> {
+    pub(super) fn new(store: &'a Store, message: Message) -> Result<Self, Error> {
+        Ok(Logical {
+            facts: facts(store, &message)?,
+            store,
+            message,
+        })
+    }
+
+    pub(super) fn message(&self) -> &Message {
+        &self.message
+    }
+
+    pub(super) fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn prefix_len(&self) -> u64 {
+        self.message.prefix.len() as u64
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.prefix_len() + self.message.body_size
+    }
+
+    pub(super) fn item(
+        &self,
+        attribute: &FetchAttribute,
+        form: StringForm,
+    ) -> Result<Item, Problem> {
+        let mut out = Vec::new();
+        let structure = match attribute {
+            FetchAttribute::Uid
+            | FetchAttribute::Flags
+            | FetchAttribute::InternalDate
+            | FetchAttribute::Rfc822Size
+            | FetchAttribute::ModSeq => return Ok(Item::Row),
+            FetchAttribute::Envelope => {
+                structure::envelope(&mut out, &self.facts.envelope, form);
+                out
+            }
+            FetchAttribute::Body => {
+                structure::body(&mut out, &self.facts.root, form);
+                out
+            }
+            FetchAttribute::BodyStructure => {
+                structure::body_structure(&mut out, &self.facts.root, form);
+                out
+            }
+            FetchAttribute::Rfc822 => return self.content(0..self.size(), None),
+            FetchAttribute::Rfc822Header => return self.content(self.header(), None),
+            FetchAttribute::Rfc822Text => return self.content(self.text(), None),
+            FetchAttribute::Section {
+                section, partial, ..
+            } => return self.section(section, *partial),
+            FetchAttribute::Binary { part, partial, .. } => return self.binary(part, *partial),
+            FetchAttribute::BinarySize { part } => return self.binary_size(part),
+        };
+        Ok(Item::Structure(structure))
+    }
+
+    /// The header with its blank line; the prefix is its beginning.
+    pub(super) fn header(&self) -> Range<u64> {
+        0..self.prefix_len() + self.facts.header_end()
+    }
+
+    fn text(&self) -> Range<u64> {
+        self.header().end.min(self.size())..self.size()
+    }
+
+    fn span(&self, span: Span) -> Range<u64> {
+        let start = self.prefix_len() + span.start;
+        start..start.max(self.prefix_len() + span.end)
+    }
+
+    fn section(&self, section: &Section, partial: Option<Partial>) -> Result<Item, Problem> {
+        let nil = Ok(Item::Content(Content::Nil));
+        let Some(part) = self.facts.section(&section.part) else {
+            return nil;
+        };
+        // The header and text meant: of the whole, or of a message inside (RFC 9051 §6.4.5.1).
+        let inner = if section.part.is_empty() {
+            Some((self.header(), self.text()))
+        } else {
+            part.nested()
+                .map(|nested| (self.span(nested.root.header), self.span(nested.root.body)))
+        };
+        match (&section.text, inner) {
+            (SectionText::All, _) if section.part.is_empty() => {
+                self.content(0..self.size(), partial)
+            }
+            (SectionText::All, _) => self.content(self.span(part.body), partial),
+            (SectionText::Mime, _) => self.content(self.span(part.header), partial),
+            (SectionText::Header, Some((header, _))) => self.content(header, partial),
+            (SectionText::Text, Some((_, text))) => self.content(text, partial),
+            (SectionText::HeaderFields(names), Some((header, _))) => {
+                self.fields(header, names, false, partial)
+            }
+            (SectionText::HeaderFieldsNot(names), Some((header, _))) => {
+                self.fields(header, names, true, partial)
+            }
+            (_, None) => nil,
+        }
+    }
+
+    fn fields(
+        &self,
+        header: Range<u64>,
+        names: &[String],
+        not: bool,
+        partial: Option<Partial>,
+    ) -> Result<Item, Problem> {
+        let picked = header::pick(&self.read_header(header)?, names, not);
+        Ok(Item::Content(Content::Chunks(vec![Chunk::Bytes(cut(
+            picked, partial,
+        ))])))
+    }
+
+    /// A header block, as far as anybody looks at it.
+    pub(super) fn read_header(&self, header: Range<u64>) -> Result<Vec<u8>, Error> {
+        let end = header
+            .end
+            .min(header.start.saturating_add(HEADER_BYTES_MAX));
+        self.read(header.start..end)
+    }
+
+    fn content(&self, range: Range<u64>, partial: Option<Partial>) -> Result<Item, Problem> {
+        let range = clip(range, partial);
+        let chunks = if range.end - range.start <= INLINE_BYTES_MAX {
+            vec![Chunk::Bytes(self.read(range)?)]
+        } else {
+            let (prefix, body) = self.split(range);
+            let source = Source::Body(self.message.blob);
+            vec![Chunk::Bytes(prefix.to_vec()), Chunk::Stored(source, body)]
+        };
+        Ok(Item::Content(Content::Chunks(chunks)))
+    }
+
+    /// Bytes of the prefix, and the range of the body.
+    fn split(&self, range: Range<u64>) -> (&[u8], Range<u64>) {
+        let len = self.prefix_len();
+        let at = |at: u64| usize::try_from(at.min(len)).unwrap_or(usize::MAX);
+        let prefix = self
+            .message
+            .prefix
+            .get(at(range.start)..at(range.end))
+            .unwrap_or_default();
+        let body = range.start.saturating_sub(len)..range.end.saturating_sub(len);
+        (prefix, body)
+    }
+
+    fn read(&self, range: Range<u64>) -> Result<Vec<u8>, Error> {
+        let (prefix, body) = self.split(range.start..range.end.min(self.size()));
+        let mut out = prefix.to_vec();
+        self.read_body(body, &mut |bytes| {
+            out.extend_from_slice(bytes);
+            true
+        })?;
+        Ok(out)
+    }
+
+    /// Body bytes in pieces, until `each` says that it has enough.
+    pub(super) fn read_body(
+        &self,
+        range: Range<u64>,
+        each: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> Result<(), Error> {
+        read_pieces(self.store, &self.message, range, each)
+    }
+
+    fn binary(&self, path: &[u32], partial: Option<Partial>) -> Result<Item, Problem> {
+        let Some((range, encoding)) = self.encoded(path)? else {
+            return Ok(Item::Binary {
+                content: Content::Nil,
+                nul: false,
+            });
+        };
+        if encoding == Encoding::Identity {
+            let Item::Content(content) = self.content(range, partial)? else {
+                return Err(Problem::UnknownEncoding);
+            };
+            let nul = has_nul(&content);
+            return Ok(Item::Binary { content, nul });
+        }
+        let decoded = self.decode(range.clone(), encoding)?;
+        let content = match decoded.bytes {
+            Some(bytes) => Chunk::Bytes(cut(bytes, partial)),
+            None => {
+                let source = Source::Decoded {
+                    blob: self.message.blob,
+                    span: Span {
+                        start: range.start.saturating_sub(self.prefix_len()),
+                        end: range.end.saturating_sub(self.prefix_len()),
+                    },
+                    encoding,
+                };
+                Chunk::Stored(source, clip(0..decoded.size, partial))
+            }
+        };
+        let content = Content::Chunks(vec![content]);
+        let nul = has_nul(&content);
+        Ok(Item::Binary { content, nul })
+    }
+
+    fn binary_size(&self, path: &[u32]) -> Result<Item, Problem> {
+        Ok(match self.encoded(path)? {
+            None => Item::Size(0),
+            Some((range, Encoding::Identity)) => Item::Size(range.end - range.start),
+            Some((range, encoding)) => Item::Size(self.decode(range, encoding)?.size),
+        })
+    }
+
+    /// The content of a part and what must be undone. Multiparts and messages are as they are.
+    fn encoded(&self, path: &[u32]) -> Result<Option<(Range<u64>, Encoding)>, Problem> {
+        if path.is_empty() {
+            return Ok(Some((0..self.size(), Encoding::Identity)));
+        }
+        let Some(part) = self.facts.section(path) else {
+            return Ok(None);
+        };
+        match encoding(part) {
+            Encoding::Unknown => Err(Problem::UnknownEncoding),
+            encoding => Ok(Some((self.span(part.body), encoding))),
+        }
+    }
+
+    fn decode(&self, range: Range<u64>, encoding: Encoding) -> Result<Decoded, Error> {
+        let (_, body) = self.split(range);
+        let mut decoder = PartDecoder::new(encoding);
+        let mut decoded = Decoded {
+            size: 0,
+            bytes: Some(Vec::new()),
+        };
+        let mut piece = Vec::new();
+        self.read_body(body, &mut |bytes| {
+            decoder.push(bytes, &mut piece);
+            decoded.take(&mut piece);
+            true
+        })?;
+        decoder.finish(&mut piece);
+        decoded.take(&mut piece);
+        Ok(decoded)
+    }
+}
+
+/// Content without its transfer encoding: how long it is, and itself when it is small.
+struct Decoded {
+    size: u64,
+    bytes: Option<Vec<u8>>,
+}
+
+impl Decoded {
+    fn take(&mut self, piece: &mut Vec<u8>) {
+        self.size += piece.len() as u64;
+        if self.size > INLINE_BYTES_MAX {
+            self.bytes = None;
+        }
+        if let Some(bytes) = &mut self.bytes {
+            bytes.extend_from_slice(piece);
+        }
+        piece.clear();
+    }
+}
+
+/// Only leaves are encoded (RFC 2045 §6.4).
+pub(super) fn encoding(part: &Part) -> Encoding {
+    match part.content {
+        facteur_message::PartBody::Leaf => part.encoding(),
+        facteur_message::PartBody::Multipart(_) | facteur_message::PartBody::Message(_) => {
+            Encoding::Identity
+        }
+    }
+}
+
+/// What is streamed unseen may hold a NUL: literal8 is right for both.
+fn has_nul(content: &Content) -> bool {
+    match content {
+        Content::Nil => false,
+        Content::Chunks(chunks) => chunks.iter().any(|chunk| match chunk {
+            Chunk::Bytes(bytes) => bytes.contains(&0),
+            Chunk::Stored(..) => true,
+        }),
+    }
+}
+
+fn clip(range: Range<u64>, partial: Option<Partial>) -> Range<u64> {
+    let Some(partial) = partial else { return range };
+    let wanted = partial.range(range.end - range.start);
+    range.start + wanted.start..range.start + wanted.end
+}
+
+fn cut(bytes: Vec<u8>, partial: Option<Partial>) -> Vec<u8> {
+    if partial.is_none() {
+        return bytes;
+    }
+    let range = clip(0..bytes.len() as u64, partial);
+    let at = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
+    bytes
+        .get(at(range.start)..at(range.end))
+        .unwrap_or_default()
+        .to_vec()
+}
+
+/// The stored facts; read anew from the body when they are of another version or damaged.
+fn facts(store: &Store, message: &Message) -> Result<Facts, Error> {
+    if let Ok(facts) = Facts::decode(&message.facts) {
+        return Ok(facts);
+    }
+    let mut scanner = Scanner::new();
+    read_pieces(store, message, 0..message.body_size, &mut |bytes| {
+        scanner.push(bytes);
+        true
+    })?;
+    Ok(scanner.finish())
+}
+
+fn read_pieces(
+    store: &Store,
+    message: &Message,
+    range: Range<u64>,
+    each: &mut dyn FnMut(&[u8]) -> bool,
+) -> Result<(), Error> {
+    let mut piece = Vec::new();
+    let mut at = range.start;
+    while at < range.end {
+        let end = range.end.min(at.saturating_add(STREAM_BYTES));
+        piece.clear();
+        store.read_body(message.blob, at..end, &mut piece)?;
+        if !each(&piece) {
+            break;
+        }
+        at = end;
+    }
+    Ok(())
+}

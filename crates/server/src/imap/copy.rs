@@ -1,0 +1,100 @@
+//! COPY and UID COPY (RFC 9051 §6.4.7), MOVE and UID MOVE (§6.4.8), with COPYUID.
+
+use facteur_imap::command::Copy;
+use facteur_imap::response::Code;
+use facteur_imap::set::Numbers;
+use facteur_imap::{Reply, Untagged, text};
+use facteur_store::{Copied, Error, MailboxId};
+
+use super::error::Failure;
+use super::link::Link;
+use super::selected::uid_set;
+use super::{Handled, User, done};
+use crate::drive::Stream;
+
+pub(super) async fn copy<S: Stream>(link: &mut Link<S>, user: &mut User, request: Copy) -> Handled {
+    let (from, uids, to) = prepare(link, user, &request)?;
+    let copied = link
+        .store()
+        .copy(user.account, from, uid_set(&uids), to)
+        .await
+        .map_err(no_target)?;
+    let reply = Reply::ok(text::COPY_DONE);
+    Ok(match copy_uid(copied) {
+        Some(code) => reply.with(code).into(),
+        None => reply.into(),
+    })
+}
+
+pub(super) async fn move_messages<S: Stream>(
+    link: &mut Link<S>,
+    user: &mut User,
+    request: Copy,
+) -> Handled {
+    user.selected()?.writable()?;
+    let (from, uids, to) = prepare(link, user, &request)?;
+    let moved = link
+        .store()
+        .move_messages(user.account, from, uid_set(&uids), to)
+        .await
+        .map_err(no_target)?;
+    // RFC 6851 §4.3: before the EXPUNGEs, so that the client can follow.
+    if let Some(code) = copy_uid(moved) {
+        let reply = Reply::ok(text::COPYUID).with(code);
+        link.session.respond(&Untagged::Reply(&reply));
+    }
+    done(text::MOVE_DONE)
+}
+
+/// Where from, what, where to. All or nothing: a message that is gone already refuses the whole
+/// when it was asked for by its number (RFC 9051 §6.4.7).
+fn prepare<S: Stream>(
+    link: &Link<S>,
+    user: &mut User,
+    request: &Copy,
+) -> Result<(MailboxId, Numbers, MailboxId), Failure> {
+    let account = user.account;
+    let selected = user.selected()?;
+    let uids = selected.resolve(&request.set, request.numbering)?;
+    let target = link
+        .store()
+        .mailbox_by_name(account, request.mailbox.as_str())?
+        .ok_or_else(|| no_target(Error::NoSuchMailbox))?;
+    if let Some(asked) = selected.asked(&request.set, request.numbering) {
+        let index = link.store().index(account, selected.id)?;
+        let there: usize = uids
+            .ranges()
+            .iter()
+            .map(|(first, last)| {
+                let (first, last) = (facteur_store::Uid(*first), facteur_store::Uid(*last));
+                index.range(first, last).count()
+            })
+            .sum();
+        if (there as u64) < asked {
+            let reply = Reply::no(text::MESSAGES_GONE).with(Code::ExpungeIssued);
+            return Err(reply.into());
+        }
+    }
+    Ok((selected.id, uids, target.id))
+}
+
+/// RFC 9051 §7.1 TRYCREATE.
+pub(super) fn no_target(error: Error) -> Failure {
+    match error {
+        Error::NoSuchMailbox => Reply::no(text::NO_SUCH_MAILBOX_TRY_CREATE)
+            .with(Code::TryCreate)
+            .into(),
+        error => error.into(),
+    }
+}
+
+fn copy_uid(copied: Copied) -> Option<Code> {
+    if copied.uids.is_empty() {
+        return None;
+    }
+    let uids = copied.uids.iter().map(|(from, to)| (from.0, to.0));
+    Some(Code::CopyUid {
+        uid_validity: copied.uid_validity,
+        uids: uids.collect(),
+    })
+}

@@ -1,0 +1,391 @@
+//! FETCH and UID FETCH (RFC 9051 §6.4.5, RFC 3516, RFC 7162 §3.1.4 and §3.2.6).
+//!
+//! Flags, dates, sizes and uids come straight from the index's rows; the rest is prepared a slice
+//! of messages at a time, so that the output stays small whatever was asked for.
+
+use std::sync::Arc;
+
+use facteur_imap::command::{Fetch, FetchAttribute, Numbering};
+use facteur_imap::response::{Code, Data, FetchItem, Piece};
+use facteur_imap::set::Numbers;
+use facteur_imap::structure::StringForm;
+use facteur_imap::{Reply, Untagged, text};
+use facteur_store::{
+    AccountId, Error, FlagEdit, FlagNames, Index, MailboxId, Message, ModSeq, Row, Store,
+    SystemFlags, UidSet,
+};
+
+use super::content::{Chunk, Content, Item, Logical, Problem};
+use super::error::Failure;
+use super::limits;
+use super::link::Link;
+use super::select::absent;
+use super::selected::{Hit, Selected, Walk, flag_list, numbers};
+use super::{Handled, User};
+use crate::drive::{self, Stream};
+
+pub(super) async fn fetch<S: Stream>(
+    link: &mut Link<S>,
+    user: &mut User,
+    request: Fetch,
+) -> Handled {
+    let account = user.account;
+    let selected = user.selected()?;
+    let uids = selected.resolve(&request.set, request.numbering)?;
+    let asked = selected.asked(&request.set, request.numbering);
+    if let (true, Some(since)) = (request.vanished, request.changed_since) {
+        vanished(link, account, selected, &request, ModSeq(since)).await?;
+    }
+    if request.sets_seen() && !selected.read_only {
+        mark_seen(link, account, selected, &uids).await?;
+    }
+    let index = link.store().index(account, selected.id)?;
+    selected.tell_keywords(link, &index);
+    let mut work = Work {
+        account,
+        mailbox: selected.id,
+        rows_only: request.items.iter().all(is_in_row),
+        attributes: request.items.into(),
+        form: match link.session.rev2() {
+            true => StringForm::Utf8,
+            false => StringForm::Ascii,
+        },
+        found: 0,
+        damaged: false,
+        unknown_encoding: false,
+    };
+    let since = request.changed_since.map(ModSeq);
+    let mut walk = Walk::new(&uids);
+    loop {
+        let max = match work.rows_only {
+            true => limits::ROWS_MAX,
+            false => limits::MESSAGES_MAX,
+        };
+        let mut hits = walk.next(&index, &selected.view, max);
+        if hits.is_empty() {
+            break;
+        }
+        work.found += hits.len() as u64;
+        hits.retain(|hit| since.is_none_or(|since| hit.row.modseq > since));
+        work.respond(link, &index, hits).await?;
+    }
+    Ok(work.reply(asked).into())
+}
+
+/// RFC 7162 §3.2.6: which of the asked uids are gone since then. Those that the client still
+/// counts come later, with the news.
+async fn vanished<S: Stream>(
+    link: &mut Link<S>,
+    account: AccountId,
+    selected: &Selected,
+    request: &Fetch,
+    since: ModSeq,
+) -> Result<(), Failure> {
+    let index = link.store().index(account, selected.id)?;
+    let last = selected.view.last_uid().unwrap_or(0);
+    let all = Numbers::from_ranges([(1, index.mailbox().uid_next.0.saturating_sub(1))]);
+    let asked = match request.numbering {
+        Numbering::Uid => request.set.numbers(last, selected.view.saved()),
+        Numbering::Sequence => Numbers::new(),
+    };
+    let asked = asked.intersection(&all);
+    let gone = match link.store().vanished_since(account, selected.id, since)? {
+        Some(gone) => asked.intersection(&numbers(&gone)),
+        None => absent(&index, &asked),
+    };
+    let counted: Numbers = (1..=selected.view.len())
+        .filter_map(|sequence| selected.view.uid(sequence))
+        .collect();
+    let gone = gone.difference(&counted);
+    if !gone.is_empty() {
+        let vanished = Untagged::Vanished {
+            earlier: true,
+            uids: &gone,
+        };
+        link.say(&vanished).await?;
+    }
+    Ok(())
+}
+
+/// One store call for all of them; the client hears of it with the news.
+async fn mark_seen<S: Stream>(
+    link: &mut Link<S>,
+    account: AccountId,
+    selected: &Selected,
+    uids: &Numbers,
+) -> Result<(), Failure> {
+    let index = link.store().index(account, selected.id)?;
+    let mut unseen = UidSet::default();
+    let mut walk = Walk::new(uids);
+    loop {
+        let hits = walk.next(&index, &selected.view, limits::ROWS_MAX);
+        if hits.is_empty() {
+            break;
+        }
+        for hit in hits {
+            if !hit.row.flags.system.contains(SystemFlags::SEEN) {
+                unseen.push(hit.row.uid);
+            }
+        }
+    }
+    if unseen.is_empty() {
+        return Ok(());
+    }
+    let seen = FlagNames {
+        system: SystemFlags::SEEN,
+        keywords: Vec::new(),
+    };
+    link.store()
+        .edit_flags(account, selected.id, unseen, FlagEdit::Add, seen, None)
+        .await?;
+    Ok(())
+}
+
+fn is_in_row(attribute: &FetchAttribute) -> bool {
+    match attribute {
+        FetchAttribute::Uid
+        | FetchAttribute::Flags
+        | FetchAttribute::InternalDate
+        | FetchAttribute::Rfc822Size
+        | FetchAttribute::ModSeq => true,
+        FetchAttribute::Envelope
+        | FetchAttribute::Body
+        | FetchAttribute::BodyStructure
+        | FetchAttribute::Rfc822
+        | FetchAttribute::Rfc822Header
+        | FetchAttribute::Rfc822Text
+        | FetchAttribute::Section { .. }
+        | FetchAttribute::Binary { .. }
+        | FetchAttribute::BinarySize { .. } => false,
+    }
+}
+
+/// A FETCH under way.
+struct Work {
+    account: AccountId,
+    mailbox: MailboxId,
+    attributes: Arc<[FetchAttribute]>,
+    rows_only: bool,
+    form: StringForm,
+    /// Messages of the set that are still there.
+    found: u64,
+    damaged: bool,
+    unknown_encoding: bool,
+}
+
+impl Work {
+    async fn respond<S: Stream>(
+        &mut self,
+        link: &mut Link<S>,
+        index: &Index,
+        mut hits: Vec<Hit>,
+    ) -> Result<(), Failure> {
+        if self.rows_only {
+            for hit in hits {
+                self.say(link, index, hit, &[]).await?;
+            }
+            return Ok(());
+        }
+        while !hits.is_empty() {
+            let uids: UidSet = hits.iter().map(|hit| hit.row.uid).collect();
+            let slice = self.prepare(link.store(), uids).await?;
+            let after = hits.partition_point(|hit| hit.row.uid.0 <= slice.done_up_to);
+            let rest = hits.split_off(after);
+            self.found = self
+                .found
+                .saturating_sub((hits.len() - slice.messages.len().min(hits.len())) as u64);
+            for (uid, prepared) in slice.messages {
+                let Some(hit) = hits.iter().find(|hit| hit.row.uid.0 == uid) else {
+                    continue;
+                };
+                match prepared {
+                    Ok(items) => self.say(link, index, *hit, &items).await?,
+                    Err(Problem::UnknownEncoding) => self.unknown_encoding = true,
+                    Err(Problem::Store(error @ Error::Damaged { .. })) => {
+                        tracing::error!(session = %link.id(), %error, "a message can't be read");
+                        self.damaged = true;
+                    }
+                    Err(Problem::Store(error)) => return Err(error.into()),
+                }
+            }
+            hits = rest;
+        }
+        Ok(())
+    }
+
+    async fn prepare(&self, store: &Store, uids: UidSet) -> Result<Slice, Error> {
+        let (store, attributes) = (store.clone(), Arc::clone(&self.attributes));
+        let (account, mailbox, form) = (self.account, self.mailbox, self.form);
+        drive::blocking(move || prepare(&store, account, mailbox, &uids, &attributes, form)).await
+    }
+
+    async fn say<S: Stream>(
+        &self,
+        link: &mut Link<S>,
+        index: &Index,
+        hit: Hit,
+        items: &[Item],
+    ) -> Result<(), Failure> {
+        let pieces: Vec<Vec<Piece<'_>>> = items.iter().map(|item| pieces(link, item)).collect();
+        let names = &index.mailbox().keywords;
+        let rows = std::iter::repeat(&Item::Row);
+        let printed: Vec<FetchItem<'_>> = self
+            .attributes
+            .iter()
+            .zip(items.iter().chain(rows))
+            .enumerate()
+            .filter_map(|(place, (attribute, item))| {
+                let pieces = pieces.get(place).map(Vec::as_slice).unwrap_or_default();
+                fetch_item(attribute, &hit.row, item, pieces, names)
+            })
+            .collect();
+        link.say(&Untagged::Fetch {
+            sequence: hit.sequence,
+            items: &printed,
+        })
+        .await?;
+        Ok(())
+    }
+
+    fn reply(&self, asked: Option<u64>) -> Reply {
+        if self.unknown_encoding {
+            return Reply::no(text::UNKNOWN_CTE).with(Code::UnknownCte);
+        }
+        if self.damaged {
+            return Reply::no(text::MESSAGE_DAMAGED).with(Code::Corruption);
+        }
+        let reply = Reply::ok(text::FETCH_DONE);
+        match asked {
+            Some(asked) if self.found < asked => reply.with(Code::ExpungeIssued),
+            _ => reply,
+        }
+    }
+}
+
+/// Some messages of a set, prepared.
+struct Slice {
+    /// Every message of the set up to this uid is in `messages`, or is gone.
+    done_up_to: u32,
+    messages: Vec<(u32, Result<Vec<Item>, Problem>)>,
+}
+
+fn prepare(
+    store: &Store,
+    account: AccountId,
+    mailbox: MailboxId,
+    uids: &UidSet,
+    attributes: &[FetchAttribute],
+    form: StringForm,
+) -> Result<Slice, Error> {
+    let mut slice = Slice {
+        done_up_to: u32::MAX,
+        messages: Vec::new(),
+    };
+    let (mut loaded, mut bytes) = (Vec::new(), 0);
+    store.messages(account, mailbox, uids, &mut |message| {
+        bytes += message.facts.len() + message.prefix.len();
+        loaded.push(message);
+        bytes < limits::MESSAGES_BYTES_SOFT
+    })?;
+    if bytes >= limits::MESSAGES_BYTES_SOFT {
+        slice.done_up_to = loaded.last().map_or(u32::MAX, |message| message.row.uid.0);
+    }
+    let mut held = 0;
+    for message in &loaded {
+        if held >= limits::PREPARED_BYTES_SOFT {
+            break;
+        }
+        let uid = message.row.uid.0;
+        let items = items(store, message, attributes, form);
+        held += items
+            .as_ref()
+            .map_or(0, |items| items.iter().map(Item::held_bytes).sum());
+        slice.messages.push((uid, items));
+    }
+    if slice.messages.len() < loaded.len() {
+        slice.done_up_to = slice.messages.last().map_or(u32::MAX, |(uid, _)| *uid);
+    }
+    Ok(slice)
+}
+
+fn items(
+    store: &Store,
+    message: &Message,
+    attributes: &[FetchAttribute],
+    form: StringForm,
+) -> Result<Vec<Item>, Problem> {
+    let logical = Logical::new(store, message.clone())?;
+    attributes
+        .iter()
+        .map(|attribute| logical.item(attribute, form))
+        .collect()
+}
+
+fn pieces<'a, S: Stream>(link: &mut Link<S>, item: &'a Item) -> Vec<Piece<'a>> {
+    let content = match item {
+        Item::Content(content) | Item::Binary { content, .. } => content,
+        Item::Row | Item::Structure(_) | Item::Size(_) => return Vec::new(),
+    };
+    let Content::Chunks(chunks) = content else {
+        return Vec::new();
+    };
+    chunks
+        .iter()
+        .map(|chunk| match chunk {
+            Chunk::Bytes(bytes) => Piece::Bytes(bytes),
+            Chunk::Stored(source, range) => Piece::Stored(link.stored(*source, range.clone())),
+        })
+        .collect()
+}
+
+fn fetch_item<'a>(
+    attribute: &'a FetchAttribute,
+    row: &Row,
+    item: &'a Item,
+    pieces: &'a [Piece<'a>],
+    names: &'a [String],
+) -> Option<FetchItem<'a>> {
+    let data = match item {
+        Item::Content(Content::Nil)
+        | Item::Binary {
+            content: Content::Nil,
+            ..
+        } => Data::Nil,
+        _ => Data::Pieces(pieces),
+    };
+    Some(match (attribute, item) {
+        (FetchAttribute::Uid, _) => FetchItem::Uid(row.uid.0),
+        (FetchAttribute::Flags, _) => FetchItem::Flags(flag_list(row.flags, names)),
+        (FetchAttribute::InternalDate, _) => FetchItem::InternalDate(row.internal_date),
+        (FetchAttribute::Rfc822Size, _) => FetchItem::Rfc822Size(row.size),
+        (FetchAttribute::ModSeq, _) => FetchItem::ModSeq(row.modseq.0),
+        (FetchAttribute::Envelope, Item::Structure(bytes)) => FetchItem::Envelope(bytes),
+        (FetchAttribute::Body, Item::Structure(bytes)) => FetchItem::Body(bytes),
+        (FetchAttribute::BodyStructure, Item::Structure(bytes)) => FetchItem::BodyStructure(bytes),
+        (FetchAttribute::Rfc822, _) => FetchItem::Rfc822(data),
+        (FetchAttribute::Rfc822Header, _) => FetchItem::Rfc822Header(data),
+        (FetchAttribute::Rfc822Text, _) => FetchItem::Rfc822Text(data),
+        (
+            FetchAttribute::Section {
+                section, partial, ..
+            },
+            _,
+        ) => FetchItem::Section {
+            section,
+            offset: partial.map(|partial| partial.offset),
+            data,
+        },
+        (FetchAttribute::Binary { part, partial, .. }, Item::Binary { nul, .. }) => {
+            FetchItem::Binary {
+                part,
+                offset: partial.map(|partial| partial.offset),
+                data,
+                nul: *nul,
+            }
+        }
+        (FetchAttribute::BinarySize { part }, Item::Size(size)) => {
+            FetchItem::BinarySize { part, size: *size }
+        }
+        _ => return None,
+    })
+}

@@ -1,0 +1,32 @@
+//! Every bound of the IMAP driver that is not the session's (`facteur_imap::limits`).
+
+use std::time::Duration;
+
+/// RFC 9051 §5.4: at least 30 minutes of silence before a logout.
+pub(super) const INACTIVITY: Duration = Duration::from_secs(30 * 60);
+/// Silence in the middle of an APPEND.
+pub(super) const LITERAL_STALL: Duration = Duration::from_secs(300);
+/// Entries of the change log taken at once.
+pub(super) const CHANGES_MAX: usize = 1024;
+/// Rows of the index turned into responses between two looks at the output.
+pub(super) const ROWS_MAX: usize = 512;
+/// Messages prepared in one piece of blocking work.
+pub(super) const MESSAGES_MAX: usize = 128;
+/// Facts and prefixes held at once while messages are prepared; one message may exceed it alone.
+pub(super) const MESSAGES_BYTES_SOFT: usize = 1 << 20;
+/// Content prepared before it is sent; one message may exceed it alone.
+pub(super) const PREPARED_BYTES_SOFT: usize = 512 << 10;
+/// Content up to this size is read with its message; larger is streamed.
+pub(super) const INLINE_BYTES_MAX: u64 = 32 << 10;
+/// Bytes of a header block that HEADER.FIELDS and SEARCH look at; the scanner reads no more either.
+pub(super) const HEADER_BYTES_MAX: u64 = facteur_message::limits::HEADER_BLOCK_BYTES_MAX;
+/// Messages looked at in one piece of blocking SEARCH work.
+pub(super) const SEARCH_MESSAGES_MAX: usize = 1024;
+/// One piece of SEARCH work ends after this time.
+pub(super) const SEARCH_SLICE: Duration = Duration::from_millis(250);
+/// A SEARCH that takes longer is refused.
+pub(super) const SEARCH_TIME_MAX: Duration = Duration::from_secs(300);
+/// A SEARCH says that it is still at work this often.
+pub(super) const SEARCH_SIGN_OF_LIFE: Duration = Duration::from_secs(15);
+/// Bytes of small bodies that one APPEND of several messages may hold until its commit.
+pub(super) const APPEND_HELD_BYTES_MAX: u64 = 16 << 20;

@@ -1,0 +1,181 @@
+//! LIST, plain and extended (RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154), LSUB (RFC 3501
+//! §6.3.9) and NAMESPACE (RFC 9051 §6.3.10).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use facteur_imap::command::{List, ListSelect, Lsub, SpecialUse};
+use facteur_imap::pattern::Pattern;
+use facteur_imap::response::ListData;
+use facteur_imap::{Untagged, text};
+use facteur_store::Mailbox;
+
+use super::error::Failure;
+use super::link::Link;
+use super::{Handled, User, done, status};
+use crate::drive::Stream;
+
+/// The answer to an empty pattern: the separator alone.
+const ROOT: ListData<'static> = ListData {
+    name: "",
+    no_select: true,
+    non_existent: false,
+    no_inferiors: false,
+    has_children: None,
+    subscribed: false,
+    special_use: &[],
+    child_subscribed: false,
+    old_name: None,
+    root: true,
+};
+
+/// The account's mailboxes by name, with the levels above them that are none themselves.
+struct Tree {
+    nodes: BTreeMap<String, Option<Mailbox>>,
+    /// Names with something below.
+    parents: BTreeSet<String>,
+    /// Names with a subscribed mailbox below.
+    above_subscribed: BTreeSet<String>,
+}
+
+impl Tree {
+    fn new(mailboxes: Vec<Mailbox>) -> Self {
+        let mut tree = Tree {
+            nodes: BTreeMap::new(),
+            parents: BTreeSet::new(),
+            above_subscribed: BTreeSet::new(),
+        };
+        for mailbox in mailboxes {
+            let mut name = mailbox.name.as_str();
+            while let Some((parent, _)) = name.rsplit_once('/') {
+                tree.parents.insert(parent.to_owned());
+                if mailbox.subscribed {
+                    tree.above_subscribed.insert(parent.to_owned());
+                }
+                tree.nodes.entry(parent.to_owned()).or_insert(None);
+                name = parent;
+            }
+            tree.nodes.insert(mailbox.name.clone(), Some(mailbox));
+        }
+        tree
+    }
+
+    fn load<S: Stream>(link: &Link<S>, user: &User) -> Result<Self, Failure> {
+        Ok(Tree::new(link.store().mailboxes(user.account)?))
+    }
+}
+
+/// Why a name is listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Match {
+    /// It meets the selection options itself.
+    Own,
+    /// Something below does that no pattern matches (RFC 5258 §3.5 CHILDINFO).
+    Below,
+    Both,
+}
+
+pub(super) async fn list<S: Stream>(link: &mut Link<S>, user: &mut User, request: List) -> Handled {
+    if request.root {
+        link.session.respond(&Untagged::List(&ROOT));
+        return done(text::LIST_DONE);
+    }
+    let tree = Tree::load(link, user)?;
+    for (name, mailbox) in &tree.nodes {
+        let Some(matched) = matches(&tree, name, mailbox.as_ref(), &request) else {
+            continue;
+        };
+        let says_subscribed = request.return_.subscribed || request.select.subscribed;
+        let subscribed = mailbox.as_ref().is_some_and(|mailbox| mailbox.subscribed);
+        link.say(&Untagged::List(&ListData {
+            name,
+            non_existent: mailbox.is_none(),
+            has_children: Some(tree.parents.contains(name)),
+            subscribed: says_subscribed && subscribed,
+            special_use: special_uses(mailbox.as_ref().and_then(|mailbox| mailbox.special_use)),
+            child_subscribed: matched != Match::Own,
+            ..ListData::default()
+        }))
+        .await?;
+        if let (Some(items), Some(mailbox)) = (&request.return_.status, mailbox)
+            && matched != Match::Below
+        {
+            status::respond(link, user, mailbox, items)?;
+        }
+    }
+    done(text::LIST_DONE)
+}
+
+fn matches(tree: &Tree, name: &str, mailbox: Option<&Mailbox>, request: &List) -> Option<Match> {
+    if !request.patterns.iter().any(|pattern| pattern.matches(name)) {
+        return None;
+    }
+    let own = meets(mailbox, request.select);
+    // RFC 9051 §6.3.9.1: RECURSIVEMATCH needs a base option; the parser sees to that.
+    let below = request.select.recursive_match
+        && request.select.subscribed
+        && tree.above_subscribed.contains(name);
+    match (own, below) {
+        (true, true) => Some(Match::Both),
+        (true, false) => Some(Match::Own),
+        (false, true) => Some(Match::Below),
+        (false, false) => None,
+    }
+}
+
+/// All that is ours is local: REMOTE adds nothing.
+fn meets(mailbox: Option<&Mailbox>, select: ListSelect) -> bool {
+    match mailbox {
+        Some(mailbox) => {
+            (!select.subscribed || mailbox.subscribed)
+                && (!select.special_use || mailbox.special_use.is_some())
+        }
+        // A level without a mailbox is shown to those who go level by level.
+        None => !select.subscribed && !select.special_use,
+    }
+}
+
+pub(super) async fn lsub<S: Stream>(link: &mut Link<S>, user: &mut User, request: Lsub) -> Handled {
+    if request.root {
+        link.session.respond(&Untagged::Lsub(&ROOT));
+        return done(text::LSUB_DONE);
+    }
+    let tree = Tree::load(link, user)?;
+    for (name, mailbox) in &tree.nodes {
+        let subscribed = mailbox.as_ref().is_some_and(|mailbox| mailbox.subscribed);
+        if !request.pattern.matches(name) || !(subscribed || implied(&tree, name, &request.pattern))
+        {
+            continue;
+        }
+        link.say(&Untagged::Lsub(&ListData {
+            name,
+            no_select: !subscribed || mailbox.is_none(),
+            ..ListData::default()
+        }))
+        .await?;
+    }
+    done(text::LSUB_DONE)
+}
+
+/// RFC 3501 §6.3.9: with `%`, a level above something subscribed is shown as \Noselect.
+fn implied(tree: &Tree, name: &str, pattern: &Pattern) -> bool {
+    pattern.as_str().contains('%') && tree.above_subscribed.contains(name)
+}
+
+pub(super) fn namespace<S: Stream>(link: &mut Link<S>) -> Handled {
+    link.session.respond(&Untagged::Namespace);
+    done(text::NAMESPACE_DONE)
+}
+
+pub(super) fn special_uses(
+    special_use: Option<facteur_store::SpecialUse>,
+) -> &'static [SpecialUse] {
+    use facteur_store::SpecialUse as Stored;
+    match special_use {
+        None => &[],
+        Some(Stored::Archive) => &[SpecialUse::Archive],
+        Some(Stored::Drafts) => &[SpecialUse::Drafts],
+        Some(Stored::Junk) => &[SpecialUse::Junk],
+        Some(Stored::Sent) => &[SpecialUse::Sent],
+        Some(Stored::Trash) => &[SpecialUse::Trash],
+    }
+}

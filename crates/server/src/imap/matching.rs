@@ -1,0 +1,287 @@
+//! SEARCH keys (RFC 9051 §6.4.4, RFC 7162 §3.1.5, RFC 5032, RFC 8514) as tests of one message.
+//!
+//! What the index's row answers is asked first; facts, header and body are read only when nothing
+//! cheaper has decided. Blocking.
+
+use std::cell::OnceCell;
+use std::ops::Range;
+
+use facteur_imap::command::SearchKey;
+use facteur_imap::date::Date;
+use facteur_imap::set::Numbers;
+use facteur_imap::view::View;
+use facteur_store::{AccountId, Error, MailboxId, Row, Store, SystemFlags, Timestamp};
+
+use super::content::Logical;
+use super::error::Failure;
+use super::text_search;
+
+const DAY_SECONDS: i64 = 24 * 60 * 60;
+
+/// How dear a test is; the cheap ones go first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Cost {
+    Row,
+    Facts,
+    Header,
+    Body,
+}
+
+#[derive(Debug)]
+pub(super) enum Test {
+    Always(bool),
+    All(Vec<Test>),
+    Any(Vec<Test>),
+    Not(Box<Test>),
+    Uids(Numbers),
+    /// Every one of these is set.
+    Flags(SystemFlags),
+    /// None of these is set.
+    NoFlags(SystemFlags),
+    /// A bit of the row's keywords.
+    Keyword(u32),
+    /// Days since 1970.
+    Internal(Range<i64>),
+    Sent(Range<i64>),
+    Saved(Range<i64>),
+    /// Seconds since 1970, of the internal date.
+    Moment(Range<i64>),
+    Size(Range<u64>),
+    ModSeq(u64),
+    /// A field that the envelope has.
+    Envelope(Field, String),
+    Header(String, String),
+    Body(String),
+    Text(String),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Field {
+    From,
+    To,
+    Cc,
+    Bcc,
+    Subject,
+    MessageId,
+}
+
+/// What a key refers to.
+pub(super) struct Scope<'a> {
+    pub(super) view: &'a View,
+    pub(super) keywords: &'a [String],
+    pub(super) now: Timestamp,
+}
+
+impl Test {
+    /// All of the keys.
+    pub(super) fn new(keys: Vec<SearchKey>, scope: &Scope<'_>) -> Result<Test, Failure> {
+        let mut tests = keys
+            .into_iter()
+            .map(|key| test(key, scope))
+            .collect::<Result<Vec<_>, _>>()?;
+        tests.sort_by_key(Test::cost);
+        Ok(Test::All(tests))
+    }
+
+    pub(super) fn cost(&self) -> Cost {
+        match self {
+            Test::All(tests) | Test::Any(tests) => {
+                tests.iter().map(Test::cost).max().unwrap_or(Cost::Row)
+            }
+            Test::Not(test) => test.cost(),
+            Test::Always(_)
+            | Test::Uids(_)
+            | Test::Flags(_)
+            | Test::NoFlags(_)
+            | Test::Keyword(_)
+            | Test::Internal(_)
+            | Test::Moment(_)
+            | Test::Size(_)
+            | Test::ModSeq(_) => Cost::Row,
+            Test::Sent(_) | Test::Saved(_) | Test::Envelope(..) => Cost::Facts,
+            Test::Header(..) => Cost::Header,
+            Test::Body(_) | Test::Text(_) => Cost::Body,
+        }
+    }
+
+    /// A message that went meanwhile matches nothing that needs more than its row.
+    pub(super) fn matches(&self, candidate: &Candidate<'_>) -> Result<bool, Error> {
+        let row = &candidate.row;
+        Ok(match self {
+            Test::Always(answer) => *answer,
+            Test::All(tests) => {
+                for test in tests {
+                    if !test.matches(candidate)? {
+                        return Ok(false);
+                    }
+                }
+                true
+            }
+            Test::Any(tests) => {
+                for test in tests {
+                    if test.matches(candidate)? {
+                        return Ok(true);
+                    }
+                }
+                false
+            }
+            Test::Not(test) => !test.matches(candidate)?,
+            Test::Uids(uids) => uids.contains(row.uid.0),
+            Test::Flags(flags) => row.flags.system.contains(*flags),
+            Test::NoFlags(flags) => row.flags.system.0 & flags.0 == 0,
+            Test::Keyword(bit) => row.flags.keywords.checked_shr(*bit).unwrap_or(0) & 1 == 1,
+            Test::Internal(days) => days.contains(&row.internal_date.div_euclid(DAY_SECONDS)),
+            Test::Moment(seconds) => seconds.contains(&row.internal_date),
+            Test::Size(sizes) => sizes.contains(&row.size),
+            Test::ModSeq(modseq) => row.modseq.0 >= *modseq,
+            Test::Sent(days) => candidate.asks(|message| {
+                let sent = message.facts().header.sent;
+                // The date as it was written: neither time nor zone count.
+                Ok(sent.is_some_and(|sent| {
+                    let local = sent.unix + i64::from(sent.offset_minutes) * 60;
+                    days.contains(&local.div_euclid(DAY_SECONDS))
+                }))
+            })?,
+            Test::Saved(days) => candidate.asks(|message| {
+                let saved = message.message().save_date;
+                Ok(days.contains(&saved.div_euclid(DAY_SECONDS)))
+            })?,
+            Test::Envelope(field, needle) => {
+                candidate.asks(|message| text_search::envelope_contains(message, *field, needle))?
+            }
+            Test::Header(name, needle) => {
+                candidate.asks(|message| text_search::header_contains(message, name, needle))?
+            }
+            Test::Body(needle) => {
+                candidate.asks(|message| text_search::body_contains(message, needle))?
+            }
+            Test::Text(needle) => {
+                candidate.asks(|message| text_search::text_contains(message, needle))?
+            }
+        })
+    }
+}
+
+/// One message under test.
+pub(super) struct Candidate<'a> {
+    store: &'a Store,
+    account: AccountId,
+    mailbox: MailboxId,
+    row: Row,
+    message: OnceCell<Option<Logical<'a>>>,
+}
+
+impl<'a> Candidate<'a> {
+    pub(super) fn new(store: &'a Store, account: AccountId, mailbox: MailboxId, row: Row) -> Self {
+        Candidate {
+            store,
+            account,
+            mailbox,
+            row,
+            message: OnceCell::new(),
+        }
+    }
+
+    fn asks(
+        &self,
+        question: impl FnOnce(&Logical<'a>) -> Result<bool, Error>,
+    ) -> Result<bool, Error> {
+        if self.message.get().is_none() {
+            let message = self
+                .store
+                .message(self.account, self.mailbox, self.row.uid)?;
+            let message = message
+                .map(|message| Logical::new(self.store, message))
+                .transpose()?;
+            // Set once: this is the only place, and it was empty.
+            let _ = self.message.set(message);
+        }
+        match self.message.get() {
+            Some(Some(message)) => question(message),
+            _ => Ok(false),
+        }
+    }
+}
+
+fn test(key: SearchKey, scope: &Scope<'_>) -> Result<Test, Failure> {
+    let flags = |flags: facteur_imap::flag::SystemFlags| SystemFlags(flags.0);
+    Ok(match key {
+        SearchKey::All | SearchKey::Old => Test::Always(true),
+        SearchKey::Recent | SearchKey::New => Test::Always(false),
+        SearchKey::And(keys) => Test::new(keys, scope)?,
+        SearchKey::Or(left, right) => {
+            let mut tests = vec![test(*left, scope)?, test(*right, scope)?];
+            tests.sort_by_key(Test::cost);
+            Test::Any(tests)
+        }
+        SearchKey::Not(key) => Test::Not(Box::new(test(*key, scope)?)),
+        SearchKey::Sequence(set) => Test::Uids(scope.view.resolve_sequence(&set)?),
+        SearchKey::Uid(set) => Test::Uids(scope.view.resolve_uids(&set)),
+        SearchKey::Flag(set) => Test::Flags(flags(set)),
+        SearchKey::Unflag(set) => Test::NoFlags(flags(set)),
+        SearchKey::Keyword(name) => keyword(&name, scope),
+        SearchKey::Unkeyword(name) => Test::Not(Box::new(keyword(&name, scope))),
+        SearchKey::Before(date) => Test::Internal(before(date)),
+        SearchKey::On(date) => Test::Internal(on(date)),
+        SearchKey::Since(date) => Test::Internal(since(date)),
+        SearchKey::SentBefore(date) => Test::Sent(before(date)),
+        SearchKey::SentOn(date) => Test::Sent(on(date)),
+        SearchKey::SentSince(date) => Test::Sent(since(date)),
+        SearchKey::SavedBefore(date) => Test::Saved(before(date)),
+        SearchKey::SavedOn(date) => Test::Saved(on(date)),
+        SearchKey::SavedSince(date) => Test::Saved(since(date)),
+        SearchKey::Older(seconds) => Test::Moment(i64::MIN..ago(scope, seconds).saturating_add(1)),
+        SearchKey::Younger(seconds) => Test::Moment(ago(scope, seconds)..i64::MAX),
+        SearchKey::Larger(size) => Test::Size(size.saturating_add(1)..u64::MAX),
+        SearchKey::Smaller(size) => Test::Size(0..size),
+        SearchKey::Header(name, needle) => header(name, &needle),
+        SearchKey::From(needle) => envelope(Field::From, &needle),
+        SearchKey::To(needle) => envelope(Field::To, &needle),
+        SearchKey::Cc(needle) => envelope(Field::Cc, &needle),
+        SearchKey::Bcc(needle) => envelope(Field::Bcc, &needle),
+        SearchKey::Subject(needle) => envelope(Field::Subject, &needle),
+        SearchKey::Body(needle) => Test::Body(text_search::fold(&needle)),
+        SearchKey::Text(needle) => Test::Text(text_search::fold(&needle)),
+        SearchKey::ModSeq(modseq) => Test::ModSeq(modseq),
+    })
+}
+
+fn keyword(name: &str, scope: &Scope<'_>) -> Test {
+    let place = scope
+        .keywords
+        .iter()
+        .position(|keyword| keyword.eq_ignore_ascii_case(name));
+    match place.and_then(|place| u32::try_from(place).ok()) {
+        Some(bit) => Test::Keyword(bit),
+        None => Test::Always(false),
+    }
+}
+
+fn envelope(field: Field, needle: &str) -> Test {
+    Test::Envelope(field, text_search::fold(needle))
+}
+
+fn header(name: String, needle: &str) -> Test {
+    let needle = text_search::fold(needle);
+    // Clients look messages up by their id all the time; the facts know it.
+    if name.eq_ignore_ascii_case("message-id") && !needle.is_empty() {
+        return Test::Envelope(Field::MessageId, needle);
+    }
+    Test::Header(name, needle)
+}
+
+fn before(date: Date) -> Range<i64> {
+    i64::MIN..date.days()
+}
+
+fn on(date: Date) -> Range<i64> {
+    date.days()..date.days() + 1
+}
+
+fn since(date: Date) -> Range<i64> {
+    date.days()..i64::MAX
+}
+
+fn ago(scope: &Scope<'_>, seconds: u32) -> i64 {
+    scope.now.seconds().saturating_sub(i64::from(seconds))
+}

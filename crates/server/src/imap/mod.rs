@@ -1,0 +1,321 @@
+//! IMAP4rev1 and IMAP4rev2 (RFC 3501, RFC 9051): one connection's driver and its handlers.
+//!
+//! The session (`facteur_imap`) parses and prints; a handler resolves what was meant, makes one
+//! store call and gives back the outcome; [`sync`] then tells the client all that is new, its own
+//! change and everybody else's, from the change log. There is no other path for news.
+//!
+//! Invariants: a handler never writes protocol text; a mailbox is only reached through the account
+//! that logged in; what a FETCH announced is sent to the last byte or the connection ends; an idle
+//! connection holds no buffer.
+
+mod append;
+mod auth;
+mod content;
+mod copy;
+mod error;
+mod expunge;
+mod fetch;
+mod header;
+mod id;
+mod limits;
+mod link;
+mod list;
+mod mailbox;
+mod matching;
+mod quota;
+mod search;
+mod select;
+mod selected;
+mod status;
+mod store;
+mod sync;
+mod text_search;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use facteur_imap::{Outcome, Reply, Request, Step, text};
+use facteur_store::{AccountId, Watcher};
+
+use crate::auth::Exchange;
+use crate::context::{Context, Peer};
+use crate::drive::{ReadEnd, Stream, Wait, Wire};
+use append::Appending;
+use error::Failure;
+use link::Link;
+use selected::Selected;
+use sync::Own;
+
+/// Serves one connection to its end.
+pub async fn serve<S: Stream>(stream: S, peer: Peer, ctx: Arc<Context>) {
+    let id = peer.session;
+    let wire = match Wire::open(stream, peer, ctx).await {
+        Ok(wire) => wire,
+        Err(error) => {
+            tracing::info!(session = %id, %error, "the TLS handshake failed");
+            return;
+        }
+    };
+    let mut connection = Connection::new(wire);
+    if let Err(error) = connection.run().await {
+        tracing::info!(session = %id, %error, "connection lost");
+    }
+}
+
+/// What a handler gives: how the command ended, and what of the news is this client's own doing.
+struct Answer {
+    outcome: Outcome,
+    own: Own,
+}
+
+impl<T: Into<Outcome>> From<T> for Answer {
+    fn from(outcome: T) -> Self {
+        Answer {
+            outcome: outcome.into(),
+            own: Own::default(),
+        }
+    }
+}
+
+type Handled = Result<Answer, Failure>;
+
+fn done(text: facteur_imap::text::Text) -> Handled {
+    Ok(Reply::ok(text).into())
+}
+
+/// Somebody who logged in.
+struct User {
+    account: AccountId,
+    watcher: Watcher,
+    selected: Option<Selected>,
+    append: Option<Appending>,
+}
+
+impl User {
+    /// The session lets commands of the selected state through only then.
+    fn selected(&mut self) -> Result<&mut Selected, Failure> {
+        self.selected.as_mut().ok_or(Failure::Fault)
+    }
+}
+
+enum Who {
+    Nobody(Option<Exchange>),
+    User(Box<User>),
+}
+
+impl Who {
+    fn user(&mut self) -> Option<&mut User> {
+        match self {
+            Who::Nobody(_) => None,
+            Who::User(user) => Some(user),
+        }
+    }
+}
+
+struct Connection<S> {
+    link: Link<S>,
+    who: Who,
+    /// On the monotonic clock.
+    started: Duration,
+    heard: Duration,
+}
+
+enum Event {
+    Read(ReadEnd),
+    News,
+    StoreClosed,
+}
+
+impl<S: Stream> Connection<S> {
+    fn new(wire: Wire<S>) -> Self {
+        let now = wire.context().clock.monotonic();
+        Connection {
+            link: Link::new(wire),
+            who: Who::Nobody(None),
+            started: now,
+            heard: now,
+        }
+    }
+
+    async fn run(&mut self) -> io::Result<()> {
+        loop {
+            match self.link.session.step() {
+                Step::Read => {
+                    self.link.flush().await?;
+                    if !self.wait().await? {
+                        self.link.wire.close().await;
+                        return Ok(());
+                    }
+                }
+                // Boxed: the state of the largest handler is not part of an idle connection.
+                Step::Run(request) => Box::pin(self.handle(request)).await?,
+                Step::Body(range) => {
+                    if let Some(user) = self.who.user() {
+                        Box::pin(append::take(&mut self.link, user, range)).await;
+                    }
+                }
+                Step::StartTls => {
+                    self.link.flush().await?;
+                    self.link.wire.start_tls().await?;
+                    self.link.session.tls_started();
+                }
+                Step::Close => {
+                    self.link.flush().await?;
+                    self.link.wire.close().await;
+                    let reason = self.link.session.close_reason();
+                    tracing::info!(session = %self.link.id(), ?reason, "closed");
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Waits for input, in IDLE for news too. False: the peer is gone.
+    async fn wait(&mut self) -> io::Result<bool> {
+        let (wait, timeout) = self.patience();
+        let event = match self.who.user() {
+            Some(user) if self.link.session.is_idle() && user.selected.is_some() => {
+                let seen = user.selected.as_ref().map(|selected| selected.modseq);
+                let Link { wire, session, .. } = &mut self.link;
+                tokio::select! {
+                    biased;
+                    end = wire.read(wait, timeout, |bytes| session.feed(bytes)) => Event::Read(end?),
+                    news = user.watcher.past(seen.unwrap_or_default()) => match news {
+                        Ok(_) => Event::News,
+                        Err(_) => Event::StoreClosed,
+                    },
+                }
+            }
+            _ => {
+                let Link { wire, session, .. } = &mut self.link;
+                Event::Read(
+                    wire.read(wait, timeout, |bytes| session.feed(bytes))
+                        .await?,
+                )
+            }
+        };
+        match event {
+            Event::Read(ReadEnd::Bytes(_)) => self.heard = self.link.ctx().clock.monotonic(),
+            Event::Read(ReadEnd::End) => return Ok(false),
+            Event::Read(ReadEnd::Timeout) => self.link.session.bye(text::BYE_TIMEOUT),
+            Event::Read(ReadEnd::Shutdown) | Event::StoreClosed => {
+                self.link.session.bye(text::BYE_SHUTDOWN);
+            }
+            Event::News => Box::pin(self.news()).await?,
+        }
+        Ok(true)
+    }
+
+    fn patience(&mut self) -> (Wait, Duration) {
+        let now = self.link.ctx().clock.monotonic();
+        match &self.who {
+            Who::Nobody(_) => {
+                let since = now.saturating_sub(self.started);
+                let left = crate::limits::BEFORE_LOGIN.saturating_sub(since);
+                (Wait::Idle, left)
+            }
+            Who::User(user) if user.append.is_some() => (Wait::Busy, limits::LITERAL_STALL),
+            // News in IDLE come and go, the client's silence counts on.
+            Who::User(_) => {
+                let since = now.saturating_sub(self.heard);
+                (Wait::Idle, limits::INACTIVITY.saturating_sub(since))
+            }
+        }
+    }
+
+    /// Tells what is new in IDLE.
+    async fn news(&mut self) -> io::Result<()> {
+        let Some(user) = self.who.user() else {
+            return Ok(());
+        };
+        match sync::sync(&mut self.link, user, &Own::default()).await {
+            Ok(()) => Ok(()),
+            Err(failure) => {
+                let text = match failure.outcome(self.link.id())? {
+                    Outcome::Bye(text) => text,
+                    _ => text::BYE_FAULT,
+                };
+                self.link.session.bye(text);
+                Ok(())
+            }
+        }
+    }
+
+    /// One request: the handler, the news, the tagged response.
+    async fn handle(&mut self, request: Request) -> io::Result<()> {
+        let handled = dispatch(&mut self.link, &mut self.who, request).await;
+        let id = self.link.id();
+        let (mut outcome, own) = match handled {
+            Ok(answer) => (answer.outcome, answer.own),
+            Err(failure) => (failure.outcome(id)?, Own::default()),
+        };
+        let tells = matches!(
+            outcome,
+            Outcome::Done(_) | Outcome::SelectedReadOnly(_) | Outcome::Idling
+        );
+        if let (true, Some(user)) = (tells, self.who.user())
+            && let Err(failure) = sync::sync(&mut self.link, user, &own).await
+        {
+            outcome = failure.outcome(id)?;
+        }
+        self.link.session.finish(outcome);
+        if self.link.session.output_full() {
+            self.link.flush().await?;
+        }
+        Ok(())
+    }
+}
+
+async fn dispatch<S: Stream>(link: &mut Link<S>, who: &mut Who, request: Request) -> Handled {
+    match request {
+        Request::Login(login) => auth::login(link, who, login).await,
+        Request::Auth(start) => auth::start(link, who, start).await,
+        Request::AuthResponse(response) => auth::response(link, who, response).await,
+        Request::Id(fields) => id::id(link, fields),
+        request => match who.user() {
+            Some(user) => command(link, user, request).await,
+            None => Err(Failure::Fault),
+        },
+    }
+}
+
+/// The commands that need a login.
+async fn command<S: Stream>(link: &mut Link<S>, user: &mut User, request: Request) -> Handled {
+    match request {
+        Request::Login(_) | Request::Auth(_) | Request::AuthResponse(_) | Request::Id(_) => {
+            Err(Failure::Fault)
+        }
+        Request::Noop => done(text::NOOP_DONE),
+        Request::Check => done(text::CHECK_DONE),
+        Request::Enabled { condstore } => select::enabled(link, user, condstore),
+        Request::Select(request) => select::select(link, user, request).await,
+        Request::Create(request) => mailbox::create(link, user, request).await,
+        Request::Delete(name) => mailbox::delete(link, user, name).await,
+        Request::Rename(request) => mailbox::rename(link, user, request).await,
+        Request::Subscribe(name) => mailbox::subscribe(link, user, name, true).await,
+        Request::Unsubscribe(name) => mailbox::subscribe(link, user, name, false).await,
+        Request::List(request) => list::list(link, user, request).await,
+        Request::Lsub(request) => list::lsub(link, user, request).await,
+        Request::Namespace => list::namespace(link),
+        Request::Status(request) => status::status(link, user, request),
+        Request::AppendBegin(request) => append::begin(link, user, request).await,
+        Request::AppendEnd => append::end(link, user).await,
+        Request::AppendAbort => append::abort(user),
+        Request::GetQuota(root) => quota::quota(link, user, &root),
+        Request::GetQuotaRoot(name) => quota::quota_root(link, user, &name),
+        Request::Idle => Ok(Outcome::Idling.into()),
+        Request::IdleDone => done(text::IDLE_DONE),
+        Request::Close => expunge::close(link, user).await,
+        Request::Unselect => {
+            user.selected = None;
+            done(text::UNSELECT_DONE)
+        }
+        Request::Expunge { uids } => expunge::expunge(link, user, uids).await,
+        Request::Search(request) => search::search(link, user, request).await,
+        Request::Fetch(request) => fetch::fetch(link, user, request).await,
+        Request::Store(request) => store::store(link, user, request).await,
+        Request::Copy(request) => copy::copy(link, user, request).await,
+        Request::Move(request) => copy::move_messages(link, user, request).await,
+    }
+}

@@ -1,0 +1,162 @@
+//! SELECT and EXAMINE (RFC 9051 §6.3.2, §6.3.3) with CONDSTORE and QRESYNC (RFC 7162).
+
+use std::sync::Arc;
+
+use facteur_imap::command::{Qresync, Select};
+use facteur_imap::response::{Code, FlagsChanged, SelectData};
+use facteur_imap::set::{Numbers, SequenceSet};
+use facteur_imap::view::View;
+use facteur_imap::{Outcome, Reply, Untagged, text};
+use facteur_store::{Error, Index, ModSeq, SystemFlags};
+
+use super::error::Failure;
+use super::link::Link;
+use super::list::special_uses;
+use super::selected::{Selected, Walk, flag_list, numbers};
+use super::{Handled, User, limits};
+use crate::drive::{self, Stream};
+
+pub(super) async fn select<S: Stream>(
+    link: &mut Link<S>,
+    user: &mut User,
+    request: Select,
+) -> Handled {
+    // RFC 9051 §6.3.2: whatever comes of it, the mailbox before is no longer selected.
+    user.selected = None;
+    let account = user.account;
+    let store = link.store().clone();
+    let mailbox = store
+        .mailbox_by_name(account, request.mailbox.as_str())?
+        .ok_or(Error::NoSuchMailbox)?;
+    // Reading 100,000 rows that nobody read before takes a while.
+    let index = drive::blocking(move || store.index(account, mailbox.id)).await?;
+    let mailbox = index.mailbox();
+    let view = View::new(index.rows().map(|row| row.uid.0));
+    link.session.respond(&Untagged::Selected(&SelectData {
+        mailbox: &mailbox.name,
+        special_use: special_uses(mailbox.special_use),
+        exists: view.len(),
+        first_unseen: first_unseen(&index),
+        keywords: &mailbox.keywords,
+        uid_validity: mailbox.uid_validity,
+        uid_next: mailbox.uid_next.0,
+        highest_modseq: mailbox.highest_modseq.0.max(1),
+        read_only: request.read_only,
+    }));
+    let selected = Selected {
+        id: mailbox.id,
+        view,
+        modseq: index.modseq(),
+        keywords: Arc::clone(&mailbox.keywords),
+        read_only: request.read_only,
+    };
+    if let Some(known) = &request.qresync
+        && known.uid_validity == mailbox.uid_validity
+    {
+        resync(link, user, &selected, &index, known).await?;
+    }
+    user.selected = Some(selected);
+    Ok(match request.read_only {
+        true => Outcome::SelectedReadOnly(Reply::ok(text::EXAMINE_DONE)).into(),
+        false => Reply::ok(text::SELECT_DONE).into(),
+    })
+}
+
+fn first_unseen(index: &Index) -> Option<u32> {
+    if index.mailbox().unseen == 0 {
+        return None;
+    }
+    index
+        .rows()
+        .position(|row| !row.flags.system.contains(SystemFlags::SEEN))
+        .and_then(|position| u32::try_from(position + 1).ok())
+}
+
+/// RFC 7162 §3.2.5: what happened since the client was here last.
+async fn resync<S: Stream>(
+    link: &mut Link<S>,
+    user: &User,
+    selected: &Selected,
+    index: &Index,
+    known: &Qresync,
+) -> Result<(), Failure> {
+    let all = Numbers::from_ranges([(1, index.mailbox().uid_next.0.saturating_sub(1))]);
+    let asked = match &known.known_uids {
+        Some(uids) => all.intersection(&plain(uids)),
+        None => all,
+    };
+    let since = ModSeq(known.modseq);
+    let gone = match link
+        .store()
+        .vanished_since(user.account, selected.id, since)?
+    {
+        Some(uids) => asked.intersection(&numbers(&uids)),
+        None => {
+            let matched = matched_up_to(&selected.view, known);
+            let below = Numbers::from_ranges([(0, matched)]);
+            absent(index, &asked).difference(&below)
+        }
+    };
+    if !gone.is_empty() {
+        let vanished = Untagged::Vanished {
+            earlier: true,
+            uids: &gone,
+        };
+        link.say(&vanished).await?;
+    }
+    let mut walk = Walk::new(&asked);
+    loop {
+        let hits = walk.next(index, &selected.view, limits::ROWS_MAX);
+        if hits.is_empty() {
+            return Ok(());
+        }
+        for hit in hits.iter().filter(|hit| hit.row.modseq > since) {
+            let changed = FlagsChanged {
+                sequence: hit.sequence,
+                uid: hit.row.uid.0,
+                modseq: hit.row.modseq.0,
+                flags: flag_list(hit.row.flags, &index.mailbox().keywords),
+                silent: false,
+            };
+            link.say(&Untagged::FlagsChanged(changed)).await?;
+        }
+    }
+}
+
+/// A set in which `*` and `$` mean nothing.
+fn plain(set: &SequenceSet) -> Numbers {
+    set.numbers(0, &Numbers::new())
+}
+
+/// Those of `asked` that no message has.
+pub(super) fn absent(index: &Index, asked: &Numbers) -> Numbers {
+    let present: Numbers = index.rows().map(|row| row.uid.0).collect();
+    asked.difference(&present)
+}
+
+/// The largest uid up to which the client's sequence numbers are still right: nothing below it can
+/// be gone (RFC 7162 §3.2.5.2).
+fn matched_up_to(view: &View, known: &Qresync) -> u32 {
+    let Some((sequences, uids)) = &known.sequence_match else {
+        return 0;
+    };
+    let (sequences, uids) = (plain(sequences), plain(uids));
+    sequences
+        .iter()
+        .zip(uids.iter())
+        .take_while(|(sequence, uid)| view.uid(*sequence) == Some(*uid))
+        .map(|(_, uid)| uid)
+        .last()
+        .unwrap_or(0)
+}
+
+/// ENABLE CONDSTORE or QRESYNC with a mailbox selected: its HIGHESTMODSEQ (RFC 7162 §3.1).
+pub(super) fn enabled<S: Stream>(link: &mut Link<S>, user: &mut User, condstore: bool) -> Handled {
+    if let (true, Some(selected)) = (condstore, &user.selected) {
+        let index = link.store().index(user.account, selected.id)?;
+        let highest = index.mailbox().highest_modseq.min(selected.modseq).0.max(1);
+        let reply = Reply::ok(text::HIGHESTMODSEQ).with(Code::HighestModSeq(highest));
+        link.session.respond(&Untagged::Reply(&reply));
+    }
+    super::done(text::ENABLE_DONE)
+}

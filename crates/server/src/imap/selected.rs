@@ -1,0 +1,130 @@
+//! The selected mailbox, and the walk over its index that all handlers share.
+
+use std::sync::Arc;
+
+use facteur_imap::command::Numbering;
+use facteur_imap::flag::{self, FlagList};
+use facteur_imap::set::{Numbers, SequenceSet};
+use facteur_imap::view::View;
+use facteur_imap::{Reply, Untagged, text};
+use facteur_store::{FlagNames, Flags, Index, MailboxId, ModSeq, Row, SystemFlags, UidSet};
+
+use super::error::Failure;
+use super::link::Link;
+use crate::drive::Stream;
+
+pub(super) struct Selected {
+    pub(super) id: MailboxId,
+    pub(super) view: View,
+    /// The client knows everything up to here, but for the expunges that the view holds back.
+    pub(super) modseq: ModSeq,
+    /// Keywords that FLAGS has told of.
+    pub(super) keywords: Arc<[String]>,
+    pub(super) read_only: bool,
+}
+
+impl Selected {
+    /// What a command's set means, as uids.
+    pub(super) fn resolve(
+        &self,
+        set: &SequenceSet,
+        numbering: Numbering,
+    ) -> Result<Numbers, Failure> {
+        Ok(self.view.resolve(set, numbering)?)
+    }
+
+    /// How many messages a set of sequence numbers asks for; `None` for uids, where numbers
+    /// without a message mean nothing (RFC 9051 §6.4.9).
+    pub(super) fn asked(&self, set: &SequenceSet, numbering: Numbering) -> Option<u64> {
+        match (set, numbering) {
+            (SequenceSet::Saved, _) | (_, Numbering::Uid) => None,
+            (SequenceSet::Ranges(_), Numbering::Sequence) => {
+                Some(set.numbers(self.view.len(), &Numbers::new()).count())
+            }
+        }
+    }
+
+    pub(super) fn writable(&self) -> Result<(), Failure> {
+        if self.read_only {
+            let code = facteur_imap::response::Code::ReadOnly;
+            return Err(Reply::no(text::READ_ONLY).with(code).into());
+        }
+        Ok(())
+    }
+
+    /// Before flags with a new keyword are shown, FLAGS names it (RFC 9051 §7.3.5).
+    pub(super) fn tell_keywords<S: Stream>(&mut self, link: &mut Link<S>, index: &Index) {
+        let keywords = &index.mailbox().keywords;
+        if keywords.len() == self.keywords.len() {
+            return;
+        }
+        self.keywords = Arc::clone(keywords);
+        link.session.respond(&Untagged::Flags {
+            keywords: &self.keywords,
+            read_only: self.read_only,
+        });
+    }
+}
+
+/// A message that the client knows and that is still there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hit {
+    pub(super) sequence: u32,
+    pub(super) row: Row,
+}
+
+/// Goes through the messages of a set in slices, so that neither memory nor output grows with it.
+#[derive(Debug)]
+pub(super) struct Walk {
+    /// The next range last.
+    ranges: Vec<(u32, u32)>,
+}
+
+impl Walk {
+    pub(super) fn new(uids: &Numbers) -> Self {
+        let ranges = uids.ranges().iter().rev().copied().collect();
+        Walk { ranges }
+    }
+
+    /// At most `max` messages; empty at the end.
+    pub(super) fn next(&mut self, index: &Index, view: &View, max: usize) -> Vec<Hit> {
+        let mut hits = Vec::new();
+        while let Some((first, last)) = self.ranges.pop() {
+            let (first_uid, last_uid) = (facteur_store::Uid(first), facteur_store::Uid(last));
+            for row in index.range(first_uid, last_uid) {
+                let Some(sequence) = view.sequence(row.uid.0) else {
+                    continue;
+                };
+                if hits.len() == max {
+                    self.ranges.push((row.uid.0, last));
+                    return hits;
+                }
+                hits.push(Hit { sequence, row });
+            }
+        }
+        hits
+    }
+}
+
+pub(super) fn flag_list(flags: Flags, names: &[String]) -> FlagList<'_> {
+    FlagList {
+        system: flag::SystemFlags(flags.system.0),
+        keywords: flags.keywords,
+        names,
+    }
+}
+
+pub(super) fn flag_names(flags: flag::FlagNames) -> FlagNames {
+    FlagNames {
+        system: SystemFlags(flags.system.0),
+        keywords: flags.keywords,
+    }
+}
+
+pub(super) fn uid_set(numbers: &Numbers) -> UidSet {
+    UidSet::from_ranges(numbers.ranges().iter().copied())
+}
+
+pub(super) fn numbers(uids: &UidSet) -> Numbers {
+    Numbers::from_ranges(uids.ranges().iter().copied())
+}

@@ -1,0 +1,223 @@
+//! The one path for news: what does the change log say since the client was last in step?
+//!
+//! Called after every command and in IDLE. The client's own changes come this way as everybody
+//! else's do; `.SILENT` only marks them. RFC 9051 §7.5.1 (when expunges may be told) is the
+//! session's to know and the view's to obey; RFC 7162 §3.2.10 for VANISHED.
+
+use facteur_imap::Untagged;
+use facteur_imap::response::FlagsChanged;
+use facteur_imap::set::Numbers;
+use facteur_imap::view::{Expunges, News, Told};
+use facteur_store::{AccountId, Changes, Error, Index, ModSeq, RecordChange, Store};
+
+use super::User;
+use super::error::Failure;
+use super::limits;
+use super::link::Link;
+use super::selected::{Hit, Selected, Walk, flag_list};
+use crate::drive::Stream;
+
+/// What of the news is this client's own doing.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Own {
+    /// Uids to tell of even if nothing changed (STORE answers with the flags as they are now).
+    pub(super) echo: Numbers,
+    /// Uids that a `.SILENT` store changed.
+    pub(super) silent: Numbers,
+    /// The modseq of that change.
+    pub(super) modseq: ModSeq,
+}
+
+/// News of one mailbox.
+#[derive(Debug, Default)]
+struct Gathered {
+    added: Vec<(u32, u32)>,
+    updated: Vec<(u32, u32)>,
+    expunged: Vec<(u32, u32)>,
+    /// Updated by others than `Own`.
+    foreign: Vec<(u32, u32)>,
+    record: bool,
+    /// The log does not reach back: compare states.
+    compare: bool,
+    destroyed: bool,
+    up_to: ModSeq,
+}
+
+/// Tells the client all that is new in its mailbox.
+pub(super) async fn sync<S: Stream>(
+    link: &mut Link<S>,
+    user: &mut User,
+    own: &Own,
+) -> Result<(), Failure> {
+    let account = user.account;
+    let newest = user.watcher.current();
+    let Some(selected) = user.selected.as_mut() else {
+        return Ok(());
+    };
+    let expunges = link.session.expunges();
+    let waiting = selected.view.holds() && expunges == Expunges::Tell;
+    if newest <= selected.modseq && own.echo.is_empty() && !waiting {
+        return Ok(());
+    }
+    let gathered = gather(link.store(), account, selected, own)?;
+    if gathered.destroyed {
+        return Err(Failure::MailboxGone);
+    }
+    let since = selected.modseq;
+    let nothing = gathered.added.is_empty()
+        && gathered.updated.is_empty()
+        && gathered.expunged.is_empty()
+        && !gathered.compare
+        && !gathered.record;
+    selected.modseq = selected.modseq.max(gathered.up_to);
+    if nothing && own.echo.is_empty() && !waiting {
+        return Ok(());
+    }
+    let index = match link.store().index(account, selected.id) {
+        Ok(index) => index,
+        Err(Error::NoSuchMailbox) => return Err(Failure::MailboxGone),
+        Err(error) => return Err(error.into()),
+    };
+    let foreign = Numbers::from_ranges(gathered.foreign.iter().copied());
+    let news = if gathered.compare {
+        compare(selected, &index, since, own)
+    } else {
+        news(gathered, own)
+    };
+    let form = link.session.expunge_form();
+    let told = selected.view.sync(&news, expunges, form);
+    selected.tell_keywords(link, &index);
+    tell_numbers(link, &told).await?;
+    tell_flags(link, selected, &index, &told.changed, own, &foreign).await
+}
+
+/// Reads the log to its end.
+fn gather(
+    store: &Store,
+    account: AccountId,
+    selected: &Selected,
+    own: &Own,
+) -> Result<Gathered, Failure> {
+    let mut gathered = Gathered {
+        up_to: selected.modseq,
+        ..Gathered::default()
+    };
+    loop {
+        let changes = store.changes_since(account, gathered.up_to, limits::CHANGES_MAX)?;
+        if !changes.complete {
+            gathered.compare = true;
+            gathered.up_to = gathered.up_to.max(changes.up_to);
+            return Ok(gathered);
+        }
+        let more = changes.entries.len() >= limits::CHANGES_MAX && changes.up_to > gathered.up_to;
+        gathered.up_to = gathered.up_to.max(changes.up_to);
+        take(&mut gathered, changes, selected, own);
+        if !more {
+            return Ok(gathered);
+        }
+    }
+}
+
+fn take(gathered: &mut Gathered, changes: Changes, selected: &Selected, own: &Own) {
+    for entry in changes.entries {
+        let mine = entry.modseq == own.modseq;
+        for change in entry.mailboxes {
+            if change.mailbox != selected.id {
+                continue;
+            }
+            match change.record {
+                None => {}
+                Some(RecordChange::Created | RecordChange::Updated) => {
+                    gathered.record = true;
+                    // Destroyed and brought back.
+                    gathered.destroyed = false;
+                }
+                Some(RecordChange::Destroyed) => gathered.destroyed = true,
+            }
+            gathered.added.extend(change.added.ranges());
+            gathered.updated.extend(change.updated.ranges());
+            gathered.expunged.extend(change.expunged.ranges());
+            if !mine {
+                gathered.foreign.extend(change.updated.ranges());
+            }
+        }
+    }
+}
+
+fn news(gathered: Gathered, own: &Own) -> News {
+    let echo = own.echo.ranges().iter().copied();
+    News {
+        added: Numbers::from_ranges(gathered.added),
+        updated: Numbers::from_ranges(gathered.updated.into_iter().chain(echo)),
+        expunged: Numbers::from_ranges(gathered.expunged),
+    }
+}
+
+/// Without the log: everything in which the mailbox differs from what the client knows.
+fn compare(selected: &Selected, index: &Index, since: ModSeq, own: &Own) -> News {
+    let view = &selected.view;
+    let last = view.last_uid().unwrap_or(0);
+    let present: Numbers = index.rows().map(|row| row.uid.0).collect();
+    let known: Numbers = (1..=view.len())
+        .filter_map(|sequence| view.uid(sequence))
+        .collect();
+    let updated: Numbers = index
+        .rows()
+        .filter(|row| row.modseq > since)
+        .map(|row| row.uid.0)
+        .collect();
+    News {
+        added: present.difference(&Numbers::from_ranges([(0, last)])),
+        updated: updated.intersection(&known).union(&own.echo),
+        expunged: known.difference(&present),
+    }
+}
+
+async fn tell_numbers<S: Stream>(link: &mut Link<S>, told: &Told) -> Result<(), Failure> {
+    for sequence in &told.expunged {
+        link.say(&Untagged::Expunge(*sequence)).await?;
+    }
+    if !told.vanished.is_empty() {
+        let uids = &told.vanished;
+        link.say(&Untagged::Vanished {
+            earlier: false,
+            uids,
+        })
+        .await?;
+    }
+    if let Some(exists) = told.exists {
+        link.say(&Untagged::Exists(exists)).await?;
+    }
+    Ok(())
+}
+
+async fn tell_flags<S: Stream>(
+    link: &mut Link<S>,
+    selected: &Selected,
+    index: &Index,
+    changed: &Numbers,
+    own: &Own,
+    foreign: &Numbers,
+) -> Result<(), Failure> {
+    let mut walk = Walk::new(changed);
+    loop {
+        let hits = walk.next(index, &selected.view, limits::ROWS_MAX);
+        if hits.is_empty() {
+            return Ok(());
+        }
+        for Hit { sequence, row } in hits {
+            let uid = row.uid.0;
+            // Somebody else's change in the same breath is news all the same.
+            let silent =
+                row.modseq == own.modseq && own.silent.contains(uid) && !foreign.contains(uid);
+            link.say(&Untagged::FlagsChanged(FlagsChanged {
+                sequence,
+                uid,
+                modseq: row.modseq.0,
+                flags: flag_list(row.flags, &index.mailbox().keywords),
+                silent,
+            }))
+            .await?;
+        }
+    }
+}
