@@ -171,7 +171,7 @@ fn in_words(outcome: &Outcome) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use facteur_store::{BlobId, QueueId};
 
     use super::*;
@@ -179,7 +179,7 @@ mod tests {
     const HOUR: i64 = 3_600_000;
     const DAY: i64 = 24 * HOUR;
 
-    fn entry(notify: &[Option<Notify>]) -> QueueEntry {
+    pub(in super::super) fn entry(notify: &[Option<Notify>]) -> QueueEntry {
         QueueEntry {
             id: QueueId(1),
             domain: "remote.test".to_owned(),
