@@ -32,8 +32,8 @@ impl Facts {
         out.0
     }
 
-    /// Allocates at most a small multiple of the input, and never more parts or levels than the
-    /// scanner makes.
+    /// Allocates in proportion to the input, and never more parts or levels than the scanner
+    /// makes.
     ///
     /// # Errors
     /// [`DecodeError`] when the bytes are of an unknown version or damaged.

@@ -28,7 +28,7 @@ pub const ADDRESSES_MAX: usize = 4_096;
 pub const BOUNDARY_BYTES_MAX: usize = 80;
 
 /// Bytes of raw field values kept for one message's whole part tree; beyond, values are dropped.
-pub const FACTS_BYTES_MAX: usize = 2 * 1024 * 1024;
+pub const FACTS_BYTES_MAX: usize = 512 * 1024;
 
 /// Characters of the preview (RFC 8970 §2).
 pub const PREVIEW_CHARS_MAX: usize = 256;
@@ -47,3 +47,6 @@ pub const PREVIEW_RAW_BYTES_MAX: usize = 64 * 1024;
 
 /// Encoded words of one value that are decoded; the rest stays raw.
 pub const ENCODED_WORDS_MAX: usize = 1_024;
+
+/// Bytes of a decoded subject that make its base subject.
+pub const SUBJECT_BYTES_MAX: usize = 4 * 1024;

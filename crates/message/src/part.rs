@@ -59,10 +59,9 @@ impl Part {
     /// Whether people call this an attachment: said so, or a named part that is no text of the
     /// message itself and no picture shown inside it.
     pub fn is_attachment(&self) -> bool {
-        if let Some(disposition) = &self.disposition {
-            if disposition.kind.eq_ignore_ascii_case(b"attachment") {
-                return true;
-            }
+        let said = self.disposition.as_ref();
+        if said.is_some_and(|said| said.kind.eq_ignore_ascii_case(b"attachment")) {
+            return true;
         }
         if matches!(self.content, PartBody::Multipart(_)) {
             return false;

@@ -1,5 +1,7 @@
 //! The base subject, RFC 5256 §2.1.
 
+use crate::limits::SUBJECT_BYTES_MAX;
+
 /// A subject without what replying and forwarding added.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseSubject {
@@ -11,6 +13,9 @@ pub struct BaseSubject {
 /// `subject`: decoded (RFC 2047), see [`crate::encoded_word::decode`].
 pub fn base(subject: &str) -> BaseSubject {
     // Step 1.
+    let subject = subject
+        .get(..subject.floor_char_boundary(SUBJECT_BYTES_MAX))
+        .unwrap_or(subject);
     let text = subject.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut rest = text.as_str();
     let mut is_reply = false;

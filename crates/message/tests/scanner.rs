@@ -15,7 +15,7 @@ fn crlf(text: &str) -> Vec<u8> {
     text.replace('\n', "\r\n").into_bytes()
 }
 
-fn at<'a>(message: &'a [u8], span: Span) -> &'a str {
+fn at(message: &[u8], span: Span) -> &str {
     let range = usize::try_from(span.start).unwrap()..usize::try_from(span.end).unwrap();
     std::str::from_utf8(&message[range]).unwrap()
 }

@@ -65,3 +65,108 @@ pub(crate) fn string(out: &mut Vec<u8>, value: &[u8], form: StringForm) {
 fn number(out: &mut Vec<u8>, value: u64) {
     out.extend_from_slice(value.to_string().as_bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{StringForm, body, body_structure, envelope, string};
+    use facteur_message::{Facts, Scanner};
+
+    fn scan(text: &str) -> Facts {
+        let mut scanner = Scanner::new();
+        scanner.push(text.replace('\n', "\r\n").as_bytes());
+        scanner.finish()
+    }
+
+    fn shown(render: impl Fn(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        render(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn strings() {
+        use StringForm::{Ascii, Utf8};
+        for (value, form, expected) in [
+            (&b""[..], Ascii, &b"\"\""[..]),
+            (b"a \"b\" \\", Ascii, b"\"a \\\"b\\\" \\\\\""),
+            (b"a\rb", Ascii, b"{3}\r\na\rb"),
+            (b"a\nb", Utf8, b"{3}\r\na\nb"),
+            ("é".as_bytes(), Ascii, b"{2}\r\n\xc3\xa9"),
+            ("é".as_bytes(), Utf8, b"\"\xc3\xa9\""),
+            (b"\xe9", Utf8, b"{1}\r\n\xe9"),
+            (b"a\0b", Ascii, b"{5}\r\na\xef\xbf\xbdb"),
+        ] {
+            let mut out = Vec::new();
+            string(&mut out, value, form);
+            assert_eq!(out, expected, "{value:?}");
+        }
+        let mut out = Vec::new();
+        string(&mut out, &[b'x'; 2_000], Ascii);
+        assert!(out.starts_with(b"{2000}\r\n"));
+    }
+
+    #[test]
+    fn example_of_rfc_9051() {
+        // RFC 9051 §8.
+        let facts = scan(
+            "Date: Wed, 17 Jul 1996 02:23:25 -0700 (PDT)\nFrom: Terry Gray <gray@cac.washington.edu>\n\
+             Subject: IMAP4rev2 WG mtg summary and minutes\nTo: imap@cac.washington.edu\n\
+             cc: minutes@CNRI.Reston.VA.US, John Klensin <KLENSIN@MIT.EDU>\n\
+             Message-Id: <B27397-0100000@cac.washington.edu>\nMIME-Version: 1.0\n\
+             Content-Type: TEXT/PLAIN; CHARSET=US-ASCII\n\n",
+        );
+        assert_eq!(
+            shown(|out| envelope(out, &facts.envelope, StringForm::Ascii)),
+            "(\"Wed, 17 Jul 1996 02:23:25 -0700 (PDT)\" \"IMAP4rev2 WG mtg summary and minutes\" \
+             ((\"Terry Gray\" NIL \"gray\" \"cac.washington.edu\")) \
+             ((\"Terry Gray\" NIL \"gray\" \"cac.washington.edu\")) \
+             ((\"Terry Gray\" NIL \"gray\" \"cac.washington.edu\")) \
+             ((NIL NIL \"imap\" \"cac.washington.edu\")) \
+             ((NIL NIL \"minutes\" \"CNRI.Reston.VA.US\")(\"John Klensin\" NIL \"KLENSIN\" \"MIT.EDU\")) \
+             NIL NIL \"<B27397-0100000@cac.washington.edu>\")"
+        );
+        assert_eq!(
+            shown(|out| body(out, &facts.root, StringForm::Ascii)),
+            "(\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7bit\" 0 0)"
+        );
+    }
+
+    #[test]
+    fn groups() {
+        let facts =
+            scan("To: A group:Ed Jones <joe@where.test>,john@one.test;\nCc: Undisclosed:;\n\n");
+        let text = shown(|out| envelope(out, &facts.envelope, StringForm::Ascii));
+        assert_eq!(
+            text,
+            "(NIL NIL NIL NIL NIL ((NIL NIL \"A group\" NIL)(\"Ed Jones\" NIL \"joe\" \"where.test\")\
+             (NIL NIL \"john\" \"one.test\")(NIL NIL NIL NIL)) \
+             ((NIL NIL \"Undisclosed\" NIL)(NIL NIL NIL NIL)) NIL NIL NIL)"
+        );
+    }
+
+    #[test]
+    fn message_global_is_a_message_for_those_who_know() {
+        let facts = scan("Content-Type: message/global\n\nSubject: x\n\ny");
+        assert_eq!(
+            shown(|out| body_structure(out, &facts.root, StringForm::Ascii)),
+            "(\"message\" \"global\" NIL NIL NIL \"7bit\" 15 NIL NIL NIL NIL)"
+        );
+        assert_eq!(
+            shown(|out| body(out, &facts.root, StringForm::Utf8)),
+            "(\"message\" \"global\" NIL NIL NIL \"7bit\" 15 (NIL \"x\" NIL NIL NIL NIL NIL NIL NIL NIL) \
+             (\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 1 0) 2)"
+        );
+    }
+
+    #[test]
+    fn too_deep_is_still_grammar() {
+        let facts = scan(&"Content-Type: message/rfc822\n\n".repeat(100));
+        let text = shown(|out| body(out, &facts.root, StringForm::Ascii));
+        assert_eq!(text.matches('(').count(), text.matches(')').count());
+        let facts = scan("Content-Type: multipart/mixed; boundary=x\n\nnothing\n");
+        assert_eq!(
+            shown(|out| body(out, &facts.root, StringForm::Ascii)),
+            "((\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0) \"mixed\")"
+        );
+    }
+}

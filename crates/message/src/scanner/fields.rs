@@ -100,16 +100,24 @@ impl Budget {
         if self.take(bytes) { params } else { Vec::new() }
     }
 
-    fn addresses(&mut self, value: &[u8]) -> Vec<Address> {
-        // Every address takes about as much as its text, and never less than a few bytes.
-        let found = address::parse_list(value);
-        if found.len() >= ADDRESSES_MAX {
+    /// Adds to a list. An address costs as much as its text and the memory for it.
+    fn addresses(&mut self, value: &[u8], list: &mut Vec<Address>) {
+        let mut found = address::parse_list(value);
+        let room = ADDRESSES_MAX.saturating_sub(list.len());
+        if found.len() >= room {
             self.degraded.insert(Degraded::ADDRESSES);
+            found.truncate(room);
         }
-        let bytes = value.len().saturating_add(found.len().saturating_mul(8));
-        if self.take(bytes) { found } else { Vec::new() }
+        let bytes = value
+            .len()
+            .saturating_add(found.len().saturating_mul(ADDRESS_BYTES));
+        if self.take(bytes) {
+            list.append(&mut found);
+        }
     }
 }
+
+const ADDRESS_BYTES: usize = 64;
 
 /// RFC 9051 §7.5.2. The addresses of a field that is there twice are put together; of other
 /// fields the last one counts.
@@ -119,12 +127,12 @@ pub(super) fn envelope(envelope: &mut Envelope, field: Field, value: &[u8], budg
         Field::Subject => envelope.subject = budget.value(value),
         Field::InReplyTo => envelope.in_reply_to = budget.value(value),
         Field::MessageId => envelope.message_id = budget.value(value),
-        Field::From => envelope.from.extend(budget.addresses(value)),
-        Field::Sender => envelope.sender.extend(budget.addresses(value)),
-        Field::ReplyTo => envelope.reply_to.extend(budget.addresses(value)),
-        Field::To => envelope.to.extend(budget.addresses(value)),
-        Field::Cc => envelope.cc.extend(budget.addresses(value)),
-        Field::Bcc => envelope.bcc.extend(budget.addresses(value)),
+        Field::From => budget.addresses(value, &mut envelope.from),
+        Field::Sender => budget.addresses(value, &mut envelope.sender),
+        Field::ReplyTo => budget.addresses(value, &mut envelope.reply_to),
+        Field::To => budget.addresses(value, &mut envelope.to),
+        Field::Cc => budget.addresses(value, &mut envelope.cc),
+        Field::Bcc => budget.addresses(value, &mut envelope.bcc),
         _ => {}
     }
 }
@@ -189,10 +197,9 @@ pub(super) fn header(facts: &mut HeaderFacts, field: Field, value: &[u8]) {
         }
         // RFC 3834 §5: "no", perhaps with parameters.
         Field::AutoSubmitted => {
-            facts.auto_submitted = !word()
-                .split(|b| *b == b';' || *b == b' ')
-                .next()
-                .is_some_and(|w| w == b"no");
+            let word = word();
+            let value = word.split(|byte| matches!(byte, b';' | b' ')).next();
+            facts.auto_submitted = value != Some(b"no");
         }
         Field::List => facts.is_bulk = true,
         Field::Precedence => {

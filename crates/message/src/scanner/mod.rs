@@ -340,22 +340,22 @@ impl Scanner {
         } else {
             Mode::BoundaryRest
         };
-        if is_last {
-            if let Some(open) = self.open.get_mut(index) {
-                open.boundary = None;
-                self.boundaries -= 1;
-            }
+        if is_last && let Some(open) = self.open.get_mut(index) {
+            open.boundary = None;
+            self.boundaries -= 1;
         }
         self.boundary_piece(line);
     }
 
     fn header_line(&mut self) {
         let line = std::mem::take(&mut self.line);
-        if self.boundaries > 0 && line.starts_with(b"--") {
-            if let Some((index, is_last)) = self.boundary_of(&line) {
-                self.boundary_line(&line, index, is_last);
-                return self.reuse(line);
-            }
+        let boundary = match self.boundaries {
+            0 => None,
+            _ => self.boundary_of(&line),
+        };
+        if let Some((index, is_last)) = boundary {
+            self.boundary_line(&line, index, is_last);
+            return self.reuse(line);
         }
         self.advance(&line);
         let ended = line.ends_with(b"\n");
