@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use facteur_store::{Clock, Store};
 use tokio::sync::watch;
 
-use crate::auth::Auth;
+use crate::auth::{Auth, Scene};
 use crate::config::{Config, Role};
 use crate::gate::{Gate, Place};
+use crate::pop3;
 use crate::server::StartError;
 use crate::tls::{Tls, TlsFacts};
 
@@ -26,6 +27,7 @@ pub struct Context {
     pub counters: Counters,
     pub shutdown: Shutdown,
     pub gate: Gate,
+    pub pop3: pop3::Locks,
     sessions: AtomicU64,
 }
 
@@ -44,11 +46,22 @@ impl Context {
             counters: Counters::default(),
             shutdown: Shutdown::default(),
             gate: Gate::new(config.limits.clone()),
+            pop3: pop3::Locks::default(),
             sessions: AtomicU64::new(0),
             clock,
             store,
             config,
         }))
+    }
+
+    /// What [`Auth`] needs to know for this peer.
+    pub fn scene<'a>(&'a self, peer: &'a Peer) -> Scene<'a> {
+        Scene {
+            store: &self.store,
+            config: &self.config,
+            counters: &self.counters,
+            peer,
+        }
     }
 
     /// A name for the next session, unique in this process.

@@ -19,8 +19,8 @@ use crate::context::{Context, Peer};
 use crate::limits;
 
 /// Any byte stream a driver can run on: a socket, a duplex pipe in a transcript.
-pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for T {}
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + Sync + 'static {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + Sync + 'static> Stream for T {}
 
 /// What a read waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -41,3 +41,20 @@ pub const FAILURE_WINDOW: Duration = Duration::from_secs(600);
 pub const FAILURES_OF_ADDRESS_MAX: u32 = 100;
 pub const FAILURES_OF_LOGIN_MAX: u32 = 20;
 pub const FAILURE_ENTRIES_MAX: usize = 100_000;
+
+/// TCP keepalive: silence before the first probe, and between probes.
+pub const KEEPALIVE: Duration = Duration::from_secs(180);
+pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+
+/// RFC 1939 §3: the autologout timer, 10 minutes at least.
+pub const POP3_IDLE: Duration = Duration::from_secs(600);
+
+/// Received fields of a message that still comes in (RFC 5321 §6.3: 100 at least).
+pub const RECEIVED_MAX: u32 = 100;
+/// Aliases that lead to aliases.
+pub const ALIAS_DEPTH_MAX: usize = 10;
+/// Addresses that one alias leads to, all told.
+pub const ALIAS_TARGETS_MAX: usize = 1000;
+
+/// RFC 5321 §4.5.3.2.7: the server waits five minutes at least for a command.
+pub const SMTP_IDLE: Duration = Duration::from_secs(300);

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::task::{Id, JoinError, JoinSet};
 
@@ -17,8 +17,11 @@ use crate::config::{ListenAddress, Role};
 use crate::context::{Context, Counters, Peer, PeerAddress, SessionId};
 use crate::drive::Stream;
 use crate::gate::{Full, Place};
+use crate::imap;
 use crate::limits;
+use crate::pop3;
 use crate::server::Bound;
+use crate::smtp;
 
 #[derive(Debug)]
 pub(crate) enum Listener {
@@ -131,7 +134,10 @@ pub(crate) async fn run(listener: Listener, role: Role, ctx: Arc<Context>) {
             sessions.ended(ended, &ctx);
         }
     };
-    if tokio::time::timeout(ctx.config.stop_wait, finish).await.is_err() {
+    if tokio::time::timeout(ctx.config.stop_wait, finish)
+        .await
+        .is_err()
+    {
         tracing::warn!(
             role = role.name(),
             sessions = sessions.tasks.len(),
@@ -154,6 +160,11 @@ fn admit(accepted: Accepted, role: Role, ctx: &Arc<Context>, sessions: &mut Sess
         Accepted::Tcp(stream, _) => {
             // Replies are small and waited for.
             let _ = stream.set_nodelay(true);
+            // A peer that vanished is found before its lock or place is missed.
+            let keepalive = TcpKeepalive::new()
+                .with_time(limits::KEEPALIVE)
+                .with_interval(limits::KEEPALIVE_INTERVAL);
+            let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive);
             sessions.start(stream, role, address, place, ctx);
         }
         Accepted::Unix(stream) => sessions.start(stream, role, address, place, ctx),
@@ -224,8 +235,10 @@ impl Sessions {
 /// space of the largest.
 async fn serve<S: Stream>(stream: S, peer: Peer, ctx: Arc<Context>) {
     match peer.role {
-        Role::Smtp | Role::Submission | Role::Submissions | Role::Lmtp => drop((stream, ctx)),
-        Role::Imap | Role::Imaps => drop((stream, ctx)),
-        Role::Pop3 | Role::Pop3s => drop((stream, ctx)),
+        Role::Smtp | Role::Submission | Role::Submissions | Role::Lmtp => {
+            Box::pin(smtp::serve(stream, peer, ctx)).await;
+        }
+        Role::Imap | Role::Imaps => Box::pin(imap::serve(stream, peer, ctx)).await,
+        Role::Pop3 | Role::Pop3s => Box::pin(pop3::serve(stream, peer, ctx)).await,
     }
 }

@@ -147,7 +147,9 @@ async fn watch_certificates(ctx: Arc<Context>) {
         match tls.reload_if_changed() {
             Ok(true) => tracing::info!("certificates reloaded"),
             Ok(false) => {}
-            Err(error) => tracing::error!(%error, "the new certificates can't be used, the old ones stay"),
+            Err(error) => {
+                tracing::error!(%error, "the new certificates can't be used, the old ones stay")
+            }
         }
     }
 }

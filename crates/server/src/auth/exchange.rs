@@ -14,8 +14,13 @@ pub struct Exchange {
 enum State {
     Plain,
     LoginUser,
-    LoginPassword { user: String },
-    ScramFirst { plus: bool, plus_offered: bool },
+    LoginPassword {
+        user: String,
+    },
+    ScramFirst {
+        plus: bool,
+        plus_offered: bool,
+    },
     ScramFinal(Box<Challenged>),
     /// server-final-message is out; the client answers with nothing.
     ScramDone(Identity),
@@ -114,9 +119,8 @@ impl Exchange {
             Ok(account) => account,
             Err(refusal) => return Progress::Failed(refusal),
         };
-        let account = account.filter(|account| {
-            account.credentials.scram_sha256.as_ref() == Some(challenged.keys())
-        });
+        let account = account
+            .filter(|account| account.credentials.scram_sha256.as_ref() == Some(challenged.keys()));
         match verdict {
             Err(Fault::Malformed) => Progress::Failed(Refusal::Malformed),
             Err(Fault::Binding) => {

@@ -90,7 +90,10 @@ fn count<K: Eq + Hash>(table: &mut HashMap<K, Window>, key: K, now: Duration) {
 fn login_key(login: &str) -> u64 {
     let name = normalise_address(login).unwrap_or_default();
     let hash = blake3::hash(name.as_bytes());
-    let (key, _) = hash.as_bytes().split_first_chunk().unwrap_or((&[0; 8], &[]));
+    let (key, _) = hash
+        .as_bytes()
+        .split_first_chunk()
+        .unwrap_or((&[0; 8], &[]));
     u64::from_le_bytes(*key)
 }
 

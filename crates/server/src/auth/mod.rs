@@ -27,6 +27,9 @@ use password::Hasher;
 pub use exchange::Exchange;
 pub use password::make_credentials;
 
+const ALL: &[&str] = &["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"];
+const WITHOUT_BINDING: &[&str] = &["SCRAM-SHA-256", "PLAIN", "LOGIN"];
+
 /// Somebody who logged in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
@@ -91,20 +94,25 @@ impl Auth {
         }
     }
 
-    /// Mechanism names to offer on this connection, strongest first. None without privacy: who
-    /// logs in over plaintext reads mail over plaintext.
+    /// Mechanism names to offer on this connection as it is, strongest first. None without privacy:
+    /// who logs in over plaintext reads mail over plaintext.
     pub fn mechanisms(&self, config: &Config, peer: &Peer) -> &'static [&'static str] {
-        const ALL: &[&str] = &["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN", "LOGIN"];
-        let binds = peer
-            .tls
-            .as_ref()
-            .is_some_and(|tls| tls.end_point.is_some() || tls.exporter.is_some());
-        if !peer.is_private(config) {
-            &[]
-        } else if binds {
-            ALL
+        if peer.is_private(config) {
+            match &peer.tls {
+                Some(_) => self.mechanisms_under_tls(peer),
+                None => WITHOUT_BINDING,
+            }
         } else {
-            ALL.split_first().map_or(&[], |(_, rest)| rest)
+            &[]
+        }
+    }
+
+    /// Mechanism names to offer once the connection is under TLS; before the handshake, as if it
+    /// gave something to bind to, as nearly all do.
+    pub fn mechanisms_under_tls(&self, peer: &Peer) -> &'static [&'static str] {
+        match &peer.tls {
+            Some(tls) if tls.end_point.is_none() && tls.exporter.is_none() => WITHOUT_BINDING,
+            _ => ALL,
         }
     }
 

@@ -178,7 +178,10 @@ mod tests {
     #[test]
     fn a_hash_matches_its_password_only() {
         let stored = hash(b"correct horse", b"0123456789abcdef").unwrap();
-        assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
+        assert!(
+            stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{stored}"
+        );
         assert!(matches(&stored, b"correct horse"));
         assert!(!matches(&stored, b"correct horsf"));
         let decoy = decoy(&[7; 32]);

@@ -20,7 +20,12 @@ pub(crate) fn prepare(password: &str) -> Option<Cow<'_, str>> {
     // RFC 4013 §2.1: spaces are mapped, soft hyphens and joiners vanish.
     let mapped: String = password
         .chars()
-        .filter(|c| !matches!(c, '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}'))
+        .filter(|c| {
+            !matches!(
+                c,
+                '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}'
+            )
+        })
         .map(|c| if c.is_whitespace() { ' ' } else { c })
         .collect();
     let normalised = ComposingNormalizerBorrowed::new_nfkc().normalize(&mapped);

@@ -39,7 +39,8 @@ pub(crate) fn keys(password: &[u8], salt: &[u8], iterations: u32) -> Scram {
 
 /// Keys that nobody has, with a salt that stays the same for the name.
 pub(crate) fn decoy(secret: &hmac::Key, name: &str) -> Scram {
-    let tag = |label: &str| array(hmac::sign(secret, format!("{label}\0{name}").as_bytes()).as_ref());
+    let tag =
+        |label: &str| array(hmac::sign(secret, format!("{label}\0{name}").as_bytes()).as_ref());
     let mut salt = tag("salt").to_vec();
     salt.truncate(SALT_BYTES);
     Scram {
@@ -297,7 +298,11 @@ mod tests {
             ("c=", "d=", Fault::Malformed),
         ] {
             let message = text.replacen(from, to, 1);
-            assert_eq!(challenged.verify(message.as_bytes(), None), Err(fault), "{message}");
+            assert_eq!(
+                challenged.verify(message.as_bytes(), None),
+                Err(fault),
+                "{message}"
+            );
         }
     }
 
@@ -318,7 +323,11 @@ mod tests {
             ("n,n=user,r=x", false),
             ("", false),
         ] {
-            assert_eq!(First::parse(message.as_bytes()).is_some(), good, "{message}");
+            assert_eq!(
+                First::parse(message.as_bytes()).is_some(),
+                good,
+                "{message}"
+            );
         }
         let first = First::parse(b"n,,n=a=2Cb=3Dc,r=x").unwrap();
         assert_eq!(first.user, "a,b=c");
@@ -341,6 +350,9 @@ mod tests {
     fn a_decoy_keeps_its_salt() {
         let secret = hmac::Key::new(hmac::HMAC_SHA256, b"secret");
         assert_eq!(decoy(&secret, "a@b.test"), decoy(&secret, "a@b.test"));
-        assert_ne!(decoy(&secret, "a@b.test").salt, decoy(&secret, "c@b.test").salt);
+        assert_ne!(
+            decoy(&secret, "a@b.test").salt,
+            decoy(&secret, "c@b.test").salt
+        );
     }
 }

@@ -1,0 +1,360 @@
+//! The message itself: taken into the spool, decided on, committed for everybody at once.
+
+use std::collections::BTreeMap;
+
+use facteur_message::{Facts, facts};
+use facteur_smtp::address::{Address, Domain};
+use facteur_smtp::parameters::{Body, Ret};
+use facteur_smtp::server::{Envelope, Outcome, Refusal};
+use facteur_smtp::{RcptParameters, Recipient};
+use facteur_store::{
+    AccountId, Delivery, Error, FlagNames, NewBody, NewMessage, NewQueueEntry, Notify,
+    QueueRecipient, RecipientState, Timestamp,
+};
+
+use super::decide::{Door, Gathered, Verdict, decide};
+use super::trace::{self, Arrival};
+use super::{Driver, Target, directory, refusal};
+use crate::config::Role;
+use crate::context::Counters;
+use crate::drive::Stream;
+use crate::intake::Intake;
+
+/// The body of the open transaction.
+#[derive(Debug)]
+pub(super) enum Incoming {
+    None,
+    Taking(Box<Intake>),
+    /// The spool failed on the way; the rest is dropped and the end says so.
+    Failed(Refusal),
+}
+
+impl Incoming {
+    pub(super) async fn write(&mut self, bytes: &[u8]) {
+        let Incoming::Taking(intake) = self else {
+            return;
+        };
+        if let Err(error) = intake.write(bytes).await {
+            tracing::error!(%error, "the body can't be kept");
+            *self = Incoming::Failed(refusal(&error));
+        }
+    }
+}
+
+/// Everything that one commit holds.
+struct Commit {
+    body: NewBody,
+    local: Vec<Delivery>,
+    queue: Vec<NewQueueEntry>,
+}
+
+impl<S: Stream> Driver<S> {
+    pub(super) fn body_start(&mut self) -> Outcome {
+        let hint = self
+            .session
+            .envelope()
+            .and_then(|envelope| envelope.parameters.size);
+        match Intake::new(&self.wire.context().store, hint) {
+            Ok(intake) => {
+                self.body = Incoming::Taking(Box::new(intake));
+                Outcome::Ok
+            }
+            Err(error) => {
+                self.forget();
+                self.failed("DATA", &error)
+            }
+        }
+    }
+
+    pub(super) async fn body_end(&mut self) -> Outcome {
+        let outcome = match self.commit().await {
+            Ok(()) => Outcome::Ok,
+            Err(refusal) => {
+                Counters::add(&self.wire.context().counters.messages_refused);
+                Outcome::Refused(refusal)
+            }
+        };
+        self.forget();
+        outcome
+    }
+
+    async fn commit(&mut self) -> Result<(), Refusal> {
+        let intake = match std::mem::replace(&mut self.body, Incoming::None) {
+            Incoming::Taking(intake) => intake,
+            Incoming::Failed(refusal) => return Err(refusal),
+            Incoming::None => return Err(Refusal::Temporary),
+        };
+        let (body, facts) = intake
+            .finish()
+            .await
+            .map_err(|error| self.store_failed(&error))?;
+        let additions = self.judge(&facts)?;
+        let commit = self.plan(body, &facts, &additions);
+        let (copies, queued) = (commit.local.len(), commit.queue.len());
+        let ctx = self.wire.context();
+        ctx.store
+            .deliver(commit.body, commit.local, commit.queue)
+            .await
+            .map_err(|error| self.store_failed(&error))?;
+        Counters::add(&ctx.counters.messages_in);
+        tracing::info!(
+            session = %self.wire.peer().session,
+            id = self.id(),
+            from = self.reverse_path(),
+            size = facts.size,
+            copies,
+            queued,
+            "message accepted"
+        );
+        Ok(())
+    }
+
+    /// Gathers what the verdict needs and asks for it. Gives the fields that we add.
+    fn judge(&self, facts: &Facts) -> Result<String, Refusal> {
+        let ctx = self.wire.context();
+        let from_is_own = self
+            .from_is_own(facts)
+            .map_err(|error| self.store_failed(&error))?;
+        let verdict = decide(Gathered {
+            door: self.door(),
+            header: &facts.header,
+            size: facts.size,
+            message_bytes_max: ctx.config.message_bytes_max,
+            from_is_own,
+            delivered_before: self.delivered_before(facts),
+        });
+        match verdict {
+            Verdict::Refuse { refusal, reason } => {
+                tracing::info!(
+                    session = %self.wire.peer().session,
+                    id = self.id(),
+                    from = self.reverse_path(),
+                    reason,
+                    "message refused"
+                );
+                Err(refusal)
+            }
+            Verdict::Accept {
+                add_date,
+                add_message_id,
+            } => {
+                let mut fields = String::new();
+                if add_date {
+                    fields.push_str(&trace::date_field(ctx.clock.now().seconds()));
+                }
+                if add_message_id {
+                    let mut random = [0u8; 16];
+                    ctx.clock.random(&mut random);
+                    fields.push_str(&trace::message_id(&random, &ctx.config.hostname));
+                }
+                Ok(fields)
+            }
+        }
+    }
+
+    fn door(&self) -> Door {
+        match self.wire.peer().role {
+            Role::Submission | Role::Submissions => Door::Submission,
+            Role::Lmtp => Door::Lmtp,
+            Role::Smtp | Role::Imap | Role::Imaps | Role::Pop3 | Role::Pop3s => Door::Mx,
+        }
+    }
+
+    /// Every mailbox of From belongs to who logged in.
+    fn from_is_own(&self, facts: &Facts) -> Result<bool, Error> {
+        let Some(identity) = &self.identity else {
+            return Ok(false);
+        };
+        let mut any = false;
+        for address in &facts.envelope.from {
+            let facts::Address::Mailbox { local, domain, .. } = address else {
+                continue;
+            };
+            let text = |bytes: &Option<Vec<u8>>| {
+                bytes
+                    .as_ref()
+                    .and_then(|bytes| String::from_utf8(bytes.clone()).ok())
+            };
+            let (Some(local), Some(domain)) = (text(local), text(domain)) else {
+                return Ok(false);
+            };
+            let address = Address {
+                local,
+                domain: Domain::Name(domain),
+            };
+            any = true;
+            if !directory::is_own(&self.wire.context().store, identity.account, &address)? {
+                return Ok(false);
+            }
+        }
+        Ok(any)
+    }
+
+    /// The message went through one of these mailboxes already and came back.
+    fn delivered_before(&self, facts: &Facts) -> bool {
+        let seen = &facts.header.delivered_to;
+        self.targets.iter().flatten().any(|target| match target {
+            Target::Local { address, .. } => seen
+                .iter()
+                .any(|value| value.eq_ignore_ascii_case(address.as_bytes())),
+            Target::Remote { .. } => false,
+        })
+    }
+
+    /// Who gets what, one copy for each account and one queue entry for each domain.
+    fn plan(&self, body: NewBody, facts: &Facts, additions: &str) -> Commit {
+        let trace = format!("{}{additions}", self.received());
+        let return_path = trace::return_path(&self.reverse_path());
+        let mut local = Vec::new();
+        let mut accounts: Vec<AccountId> = Vec::new();
+        let mut remote: BTreeMap<&str, Vec<QueueRecipient>> = BTreeMap::new();
+        let no_recipients = Vec::new();
+        let recipients = self
+            .session
+            .envelope()
+            .map_or(&no_recipients, |envelope| &envelope.recipients);
+        for ((recipient, parameters), targets) in recipients.iter().zip(&self.targets) {
+            for target in targets {
+                match target {
+                    Target::Local {
+                        account, address, ..
+                    } if !accounts.contains(account) => {
+                        accounts.push(*account);
+                        let delivered = trace::delivered_to(address);
+                        let prefix = format!("{return_path}{delivered}{trace}");
+                        local.push(delivery(*account, prefix));
+                    }
+                    Target::Local { .. } => {}
+                    Target::Remote { address, domain } => {
+                        let list = remote.entry(domain).or_default();
+                        if !list.iter().any(|have| have.address == *address) {
+                            list.push(queue_recipient(address, recipient, parameters));
+                        }
+                    }
+                }
+            }
+        }
+        let queue = remote
+            .into_iter()
+            .map(|(domain, recipients)| self.queue_entry(domain, recipients, facts, &trace))
+            .collect();
+        Commit { body, local, queue }
+    }
+
+    fn queue_entry(
+        &self,
+        domain: &str,
+        recipients: Vec<QueueRecipient>,
+        facts: &Facts,
+        trace: &str,
+    ) -> NewQueueEntry {
+        let ctx = self.wire.context();
+        let now: Timestamp = ctx.clock.now();
+        let parameters = self
+            .session
+            .envelope()
+            .map(|envelope| envelope.parameters.clone())
+            .unwrap_or_default();
+        NewQueueEntry {
+            domain: domain.to_owned(),
+            reverse_path: self.reverse_path(),
+            recipients,
+            prefix: trace.as_bytes().to_vec(),
+            body_8bit: parameters.body == Body::EightBitMime
+                || facts.root.has_8bit
+                || facts.header.has_8bit,
+            body_binary: parameters.body == Body::BinaryMime,
+            smtputf8: parameters.smtputf8,
+            return_headers_only: parameters.ret == Some(Ret::Headers),
+            envelope_id: parameters.envelope_id,
+            language: self.language(),
+            due: now,
+            expires: now.after(ctx.config.queue.expires_after),
+        }
+    }
+
+    /// In which a DSN to the sender is written.
+    fn language(&self) -> String {
+        let ctx = self.wire.context();
+        let account = self
+            .identity
+            .as_ref()
+            .and_then(|identity| ctx.store.account(identity.account).ok().flatten());
+        account.map_or_else(|| ctx.config.language.clone(), |account| account.language)
+    }
+
+    fn received(&self) -> String {
+        let ctx = self.wire.context();
+        let peer = self.wire.peer();
+        let only = match self.session.envelope().map(|e| e.recipients.as_slice()) {
+            Some([(Recipient::Address(address), _)]) => Some(address.to_string()),
+            _ => None,
+        };
+        trace::received(&Arrival {
+            hello: self.session.hello_name().unwrap_or_default(),
+            peer: peer.address,
+            hostname: &ctx.config.hostname,
+            protocol: self.session.protocol(),
+            tls: peer.tls.as_deref(),
+            id: &self.id(),
+            only_recipient: only.as_deref(),
+            at: ctx.clock.now().seconds(),
+        })
+    }
+
+    fn reverse_path(&self) -> String {
+        let path = self.session.envelope().and_then(envelope_sender);
+        path.map(Address::to_string).unwrap_or_default()
+    }
+
+    /// Names the message in the log and in Received.
+    fn id(&self) -> String {
+        format!("{}-{}", self.wire.peer().session, self.messages)
+    }
+
+    fn store_failed(&self, error: &Error) -> Refusal {
+        tracing::error!(session = %self.wire.peer().session, id = self.id(), %error, "the message can't be kept");
+        refusal(error)
+    }
+}
+
+fn envelope_sender(envelope: &Envelope) -> Option<&Address> {
+    envelope.reverse_path.as_ref()
+}
+
+fn delivery(account: AccountId, prefix: String) -> Delivery {
+    Delivery {
+        account,
+        mailbox: "INBOX".to_owned(),
+        message: NewMessage {
+            prefix: prefix.into_bytes(),
+            flags: FlagNames::default(),
+            internal_date: None,
+        },
+    }
+}
+
+/// RFC 3461 §5.2.1: without ORCPT the address that was given stands in for it.
+fn queue_recipient(
+    address: &str,
+    recipient: &Recipient,
+    parameters: &RcptParameters,
+) -> QueueRecipient {
+    let original = parameters.original.clone().or_else(|| match recipient {
+        Recipient::Address(given) if given.is_ascii() => Some(format!(
+            "rfc822;{}",
+            facteur_smtp::parameters::encode_xtext(given.to_string().as_bytes())
+        )),
+        _ => None,
+    });
+    QueueRecipient {
+        address: address.to_owned(),
+        original,
+        notify: parameters.notify.map(|notify| Notify {
+            success: notify.success,
+            failure: notify.failure,
+            delay: notify.delay,
+        }),
+        state: RecipientState::Pending,
+    }
+}

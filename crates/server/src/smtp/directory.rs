@@ -1,0 +1,281 @@
+//! Who is behind an address: our domains, accounts, aliases, catch-all, plus-addressing.
+//!
+//! Reads the store and decides nothing. Bounded: an alias may lead to aliases, but no deeper than
+//! [`limits::ALIAS_DEPTH_MAX`] and to no more than [`limits::ALIAS_TARGETS_MAX`] addresses.
+
+use facteur_smtp::address::{Address, Domain};
+use facteur_store::{Account, AccountId, AddressTarget, Error, Store};
+
+use crate::admin::normalise_domain;
+use crate::limits;
+
+/// One place a message goes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    Local {
+        account: AccountId,
+        /// What Delivered-To says: the address that led here.
+        address: String,
+        /// "en" or "fr".
+        language: String,
+    },
+    Remote {
+        /// As it goes into RCPT there.
+        address: String,
+        /// Destination domain, A-labels, lower case.
+        domain: String,
+    },
+}
+
+/// What the directory knows about a recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The domain is not ours: this is where it would go.
+    Elsewhere(Target),
+    /// Not ours, and no name that mail can be sent to.
+    NoDomain,
+    /// Ours, and nobody there.
+    Nobody,
+    Disabled,
+    /// Over quota.
+    Full,
+    /// An alias that leads nowhere, round in a circle, or to too many.
+    BadAlias,
+    /// At least one, none twice.
+    Targets(Vec<Target>),
+}
+
+/// `local@domain` as the store spells it; `None` for address literals.
+pub fn key(address: &Address) -> Option<(String, String)> {
+    match &address.domain {
+        Domain::Name(name) => {
+            let domain = normalise_domain(name)?;
+            Some((address.local.to_lowercase(), domain))
+        }
+        Domain::Literal(_) | Domain::General { .. } => None,
+    }
+}
+
+/// Looks a recipient up.
+pub fn find(store: &Store, recipient: &Address) -> Result<Found, Error> {
+    let Some((local, domain)) = key(recipient) else {
+        return Ok(elsewhere(recipient));
+    };
+    if store.domain(&domain)?.is_none() {
+        return Ok(elsewhere(recipient));
+    }
+    Expansion::default().start(store, &local, &domain)
+}
+
+/// `<Postmaster>` without a domain (RFC 5321 §4.5.1): the postmaster of any of our domains.
+pub fn find_postmaster(store: &Store) -> Result<Found, Error> {
+    for domain in store.domains()? {
+        let found = Expansion::default().start(store, POSTMASTER, &domain.name)?;
+        if matches!(found, Found::Targets(_)) {
+            return Ok(found);
+        }
+    }
+    Ok(Found::Nobody)
+}
+
+/// May this account send as that address? Its own, those that point to it (straight or as one
+/// target of an alias), details after "+" included, and what its catch-all takes.
+pub fn is_own(store: &Store, account: AccountId, sender: &Address) -> Result<bool, Error> {
+    let Some((local, domain)) = key(sender) else {
+        return Ok(false);
+    };
+    let Some(record) = store.domain(&domain)? else {
+        return Ok(false);
+    };
+    match look_up(store, &local, &domain)? {
+        Some((_, AddressTarget::Account(owner))) => Ok(owner == account),
+        Some((_, AddressTarget::Alias(targets))) => {
+            for target in targets {
+                if store.address(&target)? == Some(AddressTarget::Account(account)) {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        }
+        None => Ok(record.catch_all == Some(account)),
+    }
+}
+
+const POSTMASTER: &str = "postmaster";
+
+/// The entry of an address, with and then without the detail after "+" (RFC 5233).
+fn look_up(
+    store: &Store,
+    local: &str,
+    domain: &str,
+) -> Result<Option<(String, AddressTarget)>, Error> {
+    let whole = format!("{local}@{domain}");
+    if let Some(target) = store.address(&whole)? {
+        return Ok(Some((whole, target)));
+    }
+    match local.split_once('+') {
+        Some((user, _)) if !user.is_empty() => {
+            let target = store.address(&format!("{user}@{domain}"))?;
+            Ok(target.map(|target| (whole, target)))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn elsewhere(recipient: &Address) -> Found {
+    let domain = match &recipient.domain {
+        Domain::Name(name) => idna::domain_to_ascii_strict(name).unwrap_or_default(),
+        literal @ (Domain::Literal(_) | Domain::General { .. }) => literal.to_string(),
+    };
+    if domain.is_empty() {
+        return Found::NoDomain;
+    }
+    Found::Elsewhere(Target::Remote {
+        address: recipient.to_string(),
+        domain,
+    })
+}
+
+/// Follows aliases to their ends.
+#[derive(Default)]
+struct Expansion {
+    targets: Vec<Target>,
+    seen: Vec<String>,
+    disabled: bool,
+    full: bool,
+    overflow: bool,
+}
+
+impl Expansion {
+    fn start(mut self, store: &Store, local: &str, domain: &str) -> Result<Found, Error> {
+        match look_up(store, local, domain)? {
+            Some((address, target)) => self.follow(store, address, target, 0)?,
+            None => match self.fallback(store, local, domain)? {
+                Some(account) => self.add_account(store, account, format!("{local}@{domain}"))?,
+                None => return Ok(Found::Nobody),
+            },
+        }
+        Ok(self.finish())
+    }
+
+    /// Catch-all; for the postmaster, whom RFC 5321 §4.5.1 wants to be there, the oldest account.
+    fn fallback(
+        &self,
+        store: &Store,
+        local: &str,
+        domain: &str,
+    ) -> Result<Option<AccountId>, Error> {
+        let catch_all = store.domain(domain)?.and_then(|record| record.catch_all);
+        if catch_all.is_some() || local != POSTMASTER {
+            return Ok(catch_all);
+        }
+        let usable = |account: &Account| !account.disabled && account.removed.is_none();
+        let oldest = store
+            .accounts()?
+            .into_iter()
+            .filter(usable)
+            .map(|account| account.id)
+            .min();
+        Ok(oldest)
+    }
+
+    fn follow(
+        &mut self,
+        store: &Store,
+        address: String,
+        target: AddressTarget,
+        depth: usize,
+    ) -> Result<(), Error> {
+        if self.seen.contains(&address) {
+            return Ok(());
+        }
+        if depth > limits::ALIAS_DEPTH_MAX || self.seen.len() >= limits::ALIAS_TARGETS_MAX {
+            self.overflow = true;
+            return Ok(());
+        }
+        self.seen.push(address.clone());
+        match target {
+            AddressTarget::Account(account) => self.add_account(store, account, address),
+            AddressTarget::Alias(addresses) => {
+                for next in addresses {
+                    self.follow_address(store, &next, depth + 1)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn follow_address(&mut self, store: &Store, text: &str, depth: usize) -> Result<(), Error> {
+        let Ok(address) = Address::parse(text) else {
+            return Ok(());
+        };
+        if let Some((local, domain)) = key(&address)
+            && store.domain(&domain)?.is_some()
+        {
+            return match look_up(store, &local, &domain)? {
+                Some((address, target)) => self.follow(store, address, target, depth),
+                None => Ok(()),
+            };
+        }
+        if let Found::Elsewhere(target) = elsewhere(&address) {
+            self.add(target);
+        }
+        Ok(())
+    }
+
+    fn add_account(
+        &mut self,
+        store: &Store,
+        account: AccountId,
+        address: String,
+    ) -> Result<(), Error> {
+        let Some(account) = store.account(account)? else {
+            return Ok(());
+        };
+        if account.removed.is_some() {
+            return Ok(());
+        }
+        if account.disabled {
+            self.disabled = true;
+        } else if account
+            .quota_bytes
+            .is_some_and(|quota| account.used_bytes >= quota)
+        {
+            self.full = true;
+        } else {
+            self.add(Target::Local {
+                account: account.id,
+                address,
+                language: account.language,
+            });
+        }
+        Ok(())
+    }
+
+    /// One copy for each account and each remote address.
+    fn add(&mut self, target: Target) {
+        let same = |have: &Target| match (have, &target) {
+            (Target::Local { account: a, .. }, Target::Local { account: b, .. }) => a == b,
+            (a, b) => *a == *b,
+        };
+        if !self.targets.iter().any(same) {
+            self.targets.push(target);
+        }
+    }
+
+    fn finish(self) -> Found {
+        if self.overflow {
+            Found::BadAlias
+        } else if !self.targets.is_empty() {
+            Found::Targets(self.targets)
+        } else if self.full {
+            Found::Full
+        } else if self.disabled {
+            Found::Disabled
+        } else if self.seen.len() > 1 {
+            Found::BadAlias
+        } else {
+            Found::Nobody
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! MAIL: may this client send as that address?
+
+use facteur_smtp::server::{Outcome, Refusal};
+use facteur_smtp::{Address, MailParameters, Recipient};
+
+use super::rcpt::{RcptFacts, RcptVerdict, check_rcpt};
+use super::{Driver, directory, refusal};
+use crate::config::Role;
+use crate::drive::Stream;
+
+/// What is known when MAIL comes.
+#[derive(Clone, Copy, Debug)]
+struct MailFacts {
+    submission: bool,
+    null_reverse_path: bool,
+    /// The address is the account's own.
+    own: bool,
+    disk_full: bool,
+}
+
+/// Decides; pure. `None`: taken.
+fn check_mail(facts: MailFacts) -> Option<Refusal> {
+    if facts.disk_full {
+        // Said before the client sends the whole message for nothing.
+        Some(Refusal::StorageFull)
+    } else if facts.submission && (facts.null_reverse_path || !facts.own) {
+        Some(Refusal::SenderNotYours)
+    } else {
+        None
+    }
+}
+
+impl<S: Stream> Driver<S> {
+    pub(super) fn mail(
+        &mut self,
+        reverse_path: Option<&Address>,
+        _parameters: &MailParameters,
+    ) -> Outcome {
+        self.forget();
+        let ctx = self.wire.context();
+        let own = match (&self.identity, reverse_path) {
+            (Some(identity), Some(sender)) => {
+                match directory::is_own(&ctx.store, identity.account, sender) {
+                    Ok(own) => own,
+                    Err(error) => return self.failed("MAIL", &error),
+                }
+            }
+            _ => false,
+        };
+        let facts = MailFacts {
+            submission: self.is_submission(),
+            null_reverse_path: reverse_path.is_none(),
+            own,
+            disk_full: ctx.store.is_full(),
+        };
+        match check_mail(facts) {
+            None => {
+                self.messages = self.messages.saturating_add(1);
+                Outcome::Ok
+            }
+            Some(refusal) => {
+                let from = reverse_path.map(Address::to_string).unwrap_or_default();
+                tracing::info!(session = %self.wire.peer().session, from, ?refusal, "sender refused");
+                Outcome::Refused(refusal)
+            }
+        }
+    }
+
+    pub(super) fn rcpt(&mut self, recipient: &Recipient) -> Outcome {
+        let store = &self.wire.context().store;
+        let found = match recipient {
+            Recipient::Address(address) => directory::find(store, address),
+            Recipient::Postmaster => directory::find_postmaster(store),
+        };
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => return self.failed("RCPT", &error),
+        };
+        let verdict = check_rcpt(RcptFacts {
+            authenticated: self.identity.is_some() && self.is_submission(),
+            found,
+        });
+        match verdict {
+            RcptVerdict::Accept(targets) => {
+                self.targets.push(targets);
+                Outcome::Ok
+            }
+            RcptVerdict::Refuse(refusal) => {
+                let to = match recipient {
+                    Recipient::Address(address) => address.to_string(),
+                    Recipient::Postmaster => "postmaster".to_owned(),
+                };
+                tracing::info!(session = %self.wire.peer().session, to, ?refusal, "recipient refused");
+                Outcome::Refused(refusal)
+            }
+        }
+    }
+
+    pub(super) fn is_submission(&self) -> bool {
+        matches!(self.wire.peer().role, Role::Submission | Role::Submissions)
+    }
+
+    /// The store failed; the peer hears that it may try again.
+    pub(super) fn failed(&self, what: &'static str, error: &facteur_store::Error) -> Outcome {
+        tracing::error!(session = %self.wire.peer().session, what, %error, "the store failed");
+        Outcome::Refused(refusal(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_send_as_themselves() {
+        let facts = |submission, null_reverse_path, own| MailFacts {
+            submission,
+            null_reverse_path,
+            own,
+            disk_full: false,
+        };
+        for (facts, expected) in [
+            (facts(false, false, false), None),
+            (facts(false, true, false), None),
+            (facts(true, false, true), None),
+            (facts(true, false, false), Some(Refusal::SenderNotYours)),
+            (facts(true, true, false), Some(Refusal::SenderNotYours)),
+        ] {
+            assert_eq!(check_mail(facts), expected, "{facts:?}");
+            let full = MailFacts {
+                disk_full: true,
+                ..facts
+            };
+            assert_eq!(check_mail(full), Some(Refusal::StorageFull));
+        }
+    }
+}

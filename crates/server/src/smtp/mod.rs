@@ -1,0 +1,218 @@
+//! SMTP (25), submission (587, 465) and LMTP on a socket: the driver, and what each request of the
+//! session means here.
+//!
+//! Who is let in is decided by pure functions over gathered facts: [`rcpt`] for a recipient,
+//! [`decide`] for the message. 250 after the body is said when the store has committed every local
+//! copy and every queue entry in one transaction; a failure before that leaves nothing.
+
+mod auth;
+mod body;
+mod decide;
+mod directory;
+mod mail;
+mod rcpt;
+mod trace;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use facteur_smtp::server::{Config, Outcome, Refusal, Request, Role, Session, ShutDown, Step};
+
+use crate::auth::{Exchange, Identity};
+use crate::config;
+use crate::context::{Context, Peer};
+use crate::drive::{ReadEnd, Stream, Wait, Wire};
+use crate::limits;
+
+pub use directory::Target;
+pub use trace::message_id;
+
+/// Serves one connection to its end.
+pub async fn serve<S: Stream>(stream: S, peer: Peer, ctx: Arc<Context>) {
+    let id = peer.session;
+    let result = match Wire::open(stream, peer, ctx).await {
+        Ok(wire) => Driver::new(wire).run().await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = result {
+        tracing::info!(session = %id, %error, "connection lost");
+    }
+}
+
+struct Driver<S> {
+    wire: Wire<S>,
+    session: Session,
+    exchange: Option<Exchange>,
+    identity: Option<Identity>,
+    /// What the recipients of the open transaction stand for, in the envelope's order.
+    targets: Vec<Vec<Target>>,
+    body: body::Incoming,
+    /// Transactions so far; names messages in the log.
+    messages: u32,
+    /// When the client last got something done.
+    progress: Duration,
+}
+
+impl<S: Stream> Driver<S> {
+    fn new(wire: Wire<S>) -> Self {
+        let session = Session::new(Arc::new(session_config(&wire)), wire.peer().tls.is_some());
+        Driver {
+            progress: wire.context().clock.monotonic(),
+            session,
+            wire,
+            exchange: None,
+            identity: None,
+            targets: Vec::new(),
+            body: body::Incoming::None,
+            messages: 0,
+        }
+    }
+
+    async fn run(&mut self) -> io::Result<()> {
+        loop {
+            match self.session.step() {
+                Step::Read => {
+                    self.flush().await?;
+                    self.read().await?;
+                }
+                Step::Body(range) => {
+                    let bytes = self.session.input().get(range).unwrap_or_default();
+                    self.body.write(bytes).await;
+                }
+                Step::Run(request) => {
+                    let outcome = self.act(request).await;
+                    self.session.finish(outcome);
+                    self.progress = self.wire.context().clock.monotonic();
+                }
+                Step::StartTls => {
+                    self.flush().await?;
+                    self.wire.start_tls().await?;
+                    self.session.tls_started();
+                    self.exchange = None;
+                    self.identity = None;
+                }
+                Step::Close => {
+                    self.flush().await?;
+                    if let Some(reason) = self.session.close_reason() {
+                        tracing::info!(session = %self.wire.peer().session, %reason, "closing");
+                    }
+                    self.wire.close().await;
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    async fn read(&mut self) -> io::Result<()> {
+        // A body that has begun may end while the server stops; a new command may not come.
+        let (wait, timeout) = if self.session.is_in_body() {
+            (Wait::Busy, limits::SMTP_IDLE)
+        } else {
+            (Wait::Idle, self.command_time_left())
+        };
+        let session = &mut self.session;
+        match self
+            .wire
+            .read(wait, timeout, |bytes| session.feed(bytes))
+            .await?
+        {
+            ReadEnd::Bytes(_) => Ok(()),
+            ReadEnd::Timeout => {
+                self.session.shut_down(ShutDown::Timeout);
+                Ok(())
+            }
+            ReadEnd::Shutdown => {
+                self.session.shut_down(ShutDown::Stopping);
+                Ok(())
+            }
+            ReadEnd::End => Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the peer closed without QUIT",
+            )),
+        }
+    }
+
+    /// Counted from the last thing done, not from the last byte: a command that drips in does not
+    /// hold the connection for ever.
+    fn command_time_left(&self) -> Duration {
+        let now = self.wire.context().clock.monotonic();
+        let spent = now.saturating_sub(self.progress);
+        limits::SMTP_IDLE.saturating_sub(spent)
+    }
+
+    async fn act(&mut self, request: Request) -> Outcome {
+        match request {
+            Request::Mail {
+                reverse_path,
+                parameters,
+            } => self.mail(reverse_path.as_ref(), &parameters),
+            Request::Rcpt { recipient, .. } => self.rcpt(&recipient),
+            Request::BodyStart => self.body_start(),
+            Request::BodyEnd => self.body_end().await,
+            Request::Abort => {
+                self.forget();
+                Outcome::Ok
+            }
+            Request::Auth { mechanism, initial } => self.auth(&mechanism, initial).await,
+            Request::AuthResponse(response) => self.auth_response(response).await,
+        }
+    }
+
+    /// Ends the transaction on our side.
+    fn forget(&mut self) {
+        self.targets = Vec::new();
+        self.body = body::Incoming::None;
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        let output = self.session.take_output();
+        if output.is_empty() {
+            return Ok(());
+        }
+        self.wire.write(&output).await
+    }
+}
+
+fn session_config<S: Stream>(wire: &Wire<S>) -> Config {
+    let (ctx, peer) = (wire.context(), wire.peer());
+    let role = match peer.role {
+        config::Role::Lmtp => Role::Lmtp,
+        config::Role::Submission | config::Role::Submissions => Role::Submission,
+        _ => Role::Mx,
+    };
+    let mut config = Config::new(role, &ctx.config.hostname, ctx.config.message_bytes_max);
+    config.starttls = ctx.tls.is_some() && role != Role::Lmtp;
+    // Port 25 is for other hosts: no AUTH, so no password to guess (RFC 6409 §3.1).
+    if role == Role::Submission {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        config.mechanisms_tls = owned(ctx.auth.mechanisms_under_tls(peer));
+        config.mechanisms_plaintext = owned(ctx.auth.mechanisms(&ctx.config, peer));
+    }
+    config
+}
+
+/// What a failure of the store means for the peer.
+fn refusal(error: &facteur_store::Error) -> Refusal {
+    use facteur_store::Error;
+    match error {
+        Error::DiskFull => Refusal::StorageFull,
+        Error::TooLarge => Refusal::TooBig,
+        Error::OverQuota => Refusal::MailboxFull,
+        // Removed between RCPT and the commit: the next attempt hears it at RCPT.
+        Error::NoSuchAccount
+        | Error::NoSuchMailbox
+        | Error::NoSuchDomain
+        | Error::NoSuchAddress
+        | Error::NoSuchMessage
+        | Error::NoSuchQueueEntry
+        | Error::Exists
+        | Error::BadName
+        | Error::InUse
+        | Error::TooManyMailboxes
+        | Error::TooManyKeywords
+        | Error::Disk(_)
+        | Error::Damaged { .. }
+        | Error::Closed => Refusal::Temporary,
+    }
+}

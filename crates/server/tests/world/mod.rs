@@ -1,0 +1,513 @@
+//! The server in a test: drivers on in-memory pipes, a simulated disk, a virtual clock.
+//!
+//! Accounts `alice@example.test` and `bob@example.test`, one domain `example.test`.
+//!
+//! Ports in `connect`: the names of [`Role::name`], implicit TLS counting as done without a
+//! handshake; `smtp@127.0.0.1` comes from that address (else 192.0.2.1). STARTTLS is real.
+//!
+//! A line `# with: WORDS` in a transcript changes the world: `insecure-plaintext`, `no-tls`,
+//! `message-bytes-max=N`, `quota=N` (of bob).
+//!
+//! | `do` line | meaning |
+//! |---|---|
+//! | `deliver WHO "text"` | a message straight into WHO's INBOX, as if it had come in |
+//! | `fill WHO N` | N small messages, "Subject: message 1" and so on |
+//! | `expunge WHO UID` | another client expunges it |
+//! | `restart` | stops the server and starts it on the same disk |
+//! | `stop` | the server begins to stop |
+//! | `alias ADDRESS TO,TO` | an alias |
+//! | `catch-all WHO` | of example.test |
+//! | `disable WHO`, `remove WHO` | the account |
+//! | `password WHO NEW` | a new password |
+//! | `disk full`, `disk free` | room on the disk |
+//! | `count WHO N` | fails unless WHO's INBOX holds N messages |
+//! | `queued N` | fails unless the queue holds N entries |
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::task::{Context as Task, Poll};
+use std::time::Duration;
+
+use facteur_server::intake::Intake;
+use facteur_server::tls::TlsFacts;
+use facteur_server::{CertificateFiles, Config, Context, Peer, PeerAddress, Role, auth};
+use facteur_sim::transcript::{self, Chunking};
+use facteur_sim::{SimDisk, VirtualClock};
+use facteur_store::{
+    AccountEdit, AccountId, AddressTarget, Clock, Credentials, Delivery, FlagNames, NewAccount,
+    NewMessage, Options, QueueFilter, Store, Uid, UidSet,
+};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+pub const DOMAIN: &str = "example.test";
+const ALICE_PASSWORD: &str = "wonderland-1865";
+const BOB_PASSWORD: &str = "häuschen im wald";
+/// Bytes in a pipe between client and server.
+const PIPE_BYTES: usize = 256 * 1024;
+
+pub struct World {
+    clock: Arc<VirtualClock>,
+    disk: SimDisk,
+    config: Config,
+    ctx: Mutex<Arc<Context>>,
+    log: tokio::sync::Mutex<tokio::sync::mpsc::UnboundedReceiver<String>>,
+    _log: tracing::subscriber::DefaultGuard,
+}
+
+/// Runs every transcript of a directory below `tests/transcripts`, whole and byte by byte.
+pub fn run_directory(name: &str) {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/transcripts")
+        .join(name);
+    let only = std::env::var_os("TRANSCRIPT").map(PathBuf::from);
+    for path in transcript::files(directory) {
+        if only.as_ref().is_some_and(|only| !path.ends_with(only)) {
+            continue;
+        }
+        run_file(&path, Chunking::Whole);
+        let text = std::fs::read_to_string(&path).unwrap();
+        if !text.contains("C repeat:") && !text.contains("# whole only") {
+            run_file(&path, Chunking::ByteByByte);
+        }
+    }
+}
+
+fn run_file(path: &Path, chunking: Chunking) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let text = std::fs::read_to_string(path).unwrap();
+        let world = World::new(&text).await;
+        transcript::check_chunked(&world, path, chunking).await;
+        world.stop().await;
+    });
+}
+
+impl World {
+    /// `script`: where `# with:` lines are looked for.
+    pub async fn new(script: &str) -> World {
+        let words: Vec<&str> = script
+            .lines()
+            .filter_map(|line| line.strip_prefix("# with:"))
+            .flat_map(str::split_whitespace)
+            .collect();
+        let number = |name: &str| {
+            words.iter().find_map(|word| {
+                let value = word.strip_prefix(name)?.strip_prefix('=')?;
+                Some(value.parse::<u64>().unwrap())
+            })
+        };
+        let (writer, log) = tokio::sync::mpsc::unbounded_channel();
+        let log_guard = tracing::subscriber::set_default(
+            tracing_subscriber::fmt()
+                .with_max_level(tracing::Level::DEBUG)
+                .with_ansi(false)
+                .without_time()
+                .with_writer(move || LogWriter {
+                    sender: writer.clone(),
+                    line: Vec::new(),
+                })
+                .finish(),
+        );
+        let mut config = Config::new("mail.example.test");
+        config.allow_insecure_plaintext = words.contains(&"insecure-plaintext");
+        config.stop_wait = Duration::from_secs(1);
+        if !words.contains(&"no-tls") {
+            config.certificates = vec![certificate().files.clone()];
+        }
+        if let Some(max) = number("message-bytes-max") {
+            config.message_bytes_max = max;
+        }
+        let clock = Arc::new(VirtualClock::new(1));
+        let disk = SimDisk::new(1);
+        let ctx = open(&config, &disk, &clock);
+        let world = World {
+            clock,
+            disk,
+            config,
+            ctx: Mutex::new(ctx),
+            log: tokio::sync::Mutex::new(log),
+            _log: log_guard,
+        };
+        world.people(number("quota")).await;
+        world
+    }
+
+    async fn people(&self, quota: Option<u64>) {
+        static CREDENTIALS: OnceLock<[Credentials; 2]> = OnceLock::new();
+        let [alice, bob] = CREDENTIALS
+            .get_or_init(|| {
+                let clock = VirtualClock::new(2);
+                [ALICE_PASSWORD, BOB_PASSWORD].map(|word| auth::make_credentials(&clock, word))
+            })
+            .clone();
+        let store = self.store();
+        store.create_domain(DOMAIN).await.unwrap();
+        for (name, credentials, quota) in [("alice", alice, None), ("bob", bob, quota)] {
+            let new = NewAccount {
+                address: format!("{name}@{DOMAIN}"),
+                display_name: name.to_owned(),
+                credentials,
+                quota_bytes: quota,
+                language: "en".to_owned(),
+            };
+            store.create_account(new).await.unwrap();
+        }
+    }
+
+    pub fn context(&self) -> Arc<Context> {
+        Arc::clone(&self.ctx.lock().unwrap())
+    }
+
+    pub fn store(&self) -> Store {
+        self.context().store.clone()
+    }
+
+    pub async fn stop(&self) {
+        let ctx = self.context();
+        ctx.shutdown.start();
+        ctx.store.close().await.unwrap();
+    }
+
+    async fn restart(&self) {
+        self.stop().await;
+        let ctx = open(&self.config, &self.disk, &self.clock);
+        *self.ctx.lock().unwrap() = ctx;
+    }
+
+    fn account(&self, who: &str) -> AccountId {
+        let address = if who.contains('@') {
+            who.to_owned()
+        } else {
+            format!("{who}@{DOMAIN}")
+        };
+        match self.store().address(&address).unwrap() {
+            Some(AddressTarget::Account(id)) => id,
+            other => panic!("{address}: {other:?}"),
+        }
+    }
+
+    async fn deliver(&self, who: &str, text: &[u8]) {
+        let store = self.store();
+        let (body, _) = Intake::whole(&store, text).await.unwrap();
+        let delivery = Delivery {
+            account: self.account(who),
+            mailbox: "INBOX".to_owned(),
+            message: NewMessage {
+                prefix: b"Return-Path: <sender@elsewhere.test>\r\n".to_vec(),
+                flags: FlagNames::default(),
+                internal_date: None,
+            },
+        };
+        store
+            .deliver(body, vec![delivery], Vec::new())
+            .await
+            .unwrap();
+    }
+
+    fn inbox(&self, who: &str) -> facteur_store::Mailbox {
+        let account = self.account(who);
+        let inbox = self.store().mailbox_by_name(account, "INBOX").unwrap();
+        inbox.unwrap()
+    }
+
+    async fn edit(&self, who: &str, edit: AccountEdit) {
+        let account = self.account(who);
+        self.store().edit_account(account, edit).await.unwrap();
+    }
+
+    async fn act_words(&self, words: &[&str], text: &str) -> Result<(), String> {
+        match words {
+            ["deliver", who, ..] => {
+                let quoted = text.split_once('"').ok_or("deliver WHO \"text\"")?.1;
+                let message = unquote(quoted.trim_end().trim_end_matches('"'));
+                self.deliver(who, &message).await;
+            }
+            ["fill", who, count] => {
+                for number in 1..=parse(count)? {
+                    let text = format!("Subject: message {number}\r\n\r\nbody {number}\r\n");
+                    self.deliver(who, text.as_bytes()).await;
+                }
+            }
+            ["expunge", who, uid] => {
+                let uid = u32::try_from(parse(uid)?).unwrap();
+                let uids: UidSet = [Uid(uid)].into_iter().collect();
+                let (account, inbox) = (self.account(who), self.inbox(who).id);
+                let done = self
+                    .store()
+                    .expunge(account, inbox, Some(uids), false)
+                    .await;
+                done.unwrap();
+            }
+            ["restart"] => self.restart().await,
+            ["stop"] => self.context().shutdown.start(),
+            ["alias", address, targets] => {
+                let targets = targets.split(',').map(str::to_owned).collect();
+                let target = AddressTarget::Alias(targets);
+                self.store().set_address(address, target).await.unwrap();
+            }
+            ["catch-all", who] => {
+                let account = Some(self.account(who));
+                self.store().set_catch_all(DOMAIN, account).await.unwrap();
+            }
+            ["disable", who] => {
+                let edit = AccountEdit {
+                    disabled: Some(true),
+                    ..AccountEdit::default()
+                };
+                self.edit(who, edit).await;
+            }
+            ["remove", who] => {
+                let edit = AccountEdit {
+                    removed: Some(true),
+                    ..AccountEdit::default()
+                };
+                self.edit(who, edit).await;
+            }
+            ["password", who, new] => {
+                let edit = AccountEdit {
+                    credentials: Some(auth::make_credentials(&*self.clock, new)),
+                    ..AccountEdit::default()
+                };
+                self.edit(who, edit).await;
+            }
+            ["disk", "full"] => self.disk.set_capacity(self.disk.used_bytes()),
+            ["disk", "free"] => self.disk.make_room(),
+            ["count", who, count] => {
+                let have = self.inbox(who).messages;
+                if u64::from(have) != parse(count)? {
+                    return Err(format!("{who} has {have} messages"));
+                }
+            }
+            ["queued", count] => {
+                let entries = self.store().queue_list(&QueueFilter::default(), None, 1000);
+                let entries = entries.unwrap();
+                if entries.len() as u64 != parse(count)? {
+                    return Err(format!("the queue holds {entries:?}"));
+                }
+            }
+            _ => return Err(format!("what is {text:?}?")),
+        }
+        Ok(())
+    }
+}
+
+fn open(config: &Config, disk: &SimDisk, clock: &Arc<VirtualClock>) -> Arc<Context> {
+    let clock: Arc<dyn Clock> = clock.clone();
+    let options = Options {
+        reserved_bytes: 1 << 20,
+        message_bytes_max: config.message_bytes_max,
+        ..Options::default()
+    };
+    let (store, _) = Store::open(Arc::new(disk.clone()), clock, options).unwrap();
+    Context::new(config.clone(), store).unwrap()
+}
+
+fn parse(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("{text:?} is no number"))
+}
+
+fn unquote(text: &str) -> Vec<u8> {
+    text.replace("\\r", "\r").replace("\\n", "\n").into_bytes()
+}
+
+impl transcript::World for World {
+    type Stream = Pipe;
+
+    async fn connect(&self, port: &str) -> io::Result<Pipe> {
+        let (name, address) = port.split_once('@').unwrap_or((port, "192.0.2.1"));
+        let role = Role::ALL
+            .into_iter()
+            .find(|role| role.name() == name)
+            .ok_or_else(|| io::Error::other("no such port"))?;
+        let ip: std::net::IpAddr = address.parse().map_err(io::Error::other)?;
+        let ctx = self.context();
+        let address = match role {
+            Role::Lmtp => PeerAddress::Unix,
+            _ => PeerAddress::Tcp((ip, 40_000).into()),
+        };
+        let mut peer = Peer::new(ctx.next_session(), role, address);
+        if role.is_implicit_tls() {
+            peer.tls = Some(Arc::new(TlsFacts {
+                version: "TLSv1.3",
+                cipher: "TLS_AES_128_GCM_SHA256".to_owned(),
+                end_point: None,
+                exporter: Some([1; 32]),
+            }));
+        }
+        let (client, server) = tokio::io::duplex(PIPE_BYTES);
+        match role {
+            Role::Smtp | Role::Submission | Role::Submissions | Role::Lmtp => {
+                tokio::spawn(facteur_server::smtp::serve(server, peer, ctx));
+            }
+            Role::Pop3 | Role::Pop3s => {
+                tokio::spawn(facteur_server::pop3::serve(server, peer, ctx));
+            }
+            Role::Imap | Role::Imaps => {
+                tokio::spawn(facteur_server::imap::serve(server, peer, ctx));
+            }
+        }
+        Ok(Pipe::Plain(client))
+    }
+
+    async fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+        tokio::time::advance(by).await;
+    }
+
+    async fn start_tls(&self, stream: Pipe) -> io::Result<Pipe> {
+        let Pipe::Plain(stream) = stream else {
+            return Err(io::Error::other("TLS is on already"));
+        };
+        let connector = TlsConnector::from(certificate().client());
+        let name = "mail.example.test".try_into().map_err(io::Error::other)?;
+        let stream = connector.connect(name, stream).await?;
+        Ok(Pipe::Tls(Box::new(stream)))
+    }
+
+    async fn next_log(&self) -> Option<String> {
+        self.log.lock().await.recv().await
+    }
+
+    async fn act(&self, text: &str) -> Result<(), String> {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        self.act_words(&words, text).await
+    }
+
+    fn variables(&self) -> Vec<(String, String)> {
+        use base64::Engine;
+        let plain = |who: &str, password: &str| {
+            let text = format!("\0{who}@{DOMAIN}\0{password}");
+            base64::engine::general_purpose::STANDARD.encode(text)
+        };
+        [
+            ("alice_password", ALICE_PASSWORD.to_owned()),
+            ("bob_password", BOB_PASSWORD.to_owned()),
+            ("alice_plain", plain("alice", ALICE_PASSWORD)),
+            ("bob_plain", plain("bob", BOB_PASSWORD)),
+            ("wrong_plain", plain("alice", "wrong")),
+            ("nobody_plain", plain("nobody", "wrong")),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .to_vec()
+    }
+}
+
+/// The client's end of a connection.
+pub enum Pipe {
+    Plain(DuplexStream),
+    Tls(Box<TlsStream<DuplexStream>>),
+}
+
+impl AsyncRead for Pipe {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        task: &mut Task<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Pipe::Plain(stream) => Pin::new(stream).poll_read(task, buffer),
+            Pipe::Tls(stream) => Pin::new(stream.as_mut()).poll_read(task, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Pipe {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        task: &mut Task<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Pipe::Plain(stream) => Pin::new(stream).poll_write(task, bytes),
+            Pipe::Tls(stream) => Pin::new(stream.as_mut()).poll_write(task, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Pipe::Plain(stream) => Pin::new(stream).poll_flush(task),
+            Pipe::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(task),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Pipe::Plain(stream) => Pin::new(stream).poll_shutdown(task),
+            Pipe::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(task),
+        }
+    }
+}
+
+/// One authority-less certificate for all worlds of a process.
+pub struct TestCertificate {
+    pub files: CertificateFiles,
+    der: rustls::pki_types::CertificateDer<'static>,
+    _directory: tempfile::TempDir,
+}
+
+pub fn certificate() -> &'static TestCertificate {
+    static CERTIFICATE: OnceLock<TestCertificate> = OnceLock::new();
+    CERTIFICATE.get_or_init(|| {
+        let made =
+            rcgen::generate_simple_self_signed(vec!["mail.example.test".to_owned()]).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let files = CertificateFiles {
+            chain: directory.path().join("chain.pem"),
+            key: directory.path().join("key.pem"),
+        };
+        std::fs::write(&files.chain, made.cert.pem()).unwrap();
+        std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
+        TestCertificate {
+            files,
+            der: made.cert.der().clone(),
+            _directory: directory,
+        }
+    })
+}
+
+impl TestCertificate {
+    /// A client that trusts it.
+    pub fn client(&self) -> Arc<rustls::ClientConfig> {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(self.der.clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        Arc::new(
+            rustls::ClientConfig::builder_with_provider(provider)
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_root_certificates(roots)
+                .with_no_client_auth(),
+        )
+    }
+}
+
+struct LogWriter {
+    sender: tokio::sync::mpsc::UnboundedSender<String>,
+    line: Vec<u8>,
+}
+
+impl io::Write for LogWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.line.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for LogWriter {
+    fn drop(&mut self) {
+        let line = String::from_utf8_lossy(&self.line).into_owned();
+        let _ = self.sender.send(line);
+    }
+}
