@@ -24,7 +24,7 @@ impl Header {
     /// Free text such as a Subject: encoded words where it is not plain ASCII.
     #[must_use]
     pub fn text(self, name: &str, text: &str) -> Self {
-        let text = one_line(text);
+        let text = one_line(text.trim());
         if is_plain(&text) {
             return self.field(name, text.split(' ').map(str::to_owned));
         }
@@ -34,7 +34,10 @@ impl Header {
     /// A structured value in ASCII, folded at its spaces; other characters are dropped.
     #[must_use]
     pub fn raw(self, name: &str, value: &str) -> Self {
-        let value: String = one_line(value).chars().filter(char::is_ascii).collect();
+        let value: String = one_line(value.trim())
+            .chars()
+            .filter(char::is_ascii)
+            .collect();
         self.field(name, value.split(' ').map(str::to_owned))
     }
 
@@ -70,15 +73,16 @@ impl Header {
         self.0.extend_from_slice(name.as_bytes());
         self.0.push(b':');
         let mut has_word = false;
-        for word in words.filter(|word| !word.is_empty()) {
-            if has_word && line + 1 + word.len() > LINE_CHARS {
+        for word in words {
+            // Never in front of nothing: a line of white space alone is no fold (RFC 5322 §3.2.2).
+            if has_word && !word.is_empty() && line + 1 + word.len() > LINE_CHARS {
                 self.0.extend_from_slice(b"\r\n");
                 line = 0;
             }
             self.0.push(b' ');
             self.0.extend_from_slice(word.as_bytes());
             line += 1 + word.len();
-            has_word = true;
+            has_word |= !word.is_empty();
         }
         self.0.extend_from_slice(b"\r\n");
         self

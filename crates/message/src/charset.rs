@@ -1,7 +1,7 @@
 //! Text in any charset to UTF-8, in a stream. Labels of the WHATWG encoding standard, and UTF-7
 //! (RFC 2152). Never fails: what cannot be read becomes U+FFFD.
 
-use encoding_rs::{Decoder, Encoding, UTF_8};
+use encoding_rs::{Decoder, Encoding, REPLACEMENT, UTF_8};
 
 use crate::decode::{PartDecoder, base64_digit};
 use crate::facts::Part;
@@ -28,11 +28,17 @@ impl TextDecoder {
         }
         let ascii = matches!(label.as_slice(), b"us-ascii" | b"ascii" | b"");
         let encoding = match Encoding::for_label(&label) {
-            Some(encoding) if !ascii => encoding,
+            // The label "replacement" is for charsets that browsers refuse.
+            Some(encoding) if !ascii && encoding != REPLACEMENT => encoding,
             _ => UTF_8,
         };
+        let decoder = if label.starts_with(b"utf") {
+            encoding.new_decoder()
+        } else {
+            encoding.new_decoder_without_bom_handling()
+        };
         TextDecoder {
-            state: State::Known(Box::new(encoding.new_decoder_without_bom_handling())),
+            state: State::Known(Box::new(decoder)),
         }
     }
 

@@ -19,7 +19,12 @@ impl Facts {
         let mut out = Writer(vec![VERSION]);
         out.number(self.size);
         out.number(u64::from(self.degraded.0));
-        out.number(u64::from(self.has_attachment) | (u64::from(self.subject_is_reply) << 1));
+        out.number(
+            u64::from(self.has_attachment)
+                | (u64::from(self.subject_is_reply) << 1)
+                | (u64::from(self.has_8bit) << 2)
+                | (u64::from(self.has_nul) << 3),
+        );
         out.header(&self.header);
         out.bytes(self.preview.as_bytes());
         out.fixed(self.subject_key);
@@ -67,6 +72,8 @@ impl Facts {
             subject_key,
             subject_is_reply: flags & 2 != 0,
             has_attachment: flags & 1 != 0,
+            has_8bit: flags & 4 != 0,
+            has_nul: flags & 8 != 0,
             degraded,
         })
     }

@@ -26,6 +26,10 @@ pub struct Facts {
     pub subject_is_reply: bool,
     /// There is a part that people call an attachment.
     pub has_attachment: bool,
+    /// There is a byte above 127 anywhere, headers included (8BITMIME is needed).
+    pub has_8bit: bool,
+    /// There is a NUL anywhere (BINARYMIME is needed).
+    pub has_nul: bool,
     /// Limits that were met.
     pub degraded: Degraded,
 }

@@ -56,8 +56,8 @@ impl Part {
             .or_else(|| crate::param_text(&self.params, "name"))
     }
 
-    /// Whether people call this an attachment: said so, or a named part that is no text of the
-    /// message itself and no picture shown inside it.
+    /// Whether people call this an attachment: said so, or a named part that is no picture shown
+    /// inside the message and no signature.
     pub fn is_attachment(&self) -> bool {
         let said = self.disposition.as_ref();
         if said.is_some_and(|said| said.kind.eq_ignore_ascii_case(b"attachment")) {
@@ -73,7 +73,11 @@ impl Part {
                     || find(&disposition.params, "filename*").is_some()
             });
         let shown_inside = self.id.is_some() && self.is("image", "*");
-        named && !shown_inside
+        let signature = ["pgp-signature", "pkcs7-signature", "x-pkcs7-signature"];
+        let is_signature = signature
+            .iter()
+            .any(|subtype| self.is("application", subtype));
+        named && !shown_inside && !is_signature
     }
 
     /// The parts directly below: of a multipart, or of the message that this part holds when

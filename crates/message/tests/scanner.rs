@@ -44,6 +44,8 @@ fn check(message: &[u8], facts: &Facts) {
         check_inside(part);
     }
     assert!(parts <= limits::PARTS_MAX);
+    assert_eq!(facts.has_8bit, !message.is_ascii());
+    assert_eq!(facts.has_nul, message.contains(&0));
     assert!(facts.preview.chars().count() <= limits::PREVIEW_CHARS_MAX);
     assert_eq!(Facts::decode(&facts.encode()).as_ref(), Ok(facts));
 }
@@ -278,6 +280,24 @@ proptest! {
         let _ = facteur_message::charset::to_text(b"iso-2022-jp", &bytes);
         let _ = facteur_message::header::fields(&bytes).count();
         let _ = Facts::decode(&bytes);
+    }
+}
+
+#[test]
+fn charsets() {
+    use facteur_message::charset::to_text;
+    for (charset, bytes, text) in [
+        ("ISO-8859-1", &b"\xe9"[..], "é"),
+        ("us-ascii", "é".as_bytes(), "é"),
+        ("nobody-knows", "é".as_bytes(), "é"),
+        ("utf-16", b"\xfe\xff\x00a", "a"),
+        ("windows-1252", b"\x80", "€"),
+        ("iso-2022-jp", b"\x1b$B$\"\x1b(B", "あ"),
+        ("ks_c_5601-1987", b"\xb0\xa1", "가"),
+        ("iso-2022-kr", b"plain", "plain"),
+        ("utf-8", b"\xff", "\u{fffd}"),
+    ] {
+        assert_eq!(to_text(charset.as_bytes(), bytes), text, "{charset}");
     }
 }
 

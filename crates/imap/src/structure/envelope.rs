@@ -19,15 +19,10 @@ pub fn envelope(out: &mut Vec<u8>, envelope: &Envelope, form: StringForm) {
         None => nstring(out, None, form),
         Some(subject) => string(out, &collapsed(subject), form),
     }
-    // "the server sets the corresponding member to be the same value as the from member".
-    let or_from = |list: &'_ Vec<Address>| match list.is_empty() {
-        true => envelope.from.clone(),
-        false => list.clone(),
-    };
     for list in [
         &envelope.from,
-        &or_from(&envelope.sender),
-        &or_from(&envelope.reply_to),
+        or_from(&envelope.sender, envelope),
+        or_from(&envelope.reply_to, envelope),
         &envelope.to,
         &envelope.cc,
         &envelope.bcc,
@@ -40,6 +35,16 @@ pub fn envelope(out: &mut Vec<u8>, envelope: &Envelope, form: StringForm) {
         nstring(out, value.as_deref(), form);
     }
     out.push(b')');
+}
+
+/// "If the Sender or Reply-To header fields are absent … or are present but empty, the server sets
+/// the corresponding member of the envelope to be the same value as the from member".
+fn or_from<'a>(list: &'a Vec<Address>, envelope: &'a Envelope) -> &'a Vec<Address> {
+    if list.is_empty() {
+        &envelope.from
+    } else {
+        list
+    }
 }
 
 fn addresses(out: &mut Vec<u8>, list: &[Address], form: StringForm) {

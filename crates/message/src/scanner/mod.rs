@@ -36,6 +36,8 @@ pub struct Scanner {
     /// How many of `open` wait for a boundary.
     boundaries: usize,
     parts: u32,
+    has_8bit: bool,
+    has_nul: bool,
     header: HeaderState,
     root_header: HeaderFacts,
     thread_keys: ThreadKeys,
@@ -129,6 +131,8 @@ impl Scanner {
             open: Vec::new(),
             boundaries: 0,
             parts: 0,
+            has_8bit: false,
+            has_nul: false,
             header: HeaderState::default(),
             root_header: HeaderFacts::default(),
             thread_keys: ThreadKeys::default(),
@@ -141,6 +145,8 @@ impl Scanner {
 
     /// The next bytes, any number of them.
     pub fn push(&mut self, bytes: &[u8]) {
+        self.has_8bit = self.has_8bit || !bytes.is_ascii();
+        self.has_nul = self.has_nul || memchr::memchr(0, bytes).is_some();
         let mut rest = bytes;
         while !rest.is_empty() {
             if self.boundaries == 0 && matches!(self.mode, Mode::LineStart | Mode::LineRest) {
@@ -569,6 +575,8 @@ impl Scanner {
         Facts {
             size: self.at.offset,
             has_attachment,
+            has_8bit: self.has_8bit,
+            has_nul: self.has_nul,
             preview: self.preview.finish(),
             thread_keys: self.thread_keys.finish(),
             subject_key,
