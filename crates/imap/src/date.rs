@@ -98,12 +98,13 @@ fn read_date_time(cursor: &mut Cursor<'_>) -> Parse<DateTime> {
     // A leap second counts as the next one.
     let second = two_digits(cursor, 60)?;
     cursor.space()?;
-    let east = match cursor.peek() {
-        Some(b'+') => 1,
-        Some(b'-') => -1,
-        _ => return Err(Fault::Date),
+    let east = if cursor.skip(b'+') {
+        1
+    } else if cursor.skip(b'-') {
+        -1
+    } else {
+        return Err(Fault::Date);
     };
-    cursor.take_while(|byte| matches!(byte, b'+' | b'-'));
     let zone_digits = cursor.take_while(|byte| byte.is_ascii_digit());
     let mut zone = Cursor::new(zone_digits, false);
     let zone_hours = two_digits(&mut zone, 23)?;

@@ -1,7 +1,6 @@
 //! Sets of message numbers and uids: as a peer writes them (RFC 9051 §9 `sequence-set`) and as
 //! sorted ranges.
 
-
 /// One number of a sequence set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SetNumber {

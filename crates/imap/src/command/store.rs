@@ -14,14 +14,13 @@ pub(super) fn store(cursor: &mut Cursor<'_>, numbering: Numbering) -> Parse<Comm
         cursor.expect(b')')?;
         cursor.space()?;
     }
-    let edit = match cursor.peek() {
-        Some(b'+') => FlagEdit::Add,
-        Some(b'-') => FlagEdit::Remove,
-        _ => FlagEdit::Replace,
+    let edit = if cursor.skip(b'+') {
+        FlagEdit::Add
+    } else if cursor.skip(b'-') {
+        FlagEdit::Remove
+    } else {
+        FlagEdit::Replace
     };
-    if edit != FlagEdit::Replace {
-        cursor.take_while(|byte| matches!(byte, b'+' | b'-'));
-    }
     let silent = match cursor.word()?.as_str() {
         "FLAGS" => false,
         "FLAGS.SILENT" => true,
