@@ -8,7 +8,7 @@
 mod auth;
 mod body;
 mod decide;
-mod directory;
+pub(crate) mod directory;
 mod mail;
 mod rcpt;
 mod trace;
