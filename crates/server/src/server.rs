@@ -10,8 +10,10 @@ use tokio::task::JoinSet;
 use crate::admin;
 use crate::config::{Config, ListenAddress, Role};
 use crate::context::Context;
+use crate::dns::{Dns, SystemDns};
 use crate::limits;
 use crate::listen::{self, Listener};
+use crate::queue::{self, ClientTls, Sender};
 use crate::tls::TlsError;
 
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +31,8 @@ pub enum StartError {
     },
     #[error(transparent)]
     Tls(#[from] TlsError),
+    #[error("mail can't be sent: {0}")]
+    Queue(String),
     /// A listener needs TLS and no certificate is configured.
     #[error("{} needs a certificate and none is configured", .0.name())]
     NoCertificate(Role),
@@ -36,7 +40,10 @@ pub enum StartError {
 
 /// The seams to the world beside clock and disk, which come with the store.
 #[derive(Debug, Default)]
-pub struct Seams {}
+pub struct Seams {
+    /// `None`: the real one, asking `queue.dns_server` or the system's resolvers.
+    pub dns: Option<Arc<dyn Dns>>,
+}
 
 /// Where a listener listens, with the port that it got.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,8 +58,8 @@ pub struct Server {}
 impl Server {
     /// Binds every listener, then serves. Needs a tokio runtime. An error leaves nothing running.
     pub async fn start(config: Config, store: Store, seams: Seams) -> Result<Running, StartError> {
-        let Seams {} = seams;
         let ctx = Context::new(config, store)?;
+        let sender = queue_sender(&ctx, seams)?;
         let mut listeners = Vec::new();
         for listen in &ctx.config.listeners {
             if listen.role.is_implicit_tls() && ctx.tls.is_none() {
@@ -89,8 +96,24 @@ impl Server {
         }
         tasks.spawn(watch_certificates(Arc::clone(&ctx)));
         tasks.spawn(maintain(Arc::clone(&ctx)));
+        tasks.spawn(queue::run(sender));
         Ok(Running { ctx, ports, tasks })
     }
+}
+
+/// What the queue sends with.
+fn queue_sender(ctx: &Arc<Context>, seams: Seams) -> Result<Sender, StartError> {
+    let config = &ctx.config.queue;
+    let dns = match seams.dns {
+        Some(dns) => dns,
+        None => Arc::new(SystemDns::new(config.dns_server).map_err(StartError::Queue)?),
+    };
+    let tls = ClientTls::new(config.extra_authorities.as_deref()).map_err(StartError::Queue)?;
+    Ok(Sender {
+        ctx: Arc::clone(ctx),
+        dns,
+        tls,
+    })
 }
 
 /// A server at work. Dropping it aborts everything; [`Running::stop`] is the way to end it.

@@ -126,6 +126,13 @@ fn hops(
             "The domain's mail host has no address in the DNS.",
         ));
     }
+    let leaves = |address: IpAddr| !address.to_canonical().is_loopback();
+    if question.config.loopback_only && found.iter().any(|(_, address)| leaves(*address)) {
+        return Err(Outcome::Delayed(ours(
+            "4.3.0",
+            "This server is set up to send nothing to other machines.",
+        )));
+    }
     let hops: Vec<Hop> = found
         .iter()
         .filter(|(_, address)| is_elsewhere(*address, port))

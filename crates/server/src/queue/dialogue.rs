@@ -1,0 +1,218 @@
+//! One connection to another host: socket, TLS, time-outs and the SMTP client session.
+
+use std::io;
+use std::time::Duration;
+
+use facteur_smtp::client::{Client, Config, LocalError, Stage, Step};
+use facteur_store::{BlobId, Store};
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::limits;
+use super::route::Hop;
+use crate::limits::STREAM_BYTES;
+
+enum Io {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+    /// A handshake failed.
+    Gone,
+}
+
+/// The message to send: a prefix of our own, then the stored body.
+pub struct Outgoing<'a> {
+    pub store: &'a Store,
+    pub prefix: &'a [u8],
+    pub blob: BlobId,
+    pub body_size: u64,
+}
+
+pub struct Dialogue {
+    io: Io,
+    client: Client,
+    host: String,
+    connector: TlsConnector,
+}
+
+impl Dialogue {
+    /// `implicit`: TLS from the first byte.
+    pub async fn open(
+        hop: &Hop,
+        config: Config,
+        connector: TlsConnector,
+        implicit: bool,
+    ) -> Result<Self, LocalError> {
+        let connecting = TcpStream::connect((hop.address, hop.port));
+        let socket = match timeout(limits::CONNECT, connecting).await {
+            Ok(Ok(socket)) => socket,
+            Ok(Err(_)) => return Err(LocalError::ConnectionLost),
+            Err(_) => return Err(LocalError::TimedOut),
+        };
+        let _ = socket.set_nodelay(true);
+        let mut dialogue = Dialogue {
+            io: Io::Plain(socket),
+            client: Client::new(config),
+            host: hop.host.clone(),
+            connector,
+        };
+        if implicit {
+            dialogue.handshake().await?;
+        }
+        Ok(dialogue)
+    }
+
+    pub fn client(&mut self) -> &mut Client {
+        &mut self.client
+    }
+
+    /// Goes on until the session wants something of its user: never `Read` or `StartTls`.
+    pub async fn next(&mut self) -> Result<Step, LocalError> {
+        loop {
+            let step = self.client.step();
+            self.flush().await?;
+            match step {
+                Step::Read => self.read().await?,
+                Step::StartTls => {
+                    self.handshake().await?;
+                    self.client.tls_started();
+                }
+                step => return Ok(step),
+            }
+        }
+    }
+
+    /// Streams the message; the session then waits for the reply.
+    pub async fn send_body(&mut self, message: &Outgoing<'_>) -> Result<(), LocalError> {
+        self.push(message.prefix).await?;
+        let mut offset = 0;
+        while offset < message.body_size {
+            let end = message.body_size.min(offset + STREAM_BYTES);
+            let (store, blob) = (message.store.clone(), message.blob);
+            let piece = tokio::task::spawn_blocking(move || {
+                let mut piece = Vec::new();
+                store
+                    .read_body(blob, offset..end, &mut piece)
+                    .map(|()| piece)
+            });
+            match piece.await {
+                Ok(Ok(piece)) => self.push(&piece).await?,
+                Ok(Err(error)) => {
+                    tracing::error!(%error, "a queued message can't be read");
+                    return Err(LocalError::ConnectionLost);
+                }
+                Err(_) => return Err(LocalError::ConnectionLost),
+            }
+            offset = end;
+        }
+        self.client.end_body().map_err(|_| LocalError::NotText)?;
+        self.flush().await
+    }
+
+    /// A polite end: QUIT, and the answer if it comes soon.
+    pub async fn quit(mut self) {
+        self.client.quit();
+        let _ = timeout(limits::QUIT, self.next()).await;
+    }
+
+    async fn push(&mut self, bytes: &[u8]) -> Result<(), LocalError> {
+        self.client
+            .push_body(bytes)
+            .map_err(|_| LocalError::NotText)?;
+        self.flush().await
+    }
+
+    async fn flush(&mut self) -> Result<(), LocalError> {
+        let bytes = self.client.take_output();
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let writing = async {
+            match &mut self.io {
+                Io::Plain(stream) => stream.write_all(&bytes).await,
+                Io::Tls(stream) => {
+                    stream.write_all(&bytes).await?;
+                    stream.flush().await
+                }
+                Io::Gone => Err(io::ErrorKind::NotConnected.into()),
+            }
+        };
+        in_time(limits::WRITE, writing).await
+    }
+
+    async fn read(&mut self) -> Result<(), LocalError> {
+        let patience = patience(self.client.stage());
+        let mut buffer = [0; 4096];
+        let reading = async {
+            match &mut self.io {
+                Io::Plain(stream) => stream.read(&mut buffer).await,
+                Io::Tls(stream) => stream.read(&mut buffer).await,
+                Io::Gone => Ok(0),
+            }
+        };
+        let count = in_time(patience, reading).await?;
+        match buffer.get(..count) {
+            Some(bytes) if !bytes.is_empty() => {
+                self.client.feed(bytes);
+                Ok(())
+            }
+            _ => Err(LocalError::ConnectionLost),
+        }
+    }
+
+    async fn handshake(&mut self) -> Result<(), LocalError> {
+        let Io::Plain(socket) = std::mem::replace(&mut self.io, Io::Gone) else {
+            return Err(LocalError::NoTls);
+        };
+        let name = ServerName::try_from(self.host.clone()).unwrap_or_else(|_| unnamed(&socket));
+        match timeout(limits::HANDSHAKE, self.connector.connect(name, socket)).await {
+            Ok(Ok(stream)) => {
+                self.io = Io::Tls(Box::new(stream));
+                Ok(())
+            }
+            Ok(Err(error)) => {
+                tracing::info!(host = self.host, %error, "TLS handshake failed");
+                Err(LocalError::NoTls)
+            }
+            Err(_) => Err(LocalError::TimedOut),
+        }
+    }
+}
+
+/// A host without a DNS name is called by its address.
+fn unnamed(socket: &TcpStream) -> ServerName<'static> {
+    let address = socket.peer_addr().map(|peer| peer.ip());
+    ServerName::IpAddress(
+        address
+            .unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into())
+            .into(),
+    )
+}
+
+async fn in_time<T>(
+    patience: Duration,
+    work: impl Future<Output = io::Result<T>>,
+) -> Result<T, LocalError> {
+    match timeout(patience, work).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(_)) => Err(LocalError::ConnectionLost),
+        Err(_) => Err(LocalError::TimedOut),
+    }
+}
+
+/// RFC 5321 §4.5.3.2.
+fn patience(stage: Stage) -> Duration {
+    match stage {
+        Stage::Greeting | Stage::Hello | Stage::StartTls | Stage::Auth | Stage::Idle => {
+            limits::COMMAND
+        }
+        Stage::Mail | Stage::Rcpt => limits::COMMAND,
+        Stage::DataStart => limits::DATA_START,
+        Stage::Body => limits::WRITE,
+        Stage::DataEnd => limits::DATA_END,
+        Stage::Quit => limits::QUIT,
+    }
+}
