@@ -22,11 +22,11 @@ pub struct Arguments {
 /// Taken by every command.
 #[derive(Debug, Clone, Args)]
 pub struct Common {
-    #[arg(short = 'c', long = "config", value_name = "FILE", global = true, help = t(texts::HELP_CONFIG))]
+    #[arg(short = 'c', long = "config", value_name = "FILE", global = true, display_order = 900, help = t(texts::HELP_CONFIG))]
     pub config: Option<PathBuf>,
-    #[arg(long, value_name = "DIR", global = true, help = t(texts::HELP_DATA))]
+    #[arg(long, value_name = "DIR", global = true, display_order = 901, help = t(texts::HELP_DATA))]
     pub data: Option<PathBuf>,
-    #[arg(long, global = true, help = t(texts::HELP_JSON))]
+    #[arg(long, global = true, display_order = 902, help = t(texts::HELP_JSON))]
     pub json: bool,
 }
 
@@ -285,6 +285,7 @@ pub fn command() -> Command {
                 .short('V')
                 .long("version")
                 .action(ArgAction::Version)
+                .display_order(904)
                 .help(t(texts::HELP_VERSION)),
         ),
     )
@@ -306,6 +307,7 @@ fn localise(command: Command) -> Command {
                 .short('h')
                 .long("help")
                 .action(ArgAction::Help)
+                .display_order(903)
                 .help(t(texts::HELP_HELP)),
         )
         .mut_args(|arg| {

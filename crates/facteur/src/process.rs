@@ -80,6 +80,7 @@ pub fn start_failure(error: &StartError) -> Failure {
         StartError::Admin { path, source } => {
             Failure::new("listen", fill(texts::LISTEN_FAILED, &[&"admin", path])).because(source)
         }
+        StartError::Queue(what) => Failure::new("queue", t(texts::QUEUE_START)).because(what),
         StartError::Tls(error) => Failure::new("tls", t(texts::TLS_FAILED)).because(error),
         StartError::NoCertificate(role) => {
             Failure::new("tls", fill(texts::TLS_NONE, &[&role.name()]))

@@ -226,6 +226,8 @@ texts! {
     LISTEN_DENIED: "{0} may not listen on {1}. Ports below 1024 need root or the capability CAP_NET_BIND_SERVICE.",
         "{0} n'a pas le droit d'écouter sur {1}. Les ports sous 1024 demandent root ou la capacité CAP_NET_BIND_SERVICE.";
     LISTEN_FAILED: "{0} can't listen on {1}.", "{0} ne peut pas écouter sur {1}.";
+    QUEUE_START: "Outgoing mail can't be started. Check the settings under [queue] and the system's resolver.",
+        "Le courrier sortant ne peut pas démarrer. Vérifiez les réglages sous [queue] et le résolveur du système.";
     TLS_FAILED: "The certificates can't be used. Check `certificates` in the configuration file and the files it names.",
         "Les certificats sont inutilisables. Vérifiez `certificates` dans le fichier de configuration et les fichiers qu'il nomme.";
     TLS_NONE: "{0} needs a certificate. Name its files in `certificates`, or empty `listen.{0}`.",
@@ -262,6 +264,8 @@ texts! {
     CODE_EXISTS: "{0} exists already.", "{0} existe déjà.";
     CODE_IN_USE: "{0} is still in use. Remove first what depends on it.",
         "{0} est encore utilisé. Supprimez d'abord ce qui en dépend.";
+    CODE_BUSY: "Entry {0} is being sent at this moment. Look again in a minute.",
+        "L'entrée {0} est en train de partir. Regardez de nouveau dans une minute.";
     CODE_OVER_LIMIT: "A limit is reached for {0}.", "Une limite est atteinte pour {0}.";
     CODE_DISK_FULL: "The disk is full. Make space, then try again.", "Le disque est plein. Faites de la place, puis recommencez.";
     CODE_DISK: "The disk failed. The server must be started again once the disk is sound.",
@@ -434,6 +438,7 @@ pub fn of_code(code: &str) -> Option<Text> {
         "not_an_alias" => CODE_NOT_AN_ALIAS,
         "exists" => CODE_EXISTS,
         "in_use" => CODE_IN_USE,
+        "busy" => CODE_BUSY,
         "over_limit" => CODE_OVER_LIMIT,
         "disk_full" => CODE_DISK_FULL,
         "disk" => CODE_DISK,

@@ -131,6 +131,8 @@ pub struct QueueConfig {
     pub dns_server: Option<SocketAddr>,
     /// Port to deliver to; 25 except in tests.
     pub port: u16,
+    /// Connect to addresses of this machine only; other mail waits (the demo).
+    pub loopback_only: bool,
     /// Transfers at the same time.
     pub transfers_max: usize,
     /// PEM file of authorities trusted beside the system's.
@@ -149,6 +151,7 @@ impl Default for QueueConfig {
             smarthost: None,
             dns_server: None,
             port: 25,
+            loopback_only: false,
             transfers_max: 32,
             extra_authorities: None,
             retry_first: Duration::from_secs(5 * 60),

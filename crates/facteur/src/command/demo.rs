@@ -153,6 +153,7 @@ fn config(
     config.queue = QueueConfig {
         dns_server: Some(dns_server),
         port: demo.smtp_out_port.unwrap_or(25),
+        loopback_only: true,
         ..QueueConfig::default()
     };
     config.admin_socket = Some(data.join(ADMIN_SOCKET));

@@ -60,7 +60,8 @@ async fn all(
 }
 
 async fn each(client: &Client, ids: QueueIds, method: Method, rest: &str, done: Text) -> Outcome {
-    let ids = if ids.all {
+    let all_of_them = ids.all;
+    let ids = if all_of_them {
         let entries = all(client, None, None).await?;
         entries.iter().map(|entry| number(entry, "id")).collect()
     } else {
@@ -68,13 +69,22 @@ async fn each(client: &Client, ids: QueueIds, method: Method, rest: &str, done: 
     };
     let mut changed = Vec::new();
     for id in ids {
-        let entry = client
-            .call(method.clone(), &path(id, rest), None, &id.to_string())
-            .await?;
-        changed.push(entry);
+        let path = path(id, rest);
+        let subject = id.to_string();
+        let call = client.call(method.clone(), &path, None, &subject);
+        match call.await {
+            Ok(entry) => changed.push(entry),
+            // Being sent, or gone since the list was made: as good as asked for.
+            Err(failure) if all_of_them && is_moving(&failure.code) => {}
+            Err(failure) => return Err(failure),
+        }
     }
     let sentence = fill(done, &[&changed.len()]);
     Ok(Output::new(json!(changed), sentence))
+}
+
+fn is_moving(code: &str) -> bool {
+    matches!(code, "busy" | "no_such_queue_entry")
 }
 
 fn path(id: u64, rest: &str) -> String {

@@ -25,6 +25,7 @@ pub enum Code {
     NotAnAlias,
     Exists,
     InUse,
+    Busy,
     OverLimit,
     DiskFull,
     Disk,
@@ -34,7 +35,7 @@ pub enum Code {
 }
 
 /// Name, status, sentence: everything the interface ever says about a failure.
-const TABLE: [(Code, &str, StatusCode, &str); 23] = [
+const TABLE: [(Code, &str, StatusCode, &str); 24] = [
     (
         Code::BadRequest,
         "bad_request",
@@ -132,6 +133,12 @@ const TABLE: [(Code, &str, StatusCode, &str); 23] = [
         "It exists already.",
     ),
     (Code::InUse, "in_use", StatusCode::CONFLICT, "It is in use."),
+    (
+        Code::Busy,
+        "busy",
+        StatusCode::CONFLICT,
+        "The entry is being sent at this moment.",
+    ),
     (
         Code::OverLimit,
         "over_limit",

@@ -113,24 +113,44 @@ async fn show(context: State, Path(id): Path<u64>) -> Answer<EntryView> {
 }
 
 async fn edit(context: State, Path(id): Path<u64>, edit: Edit) -> Answer<EntryView> {
-    let changed = edited(entry(&context, id)?, edit, context.clock.now());
-    let shown = changed.clone();
-    context
-        .store
-        .queue_update(QueueId(id), Some(changed), Vec::new())
-        .await?;
-    Ok(axum::Json(view(shown)))
+    let now = context.clock.now();
+    let changed = update(&context, id, |entry| Some(edited(entry, edit, now))).await?;
+    Ok(axum::Json(view(changed)))
 }
 
 /// Removes it: nobody gets it, and nobody is told.
 async fn drop_entry(context: State, Path(id): Path<u64>) -> Answer<EntryView> {
-    let gone = entry(&context, id)?;
-    context
-        .store
-        .queue_update(QueueId(id), None, Vec::new())
-        .await?;
+    let gone = update(&context, id, |_| None).await?;
     tracing::info!(id, domain = gone.domain, "queue entry dropped by hand");
     Ok(axum::Json(view(gone)))
+}
+
+/// Changes an entry that nobody is sending: a change under a transfer's feet could send it twice.
+/// Gives it as it is afterwards, or as it was when it is gone.
+async fn update(
+    context: &Context,
+    id: u64,
+    change: impl FnOnce(QueueEntry) -> Option<QueueEntry>,
+) -> Result<QueueEntry, ApiError> {
+    let store = &context.store;
+    let before = entry(context, id)?;
+    if !store.queue_lease(QueueId(id)) {
+        return Err(ApiError::new(Code::Busy));
+    }
+    // Read again: it may have changed before the lease.
+    let changed = match entry(context, id) {
+        Ok(current) => {
+            let changed = change(current);
+            let update = store.queue_update(QueueId(id), changed.clone(), Vec::new());
+            update.await.map_err(ApiError::from).map(|()| changed)
+        }
+        Err(error) => Err(error),
+    };
+    if changed.is_err() {
+        // A successful update has given the lease back, and the runner may have it by now.
+        store.queue_release(QueueId(id));
+    }
+    changed.map(|changed| changed.unwrap_or(before))
 }
 
 fn edited(mut entry: QueueEntry, edit: Edit, now: Timestamp) -> QueueEntry {

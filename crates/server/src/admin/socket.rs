@@ -2,6 +2,7 @@
 //! in which others may connect.
 
 use std::fs::{self, Permissions};
+use std::future::IntoFuture;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -28,12 +29,17 @@ pub fn listen(path: &Path) -> io::Result<UnixListener> {
 /// Serves until the server stops, then removes the socket.
 pub async fn serve(listener: UnixListener, path: PathBuf, context: Arc<Context>) {
     let shutdown = context.shutdown.clone();
+    let graceful = context.shutdown.clone();
+    let wait = context.config.stop_wait;
     let router = super::router(context);
-    let served = axum::serve(listener, router)
-        .with_graceful_shutdown(async move { shutdown.wait().await })
-        .await;
-    if let Err(error) = served {
-        tracing::error!(%error, "the admin socket failed");
+    let serving =
+        axum::serve(listener, router).with_graceful_shutdown(async move { graceful.wait().await });
+    tokio::select! {
+        served = serving.into_future() => if let Err(error) = served {
+            tracing::error!(%error, "the admin socket failed");
+        },
+        // A caller that never ends its request does not keep the server from stopping.
+        () = async { shutdown.wait().await; tokio::time::sleep(wait).await } => {}
     }
     // Gone already is as good.
     let _ = fs::remove_file(path);

@@ -40,6 +40,11 @@ impl Store {
         Ok(taken)
     }
 
+    /// Leases one entry, due or not, for a change by hand; false: somebody has it.
+    pub fn queue_lease(&self, id: QueueId) -> bool {
+        lock(&self.engine.leases).insert(id)
+    }
+
     pub fn queue_release(&self, id: QueueId) {
         if lock(&self.engine.leases).remove(&id) {
             let news = &self.engine.shared.queue_news;
