@@ -156,16 +156,8 @@ impl Model {
     }
 
     pub fn remove_domain(&mut self, name: &str) -> Result<(), Error> {
-        let suffix = format!("@{name}");
         if !self.domains.contains_key(name) {
             return Err(Error::NoSuchDomain);
-        }
-        if self
-            .addresses
-            .keys()
-            .any(|address| address.ends_with(&suffix))
-        {
-            return Err(Error::InUse);
         }
         self.domains.remove(name);
         Ok(())
@@ -190,15 +182,28 @@ impl Model {
         {
             return Err(Error::NoSuchAccount);
         }
+        if self.addresses.get(address) != Some(&target) {
+            self.check_not_primary(address)?;
+        }
         self.addresses.insert(address.to_owned(), target);
         Ok(())
     }
 
+    fn check_not_primary(&self, address: &str) -> Result<(), Error> {
+        let taken = self
+            .accounts
+            .values()
+            .any(|state| state.record.address == address);
+        if taken { Err(Error::InUse) } else { Ok(()) }
+    }
+
     pub fn remove_address(&mut self, address: &str) -> Result<(), Error> {
-        self.addresses
-            .remove(address)
-            .map(|_| ())
-            .ok_or(Error::NoSuchAddress)
+        if !self.addresses.contains_key(address) {
+            return Err(Error::NoSuchAddress);
+        }
+        self.check_not_primary(address)?;
+        self.addresses.remove(address);
+        Ok(())
     }
 
     /// `id` and `mailboxes` (INBOX first, then in the order of [`SPECIAL_MAILBOXES`]) as the store

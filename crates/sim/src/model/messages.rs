@@ -393,6 +393,9 @@ impl Model {
                 .or(state.deleted.get(&mailbox).map(|(gone, _)| gone))
                 .cloned();
             let mut done = Vec::new();
+            if let Some((gone, _)) = state.deleted.get_mut(&mailbox) {
+                gone.messages.retain(|uid, _| !uids.contains(*uid));
+            }
             for mut stone in back {
                 let without_deleted = stone.message.row.flags.system.0 & !SystemFlags::DELETED.0;
                 stone.message.row.flags.system = SystemFlags(without_deleted);
