@@ -45,17 +45,15 @@ impl Preview {
     }
 
     pub(super) fn push(&mut self, bytes: &[u8]) {
-        let Some(source) = &mut self.current else {
-            return;
-        };
-        let room = PREVIEW_RAW_BYTES_MAX.saturating_sub(source.raw_bytes);
-        let bytes = bytes.get(..room).unwrap_or(bytes);
-        source.raw_bytes = source.raw_bytes.saturating_add(bytes.len());
-        let mut content = Vec::new();
-        source.transfer.push(bytes, &mut content);
-        source.take(&content, false);
-        if source.collapsed.is_full() || source.raw_bytes >= PREVIEW_RAW_BYTES_MAX {
-            self.end();
+        // In small pieces: most of a big one is not needed.
+        for piece in bytes.chunks(PIECE_BYTES) {
+            match &mut self.current {
+                Some(source) => source.push(piece),
+                None => return,
+            }
+            if self.current.as_ref().is_some_and(Source::has_enough) {
+                self.end();
+            }
         }
     }
 
@@ -84,7 +82,22 @@ impl Preview {
     }
 }
 
+const PIECE_BYTES: usize = 512;
+
 impl Source {
+    fn push(&mut self, piece: &[u8]) {
+        let room = PREVIEW_RAW_BYTES_MAX.saturating_sub(self.raw_bytes);
+        let piece = piece.get(..room).unwrap_or(piece);
+        self.raw_bytes = self.raw_bytes.saturating_add(piece.len());
+        let mut content = Vec::new();
+        self.transfer.push(piece, &mut content);
+        self.take(&content, false);
+    }
+
+    fn has_enough(&self) -> bool {
+        self.collapsed.is_full() || self.raw_bytes >= PREVIEW_RAW_BYTES_MAX
+    }
+
     fn take(&mut self, content: &[u8], last: bool) {
         let mut text = String::new();
         self.text.push(content, &mut text);
