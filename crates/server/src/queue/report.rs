@@ -378,7 +378,7 @@ mod tests {
         let report = report("en", Action::Delayed);
         assert_eq!(report.returned, Returned::Header);
         let (text, _) = text(&report, "Subject: x\r\n\r\n");
-        assert!(text.contains("Will-Retry-Until: Tue, 06 Jan 1970 00:00:00 +0000\r\n"));
+        assert!(text.contains("Will-Retry-Until: Tue, 6 Jan 1970 00:00:00 +0000\r\n"));
     }
 
     #[test]
