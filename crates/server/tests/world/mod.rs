@@ -20,6 +20,7 @@
 //! | `disable WHO`, `remove WHO` | the account |
 //! | `password WHO NEW` | a new password |
 //! | `disk full`, `disk free` | room on the disk |
+//! | `guess WHO N` | N logins with a wrong password from 192.0.2.1 |
 //! | `count WHO N` | fails unless WHO's INBOX holds N messages |
 //! | `queued N` | fails unless the queue holds N entries |
 
@@ -60,23 +61,30 @@ pub struct World {
 
 /// Runs every transcript of a directory below `tests/transcripts`, whole and byte by byte.
 pub fn run_directory(name: &str) {
+    let only = std::env::var_os("TRANSCRIPT").map(PathBuf::from);
+    let mut failed = Vec::new();
     let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/transcripts")
         .join(name);
-    let only = std::env::var_os("TRANSCRIPT").map(PathBuf::from);
     for path in transcript::files(directory) {
         if only.as_ref().is_some_and(|only| !path.ends_with(only)) {
             continue;
         }
-        run_file(&path, Chunking::Whole);
         let text = std::fs::read_to_string(&path).unwrap();
-        if !text.contains("C repeat:") && !text.contains("# whole only") {
-            run_file(&path, Chunking::ByteByByte);
+        let split = !text.contains("C repeat:") && !text.contains("# whole only");
+        let byte_by_byte = split.then_some(Chunking::ByteByByte);
+        for chunking in [Some(Chunking::Whole), byte_by_byte].into_iter().flatten() {
+            if let Err(failure) = run_file(&path, chunking) {
+                failed.push(format!("{failure} ({chunking:?})"));
+                break;
+            }
         }
     }
+    assert!(failed.is_empty(), "\n{}", failed.join("\n"));
 }
 
-fn run_file(path: &Path, chunking: Chunking) {
+fn run_file(path: &Path, chunking: Chunking) -> Result<(), transcript::Failure> {
+    let update = std::env::var_os("UPDATE_EXPECT").is_some_and(|value| value == "1");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
@@ -85,9 +93,10 @@ fn run_file(path: &Path, chunking: Chunking) {
     runtime.block_on(async {
         let text = std::fs::read_to_string(path).unwrap();
         let world = World::new(&text).await;
-        transcript::check_chunked(&world, path, chunking).await;
+        let result = transcript::run(&world, path, chunking, update).await;
         world.stop().await;
-    });
+        result
+    })
 }
 
 impl World {
@@ -278,6 +287,17 @@ impl World {
                 };
                 self.edit(who, edit).await;
             }
+            ["guess", who, count] => {
+                let ctx = self.context();
+                let address = PeerAddress::Tcp(([192, 0, 2, 1], 40_000).into());
+                let mut peer = Peer::new(ctx.next_session(), Role::Pop3s, address);
+                peer.tls = Some(Arc::new(tls_facts()));
+                for _ in 0..parse(count)? {
+                    let login = format!("{who}@{DOMAIN}");
+                    let scene = ctx.scene(&peer);
+                    ctx.auth.password(scene, &login, "guess").await.unwrap_err();
+                }
+            }
             ["disk", "full"] => self.disk.set_capacity(self.disk.used_bytes()),
             ["disk", "free"] => self.disk.make_room(),
             ["count", who, count] => {
@@ -310,6 +330,15 @@ fn open(config: &Config, disk: &SimDisk, clock: &Arc<VirtualClock>) -> Arc<Conte
     Context::new(config.clone(), store).unwrap()
 }
 
+fn tls_facts() -> TlsFacts {
+    TlsFacts {
+        version: "TLSv1.3",
+        cipher: "TLS_AES_128_GCM_SHA256".to_owned(),
+        end_point: None,
+        exporter: Some([1; 32]),
+    }
+}
+
 fn parse(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("{text:?} is no number"))
 }
@@ -335,12 +364,7 @@ impl transcript::World for World {
         };
         let mut peer = Peer::new(ctx.next_session(), role, address);
         if role.is_implicit_tls() {
-            peer.tls = Some(Arc::new(TlsFacts {
-                version: "TLSv1.3",
-                cipher: "TLS_AES_128_GCM_SHA256".to_owned(),
-                end_point: None,
-                exporter: Some([1; 32]),
-            }));
+            peer.tls = Some(Arc::new(tls_facts()));
         }
         let (client, server) = tokio::io::duplex(PIPE_BYTES);
         match role {
