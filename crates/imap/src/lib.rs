@@ -3,6 +3,17 @@
 //!
 //! Bytes and events in, bytes and requests out. Knows no store, no socket and no clock.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::string_slice
+    )
+)]
+
 pub mod command;
 mod cursor;
 pub mod date;

@@ -227,7 +227,8 @@ pub enum StatusItem {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Append {
     pub mailbox: MailboxName,
-    /// 0 for the first message of the command (RFC 3502 allows more).
+    /// 0 for the first message of the command; RFC 3502 allows more, all or none of which are kept.
+    /// When a later one is refused, the earlier ones are to be dropped.
     pub index: usize,
     pub flags: FlagNames,
     pub date: Option<DateTime>,
@@ -633,5 +634,14 @@ impl Named<'_> {
         let command = (row.parse)(&mut self.arguments, numbering)?;
         self.arguments.end()?;
         Ok(command)
+    }
+}
+
+/// What a whole command without its last CRLF asks of a driver; `None` when it is not well-formed
+/// or the session answers it alone. The session does not come this way; fuzzing does.
+pub fn request(line: &[u8], rev2: bool) -> Option<Request> {
+    match name(line, rev2).parse() {
+        Ok(Command::Run(request)) => Some(request),
+        _ => None,
     }
 }

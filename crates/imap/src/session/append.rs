@@ -1,10 +1,11 @@
-//! APPEND: the message's bytes go past the session, RFC 9051 §6.3.12.
+//! APPEND: the message's bytes go past the session, RFC 9051 §6.3.12, RFC 3502.
 
-use super::input::{Announced, LineEnd};
+use super::input::{Announced, LineEnd, announced, ends_in_quotes};
 use super::{Kind, Reading, Refused, Running, Session, Step};
-use crate::command::append::MessageOptions;
+use crate::command::append::{MessageOptions, message_options};
 use crate::command::{Append, MailboxName, Request};
-use crate::cursor::Fault;
+use crate::cursor::{Cursor, Fault};
+use crate::limits;
 use crate::response::{Code, Reply};
 use crate::text;
 
@@ -12,6 +13,9 @@ use crate::text;
 #[derive(Debug)]
 pub(super) struct Incoming {
     tag: Vec<u8>,
+    mailbox: MailboxName,
+    /// Messages of the command before this one.
+    index: usize,
     /// Bytes still to come.
     pub(super) remaining: u64,
     /// literal8: NUL is allowed.
@@ -36,9 +40,23 @@ impl Session {
             self.refuse_literal(Some(tag), reply, line, literal);
             return None;
         }
+        Some(self.announce(tag, mailbox, 0, options, line, literal))
+    }
+
+    fn announce(
+        &mut self,
+        tag: Vec<u8>,
+        mailbox: MailboxName,
+        index: usize,
+        options: MessageOptions,
+        line: LineEnd,
+        literal: Announced,
+    ) -> Step {
         self.input.consume_to(line.next);
         let incoming = Incoming {
             tag: tag.clone(),
+            mailbox: mailbox.clone(),
+            index,
             remaining: literal.size,
             binary: literal.literal8,
             nul: false,
@@ -48,14 +66,14 @@ impl Session {
             synchronizing: literal.synchronizing,
         };
         self.running = Some(Running::new(tag, "APPEND", kind));
-        Some(Step::Run(Request::AppendBegin(Append {
+        Step::Run(Request::AppendBegin(Append {
             mailbox,
-            index: 0,
+            index,
             flags: options.flags,
             date: options.date,
             size: literal.size,
             binary: literal.literal8,
-        })))
+        }))
     }
 
     /// Message bytes, then the end of the command's line.
@@ -81,46 +99,71 @@ impl Session {
             };
         }
         let line_bytes_max = self.limits().line_bytes_max;
-        let rest = match self.input.line_end() {
-            Some(line) => self.input.line(line.end).len(),
-            None if self.input.line_bytes() <= line_bytes_max => return self.need_input(),
-            None => self.input.line_bytes(),
-        };
-        self.append_end(rest)
+        match self.input.line_end() {
+            Some(line) => self.append_goes_on(line),
+            None if self.input.line_bytes() <= line_bytes_max => self.need_input(),
+            None => self.append_abort(Fault::Arguments.reply()),
+        }
     }
 
-    /// `rest`: bytes that stand between the message and its line's end; there may be none.
-    fn append_end(&mut self, rest: usize) -> Option<Step> {
-        let Reading::Message(incoming) = std::mem::replace(&mut self.reading, Reading::Command)
-        else {
+    /// The line after a message: nothing, or the head of the next one.
+    fn append_goes_on(&mut self, line: LineEnd) -> Option<Step> {
+        let Reading::Message(incoming) = &self.reading else {
             return None;
         };
-        let refusal = if rest > 0 {
-            Some(Fault::Arguments.reply())
-        } else if incoming.nul {
-            Some(Reply::no(text::NUL_IN_MESSAGE))
-        } else {
-            None
+        if incoming.nul {
+            return self.append_abort(Reply::no(text::NUL_IN_MESSAGE));
+        }
+        let written = self.input.line(line.end);
+        if written.is_empty() {
+            self.input.consume_to(line.next);
+            let tag = self.append_tag()?;
+            self.running = Some(Running::new(tag, "APPEND", Kind::Plain));
+            return Some(Step::Run(Request::AppendEnd));
+        }
+        let index = incoming.index + 1;
+        let Some((literal, options)) = next_message(written, self.enabled.rev2)
+            .filter(|_| index < limits::APPEND_MESSAGES_MAX)
+        else {
+            return self.append_abort(Fault::Arguments.reply());
         };
-        let (kind, request) = match refusal {
-            None => {
-                if let Some(line) = self.input.line_end() {
-                    self.input.consume_to(line.next);
-                }
-                (Kind::Plain, Request::AppendEnd)
-            }
-            Some(reply) => {
-                // The rest of the line is read, and what it may announce dropped, before the reply.
-                self.reading = Reading::Refused(Refused {
-                    tag: Some(incoming.tag.clone()),
-                    reply,
-                    literal: 0,
-                    dropped: 0,
-                });
-                (Kind::AppendAbort, Request::AppendAbort)
-            }
-        };
-        self.running = Some(Running::new(incoming.tag, "APPEND", kind));
-        Some(Step::Run(request))
+        if literal.size > self.config.message_bytes_max {
+            return self.append_abort(Reply::no(text::TOO_BIG).with(Code::TooBig));
+        }
+        let mailbox = incoming.mailbox.clone();
+        let tag = self.append_tag()?;
+        Some(self.announce(tag, mailbox, index, options, line, literal))
     }
+
+    /// The tag of the message that is read; the next thing read is a command.
+    fn append_tag(&mut self) -> Option<Vec<u8>> {
+        match std::mem::replace(&mut self.reading, Reading::Command) {
+            Reading::Message(incoming) => Some(incoming.tag),
+            _ => None,
+        }
+    }
+
+    /// The rest of the line is read, and what it may announce dropped, before the reply.
+    fn append_abort(&mut self, reply: Reply) -> Option<Step> {
+        let tag = self.append_tag()?;
+        self.reading = Reading::Refused(Refused {
+            tag: Some(tag.clone()),
+            reply,
+            literal: 0,
+            dropped: 0,
+        });
+        self.running = Some(Running::new(tag, "APPEND", Kind::AppendAbort));
+        Some(Step::Run(Request::AppendAbort))
+    }
+}
+
+/// RFC 3502: `SP [flags SP] [date SP]` and a literal.
+fn next_message(line: &[u8], rev2: bool) -> Option<(Announced, MessageOptions)> {
+    let literal = announced(line)?;
+    let before = line.get(..literal.header)?;
+    if ends_in_quotes(before) {
+        return None;
+    }
+    let options = message_options(&mut Cursor::new(before, rev2)).ok()?;
+    Some((literal, options))
 }

@@ -35,8 +35,8 @@ pub(super) struct Announced {
     pub(super) literal8: bool,
 }
 
-/// The longest literal header: `~{`, 20 digits, `+}`.
-const HEADER_BYTES_MAX: usize = 24;
+/// More than any literal header: `~{`, 20 digits, `+}`, with zeros in front to spare.
+const HEADER_BYTES_MAX: usize = 64;
 
 impl Input {
     pub(super) fn feed(&mut self, bytes: &[u8]) {
@@ -147,27 +147,23 @@ impl Input {
 /// The literal that `line` (without its CRLF) announces at its end.
 pub(super) fn announced(line: &[u8]) -> Option<Announced> {
     let inner = line.strip_suffix(b"}")?;
-    let tail_start = inner.len().saturating_sub(HEADER_BYTES_MAX);
-    let brace = tail_start
-        + inner
-            .get(tail_start..)?
-            .iter()
-            .rposition(|byte| *byte == b'{')?;
-    let written = inner.get(brace + 1..)?;
-    let (digits, synchronizing) = match written.strip_suffix(b"+") {
-        Some(digits) => (digits, false),
-        None => (written, true),
+    let (inner, synchronizing) = match inner.strip_suffix(b"+") {
+        Some(inner) => (inner, false),
+        None => (inner, true),
     };
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+    let brace = inner.iter().rposition(|byte| !byte.is_ascii_digit())?;
+    let (before, header) = inner.split_at_checked(brace)?;
+    let digits = header.strip_prefix(b"{")?;
+    if digits.is_empty() {
         return None;
     }
     let size = digits.iter().fold(0u64, |size, digit| {
         size.saturating_mul(10)
             .saturating_add(u64::from(digit - b'0'))
     });
-    let literal8 = brace > 0 && inner.get(brace - 1) == Some(&b'~');
+    let literal8 = before.last() == Some(&b'~');
     Some(Announced {
-        header: if literal8 { brace - 1 } else { brace },
+        header: brace - usize::from(literal8),
         size,
         synchronizing,
         literal8,
@@ -214,6 +210,10 @@ mod tests {
         assert_eq!(
             literal("{99999999999999999999}"),
             Some((0, u64::MAX, true, false))
+        );
+        assert_eq!(
+            literal(&format!("{{{}5+}}", "0".repeat(100))),
+            Some((0, 5, false, false))
         );
         for line in [
             "", "}", "{}", "{+}", "{-1}", "{5-}", "{5} ", "5}", "{5++}", "{ 5}",

@@ -337,6 +337,46 @@ fn append_refused() {
     assert!(!driver.asked.contains(&"AppendEnd".to_owned()));
 }
 
+/// RFC 3502.
+#[test]
+fn multi_append() {
+    let mut driver = Driver::logged_in();
+    assert_eq!(
+        driver.send("a APPEND x (\\Seen) {3}\r\n"),
+        "+ Go ahead.\r\n"
+    );
+    assert_eq!(
+        driver.send("abc (\\Draft) \"17-Jul-1996 02:44:25 -0700\" ~{2}\r\n"),
+        "+ Go ahead.\r\n"
+    );
+    let said = driver.send("de {1+}\r\nf\r\n");
+    assert!(said.starts_with("a OK"), "{said}");
+    assert_eq!(driver.body, b"abcdef");
+    assert_eq!(driver.asked.len(), 4);
+    assert!(driver.asked[1].contains("index: 1") && driver.asked[2].contains("index: 2"));
+    driver.quiet();
+    // The second is refused: nothing of the first is kept.
+    assert!(
+        driver
+            .send("b APPEND x {3+}\r\nabc {1001}\r\n")
+            .starts_with("b NO [TOOBIG]")
+    );
+    assert!(
+        driver
+            .send("c APPEND x {3+}\r\nabc (\\Wrong) {8+}\r\nx NOOP\r\n\r\n")
+            .starts_with("c BAD")
+    );
+    assert_eq!(
+        driver
+            .asked
+            .iter()
+            .filter(|asked| *asked == "AppendAbort")
+            .count(),
+        2
+    );
+    assert_eq!(driver.send("d NOOP\r\n"), "d OK NOOP completed.\r\n");
+}
+
 #[test]
 fn idle() {
     let mut driver = Driver::selected();

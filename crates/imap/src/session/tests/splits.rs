@@ -9,7 +9,7 @@ const DIALOGUES: &[(&[u8], bool)] = &[
     (b"l LOGIN joe pw\na SELECT x\nb SEARCH RETURN (ALL) TEXT {3+}\nabc\nc IDLE\nfoo\nd FROB {4+}\nabcd\ne NOOP\r\r\nf NO\rOP\r\n", true),
     (b"a AUTHENTICATE PLAIN\r\nam9l\r\nb NOOP\r\n", true),
     (b"a AUTHENTICATE PLAIN\r\n*\r\nb LOGIN joe \"x {3+}\r\nabc\r\nc LOGIN joe wrong\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n", true),
-    (b"l LOGIN joe pw\r\na APPEND x {3+}\r\nabc garbage\r\nb APPEND x {2+}\r\nab{3+}\r\nabc\r\nc NOOP\r\n", true),
+    (b"l LOGIN joe pw\r\na APPEND x {3+}\r\nabc garbage\r\nb APPEND x {2+}\r\nab{3+}\r\nabc\r\nd APPEND x {2+}\r\nab {3}\r\nabc\r\nc NOOP\r\n", true),
     (b"\x16\x03\x01\x00\x05hello", false),
     (b"\r\n\r\n+ x\r\na \r\n", false),
 ];
