@@ -187,6 +187,8 @@ pub struct Shared {
     pub queue_news: watch::Sender<u64>,
     /// Bytes free on the disk after the last group.
     pub available: AtomicU64,
+    /// Bytes written to the journal or let go of in it since the compactor measured it.
+    pub unmeasured: AtomicU64,
     pub closed: AtomicBool,
     pub poisoned: Mutex<Option<Failure>>,
 }

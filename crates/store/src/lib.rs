@@ -17,6 +17,7 @@ mod keys;
 pub mod limits;
 mod ops;
 mod recover;
+mod retention;
 mod rows;
 mod spool;
 mod store;

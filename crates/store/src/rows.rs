@@ -307,13 +307,21 @@ impl Record {
     }
 }
 
+/// A piece of a body in the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chunk {
+    pub position: Position,
+    /// Bytes of the record's payload.
+    pub stored: u32,
+}
+
 /// Where a body is and how many messages and queue entries have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blob {
     pub references: u64,
     pub size: u64,
     /// Every chunk but the last holds `CHUNK_BYTES_MAX` of the body.
-    pub chunks: Vec<Position>,
+    pub chunks: Vec<Chunk>,
 }
 
 impl Blob {
@@ -323,8 +331,9 @@ impl Blob {
         w.u64(self.chunks.len() as u64);
         let mut last = 0;
         for chunk in &self.chunks {
-            w.i64((chunk.0 as i64).wrapping_sub(last));
-            last = chunk.0 as i64;
+            w.i64((chunk.position.0 as i64).wrapping_sub(last));
+            w.u32(chunk.stored);
+            last = chunk.position.0 as i64;
         }
         w.0
     }
@@ -335,7 +344,10 @@ impl Blob {
         let mut last = 0i64;
         let chunks = r.list(|r| {
             last = last.wrapping_add(r.i64()?);
-            Ok(Position(last as u64))
+            Ok(Chunk {
+                position: Position(last as u64),
+                stored: r.u32()?,
+            })
         })?;
         r.end()?;
         Ok(Blob {
@@ -351,15 +363,15 @@ impl Blob {
 pub struct Global {
     pub last_account: u32,
     pub last_queue: u64,
-    /// Some account was erased; its bytes are still in the journal.
-    pub erased: bool,
+    /// Accounts erased whose bytes are still in the journal.
+    pub erased: u64,
 }
 
 impl Global {
     pub fn encode(&self) -> Vec<u8> {
         let mut w = Writer::version(VERSION);
         w.u32(self.last_account).u64(self.last_queue);
-        w.bool(self.erased);
+        w.u64(self.erased);
         w.0
     }
 
@@ -368,7 +380,7 @@ impl Global {
         let global = Global {
             last_account: r.u32()?,
             last_queue: r.u64()?,
-            erased: r.bool()?,
+            erased: r.u64()?,
         };
         r.end()?;
         Ok(global)

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::engine::{Engine, Pin};
-use crate::journal::{Appender, Group, Kind, Position, record};
+use crate::journal::{Appender, Group, Kind, record};
 use crate::limits::CHUNK_BYTES_MAX;
+use crate::rows::Chunk;
 use crate::{BlobId, Error};
 
 const ZSTD_LEVEL: i32 = 1;
@@ -49,14 +50,18 @@ impl Packed {
         self.payload.len()
     }
 
-    pub fn add_to(&self, appender: &Appender, group: &mut Group) -> Position {
-        appender.add(
+    pub fn add_to(&self, appender: &Appender, group: &mut Group) -> Chunk {
+        let position = appender.add(
             group,
             self.kind,
             &self.payload,
             self.payload_hash,
             self.raw_len,
-        )
+        );
+        Chunk {
+            position,
+            stored: self.payload.len() as u32,
+        }
     }
 }
 
@@ -66,7 +71,7 @@ pub enum Piece {
     /// Written with the transaction that first names the body.
     Held(Packed),
     /// In the journal already; the pin keeps its segment from being removed.
-    Stored(Position, Pin),
+    Stored(Chunk, Pin),
 }
 
 #[derive(Debug)]
@@ -150,8 +155,11 @@ impl Spool {
 
     async fn store_chunk(&mut self) -> Result<(), Error> {
         let raw = std::mem::take(&mut self.buffer);
-        let (position, pin) = self.engine.store_chunk(Packed::new(raw)).await?;
-        self.pieces.push(Piece::Stored(position, pin));
+        let packed = Packed::new(raw);
+        let stored = packed.len() as u32;
+        let (position, pin) = self.engine.store_chunk(packed).await?;
+        let chunk = Chunk { position, stored };
+        self.pieces.push(Piece::Stored(chunk, pin));
         Ok(())
     }
 

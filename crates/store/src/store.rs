@@ -107,6 +107,7 @@ impl Store {
             watchers: Default::default(),
             queue_news: watch::Sender::new(0),
             available: AtomicU64::new(u64::MAX),
+            unmeasured: AtomicU64::new(u64::MAX / 2),
             closed: AtomicBool::new(false),
             poisoned: Default::default(),
         };

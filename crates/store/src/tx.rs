@@ -6,10 +6,10 @@ use std::collections::btree_map::Entry;
 use std::ops::ControlFlow;
 
 use crate::index::{Edit, View};
-use crate::journal::{Appender, Group};
+use crate::journal::{Appender, Group, Position};
 use crate::keys::{self, Family, Span};
-use crate::rows::{self, Blob, Global, Grave, Profile, Record, State};
-use crate::spool::{Body, Piece};
+use crate::rows::{self, Blob, Chunk, Global, Grave, Profile, Record, State};
+use crate::spool::{Body, Packed, Piece};
 use crate::*;
 
 /// The final edits of a group, by key.
@@ -26,9 +26,13 @@ pub struct Tx<'a> {
     appender: &'a Appender,
     group: &'a mut Group,
     group_mark: usize,
+    dump: &'a mut Vec<u8>,
+    dump_mark: usize,
     undo: Vec<(Vec<u8>, Option<Edit>)>,
     changes: BTreeMap<AccountId, (ModSeq, MailboxChanges)>,
     now: Timestamp,
+    /// Bytes of bodies that nobody has any more.
+    freed: u64,
 }
 
 impl<'a> Tx<'a> {
@@ -37,19 +41,28 @@ impl<'a> Tx<'a> {
         edits: &'a mut Edits,
         appender: &'a Appender,
         group: &'a mut Group,
+        dump: &'a mut Vec<u8>,
         now: Timestamp,
     ) -> Self {
-        let group_mark = group.len();
+        let (group_mark, dump_mark) = (group.len(), dump.len());
         Tx {
             view,
             edits,
             appender,
             group,
             group_mark,
+            dump,
+            dump_mark,
             undo: Vec::new(),
             changes: BTreeMap::new(),
             now,
+            freed: 0,
         }
+    }
+
+    /// Bytes of bodies that the transaction let go of.
+    pub fn freed(&self) -> u64 {
+        self.freed
     }
 
     pub fn now(&self) -> Timestamp {
@@ -140,6 +153,34 @@ impl<'a> Tx<'a> {
             };
         }
         self.group.truncate(self.group_mark);
+        self.dump.truncate(self.dump_mark);
+    }
+
+    /// Writes rows as they are to the journal alone, for a checkpoint.
+    pub fn dump(&mut self, rows: &[KeyValue]) {
+        let rows = rows.iter();
+        let redo = rows.map(|(key, value)| (key.as_slice(), Some(value.as_slice())));
+        self.dump.extend_from_slice(&rows::encode_redo(redo));
+    }
+
+    /// Writes a chunk of a body again, unless it is not at its old place any more.
+    pub fn move_chunk(
+        &mut self,
+        id: BlobId,
+        at: usize,
+        from: Position,
+        to: &Packed,
+    ) -> Result<(), Error> {
+        let Some(mut blob) = self.blob(id)? else {
+            return Ok(());
+        };
+        if let Some(chunk) = blob.chunks.get_mut(at)
+            && chunk.position == from
+        {
+            *chunk = to.add_to(self.appender, self.group);
+            self.put(keys::blob(id), blob.encode());
+        }
+        Ok(())
     }
 
     // Typed rows.
@@ -311,9 +352,9 @@ impl<'a> Tx<'a> {
         Ok(())
     }
 
-    fn place(&mut self, piece: &Piece) -> journal::Position {
+    fn place(&mut self, piece: &Piece) -> Chunk {
         match piece {
-            Piece::Stored(position, _) => *position,
+            Piece::Stored(chunk, _) => *chunk,
             Piece::Held(packed) => packed.add_to(self.appender, self.group),
         }
     }
@@ -331,6 +372,11 @@ impl<'a> Tx<'a> {
         let mut blob = self.blob(id)?.ok_or_else(|| missing_blob(id))?;
         blob.references = blob.references.saturating_sub(1);
         if blob.references == 0 {
+            self.freed += blob
+                .chunks
+                .iter()
+                .map(|chunk| u64::from(chunk.stored))
+                .sum::<u64>();
             self.delete(keys::blob(id));
         } else {
             self.put(keys::blob(id), blob.encode());

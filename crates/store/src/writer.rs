@@ -36,6 +36,8 @@ pub struct Writer {
 struct Gathered {
     edits: Edits,
     group: Group,
+    /// Redo that goes to the journal alone, in front of the edits.
+    dump: Vec<u8>,
     writes: Vec<Box<dyn Write>>,
     /// Written, but their closures failed: they are answered with the others.
     failed: Vec<Box<dyn Write>>,
@@ -177,6 +179,7 @@ impl Writer {
             Err(failure) => Err(failure.clone()),
         };
         let now = self.shared.clock.now();
+        let mut freed = 0;
         for job in jobs {
             match (job, &view) {
                 (Job::Write { mut write, .. }, Ok(view)) => {
@@ -185,9 +188,11 @@ impl Writer {
                         &mut gathered.edits,
                         &self.appender,
                         &mut gathered.group,
+                        &mut gathered.dump,
                         now,
                     );
                     if run_in(&mut tx, &mut *write) {
+                        freed += tx.freed();
                         gathered.writes.push(write);
                     } else {
                         tx.roll_back();
@@ -206,11 +211,15 @@ impl Writer {
             }
         }
         view?;
-        self.persist(&gathered.edits, &mut gathered.group)
+        let update = self.persist(gathered)?;
+        let written = gathered.group.len() as u64;
+        let unmeasured = &self.shared.unmeasured;
+        unmeasured.fetch_add(freed + written, Ordering::Relaxed);
+        Ok(update)
     }
 
     fn add_chunk(&self, packed: &Packed, group: &mut Group) -> (Position, Pin) {
-        let position = packed.add_to(&self.appender, group);
+        let position = packed.add_to(&self.appender, group).position;
         (position, self.shared.pins.pin(position.segment()))
     }
 
@@ -224,16 +233,17 @@ impl Writer {
     }
 
     /// Journal, flush, index, cache.
-    fn persist(&mut self, edits: &Edits, group: &mut Group) -> Result<Option<Update>, Failure> {
-        if group.is_empty() && edits.is_empty() {
+    fn persist(&mut self, gathered: &mut Gathered) -> Result<Option<Update>, Failure> {
+        let (edits, group) = (&gathered.edits, &mut gathered.group);
+        if edits.is_empty() && gathered.dump.is_empty() {
+            if !group.is_empty() {
+                self.write(group)?;
+                self.appender.advance(group, false);
+            }
             return Ok(None);
         }
-        if edits.is_empty() {
-            self.write(group)?;
-            self.appender.advance(group, false);
-            return Ok(None);
-        }
-        let redo = rows::encode_redo(borrowed(edits));
+        let mut redo = std::mem::take(&mut gathered.dump);
+        redo.extend_from_slice(&rows::encode_redo(borrowed(edits)));
         self.appender.add_transaction(group, &redo);
         drop(redo);
         let tail = Position(self.appender.tail().0 + group.len() as u64);

@@ -16,7 +16,7 @@ impl Store {
 }
 
 /// From here on nobody finds the account, and a restart goes on with its removal.
-fn hide(tx: &mut Tx<'_>, account: AccountId) -> Result<(), Error> {
+pub fn hide(tx: &mut Tx<'_>, account: AccountId) -> Result<(), Error> {
     tx.profile(account)?;
     tx.delete(keys::profile(account));
     tx.delete(keys::state(account));
@@ -39,7 +39,7 @@ fn hide(tx: &mut Tx<'_>, account: AccountId) -> Result<(), Error> {
     }
     tx.put(keys::erasing(account), vec![1]);
     let mut global = tx.global()?;
-    global.erased = true;
+    global.erased += 1;
     tx.put_global(&global);
     Ok(())
 }

@@ -20,7 +20,7 @@ use crate::*;
 
 impl Store {
     /// A picture of the index, when the store is open.
-    fn view(&self) -> Result<View, Error> {
+    pub(crate) fn view(&self) -> Result<View, Error> {
         self.engine.shared.check_open()?;
         self.engine.shared.index.view()
     }

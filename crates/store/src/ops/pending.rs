@@ -10,8 +10,4 @@ impl Store {
     pub fn verify(disk: Arc<dyn Disk>, clock: Arc<dyn Clock>) -> Result<Report, Error> {
         unimplemented!()
     }
-    /// One bounded step of compaction and of dropping what is past retention; true: more to do.
-    pub async fn maintain(&self) -> Result<bool, Error> {
-        unimplemented!()
-    }
 }

@@ -148,7 +148,7 @@ impl Store {
                 .ok()
                 .and_then(|n| blob.chunks.get(n));
             let chunk = chunk.ok_or_else(|| missing_blob(id))?;
-            let bytes = self.engine.shared.segments.read_chunk(*chunk)?;
+            let bytes = self.engine.shared.segments.read_chunk(chunk.position)?;
             let wanted = usize::try_from(end - at).unwrap_or(usize::MAX);
             let stop = within.saturating_add(wanted).min(bytes.len());
             let piece = bytes.get(within..stop).unwrap_or_default();

@@ -1,5 +1,6 @@
 //! The store through its own door, on a real directory.
 
+mod care;
 mod deliver;
 
 use std::sync::Arc;
