@@ -1,7 +1,7 @@
 //! APPEND (RFC 9051 §6.3.12), several messages at once (RFC 3502), literal8 (RFC 3516 §4.4).
 //!
-//! The bytes go from the socket's buffer into the spool and past the scanner; only one piece of
-//! them is ever in memory. A message that can't be kept is read to its end all the same: the
+//! The bytes go from the socket's buffer into the intake; only one piece of them is ever in
+//! memory. A message that can't be kept is read to its end all the same: the
 //! answer comes where the client waits for it.
 
 use std::ops::Range;
@@ -10,8 +10,7 @@ use facteur_imap::command::{self, Append};
 use facteur_imap::response::Code;
 use facteur_imap::set::Numbers;
 use facteur_imap::{Outcome, Reply, text};
-use facteur_message::Scanner;
-use facteur_store::{Error, MailboxId, NewBody, NewMessage, Spool, Store};
+use facteur_store::{Error, MailboxId, NewBody, NewMessage, Store};
 
 use super::copy::no_target;
 use super::error::Failure;
@@ -19,6 +18,7 @@ use super::link::Link;
 use super::selected::flag_names;
 use super::{Handled, User, limits};
 use crate::drive::Stream;
+use crate::intake::Intake;
 use crate::limits::STREAM_BYTES;
 
 /// An APPEND under way.
@@ -32,8 +32,7 @@ pub(super) struct Appending {
 }
 
 struct Incoming {
-    spool: Spool,
-    scanner: Scanner,
+    intake: Intake,
     message: NewMessage,
     nul_allowed: bool,
 }
@@ -87,8 +86,7 @@ impl Appending {
             return Err(Reply::no(text::TRY_AGAIN).with(Code::Limit).into());
         }
         self.current = Some(Incoming {
-            spool: store.spool(Some(request.size))?,
-            scanner: Scanner::new(),
+            intake: Intake::new(store, Some(request.size))?,
             message: NewMessage {
                 prefix: Vec::new(),
                 flags: flag_names(request.flags),
@@ -113,7 +111,7 @@ impl Appending {
         let Some(current) = self.current.take() else {
             return;
         };
-        let size = current.spool.size();
+        let size = current.intake.size();
         match current.finish().await {
             Ok(finished) => {
                 self.finished.push(finished);
@@ -131,19 +129,11 @@ impl Incoming {
         if !self.nul_allowed && bytes.contains(&0) {
             return Err(Reply::no(text::NUL_IN_MESSAGE).into());
         }
-        self.scanner.push(bytes);
-        Ok(self.spool.write(bytes).await?)
+        Ok(self.intake.write(bytes).await?)
     }
 
     async fn finish(self) -> Result<(NewBody, NewMessage), Failure> {
-        let body = self.spool.finish().await?;
-        let facts = self.scanner.finish();
-        let body = NewBody {
-            body,
-            facts: facts.encode(),
-            thread_keys: facts.thread_keys,
-            subject_key: facts.subject_key,
-        };
+        let (body, _facts) = self.intake.finish().await?;
         Ok((body, self.message))
     }
 }
