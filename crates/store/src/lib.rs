@@ -23,6 +23,7 @@ mod spool;
 mod store;
 mod tx;
 mod types;
+mod verify;
 mod writer;
 
 pub use cache::Index;
@@ -34,6 +35,7 @@ pub use ops::queue::QueueFilter;
 pub use spool::{Body, Spool};
 pub use store::*;
 pub use types::*;
+pub use verify::Report;
 
 #[cfg(test)]
 mod tests;

@@ -73,20 +73,6 @@ pub struct MailboxEdit {
     pub special_use: Option<Option<SpecialUse>>,
 }
 
-/// What `verify` found.
-#[derive(Clone, Debug, Default)]
-pub struct Report {
-    pub accounts: u64,
-    pub mailboxes: u64,
-    pub messages: u64,
-    pub tombstones: u64,
-    pub queue_entries: u64,
-    pub blobs: u64,
-    pub journal_records: u64,
-    /// Each a sentence that names the place. Empty: clean.
-    pub faults: Vec<String>,
-}
-
 impl Store {
     /// Recovers, then starts the writer thread.
     pub fn open(

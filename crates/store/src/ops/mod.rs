@@ -10,7 +10,6 @@ pub mod expunge;
 pub mod flags;
 pub mod mailboxes;
 pub mod names;
-mod pending;
 pub mod queue;
 pub mod read;
 

@@ -2,6 +2,7 @@
 
 mod care;
 mod deliver;
+mod verify;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};

@@ -1,0 +1,118 @@
+//! `verify` is content with a good store and finds every kind of damage.
+
+use super::*;
+
+fn check(place: &Place) -> Report {
+    Store::verify(place.disk(), place.clock.clone()).unwrap()
+}
+
+async fn some_life(place: &Place) {
+    let (store, _) = place.open();
+    store.create_domain("example.test").await.unwrap();
+    let (alice, bob) = (person(&store, "alice").await, person(&store, "bob").await);
+    fill(&store, alice, 20).await;
+    let inbox = mailbox(&store, alice, "INBOX").id;
+    let work = store
+        .create_mailbox(alice, "Work/2026", None)
+        .await
+        .unwrap();
+    let some = UidSet::from_ranges([(1, 5)]);
+    store.copy(alice, inbox, some.clone(), work).await.unwrap();
+    store.move_messages(alice, inbox, some, work).await.unwrap();
+    store
+        .expunge(alice, inbox, Some(UidSet::from_ranges([(6, 8)])), false)
+        .await
+        .unwrap();
+    store
+        .rename_mailbox(alice, work, "Other/Place")
+        .await
+        .unwrap();
+    store.delete_mailbox(alice, work).await.unwrap();
+    let entry = NewQueueEntry {
+        domain: "example.org".to_owned(),
+        reverse_path: "alice@example.test".to_owned(),
+        recipients: vec![],
+        prefix: b"Received: x\r\n".to_vec(),
+        body_8bit: false,
+        body_binary: false,
+        smtputf8: false,
+        return_headers_only: false,
+        envelope_id: None,
+        language: "en".to_owned(),
+        due: store.clock().now(),
+        expires: store.clock().now(),
+    };
+    let new = body(&store, &noise(150_000, 1)).await;
+    store
+        .deliver(new, vec![to(bob, "INBOX")], vec![entry])
+        .await
+        .unwrap();
+    assert_eq!(store.queue_take(store.clock().now(), 10).unwrap().len(), 1);
+    assert!(
+        store
+            .queue_take(store.clock().now(), 10)
+            .unwrap()
+            .is_empty()
+    );
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_good_store_is_clean() {
+    let place = Place::new();
+    some_life(&place).await;
+    let report = check(&place);
+    assert_eq!(report.faults, Vec::<String>::new());
+    assert_eq!((report.accounts, report.mailboxes), (2, 14));
+    assert_eq!((report.messages, report.tombstones), (13, 13));
+    assert_eq!((report.queue_entries, report.blobs), (1, 21));
+    assert!(report.journal_records > 20);
+}
+
+#[tokio::test]
+async fn every_flipped_byte_of_the_journal_is_found() {
+    let place = Place::new();
+    some_life(&place).await;
+    let path = place.directory.path().join("journal/00000001.seg");
+    let good = std::fs::read(&path).unwrap();
+    for at in (0..good.len()).step_by(good.len() / 40) {
+        let mut bad = good.clone();
+        bad[at] ^= 0x10;
+        std::fs::write(&path, &bad).unwrap();
+        let report = check(&place);
+        assert!(!report.faults.is_empty(), "byte {at} of {}", good.len());
+    }
+    std::fs::write(&path, &good).unwrap();
+    assert!(check(&place).faults.is_empty());
+}
+
+#[tokio::test]
+async fn a_journal_that_lost_its_end_is_refused() {
+    let place = Place::new();
+    some_life(&place).await;
+    let path = place.directory.path().join("journal/00000001.seg");
+    let good = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &good[..good.len() - 100]).unwrap();
+    let Err(Error::Damaged { place: where_, .. }) = place.try_open() else {
+        panic!("it opened");
+    };
+    assert!(where_.contains("journal/00000001.seg"), "{where_}");
+    assert!(!check(&place).faults.is_empty());
+}
+
+#[tokio::test]
+async fn a_torn_tail_is_cut_and_reported() {
+    let place = Place::new();
+    some_life(&place).await;
+    let path = place.directory.path().join("journal/00000001.seg");
+    let good = std::fs::read(&path).unwrap();
+    let mut torn = good.clone();
+    torn.extend_from_slice(b"FJR\x01 half of a group");
+    std::fs::write(&path, &torn).unwrap();
+    let (store, recovery) = place.open();
+    assert_eq!(recovery.torn_bytes, (torn.len() - good.len()) as u64);
+    store.close().await.unwrap();
+    drop(store);
+    assert_eq!(std::fs::read(&path).unwrap(), good);
+    assert!(check(&place).faults.is_empty());
+}
