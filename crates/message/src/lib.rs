@@ -43,6 +43,6 @@ pub use decode::PartDecoder;
 pub use encoded_word::param_text;
 pub use facts::{
     Address, DecodeError, Degraded, Disposition, Encoding, Envelope, Facts, HeaderFacts, Nested,
-    Param, Part, PartBody, Span,
+    Param, Part, PartBody, Sent, Span,
 };
 pub use scanner::Scanner;

@@ -44,6 +44,8 @@ fn check(message: &[u8], facts: &Facts) {
         check_inside(part);
     }
     assert!(parts <= limits::PARTS_MAX);
+    let header = facteur_message::header::length(message);
+    assert_eq!(facts.header_end(), header as u64);
     assert_eq!(facts.has_8bit, !message.is_ascii());
     assert_eq!(facts.has_nul, message.contains(&0));
     assert!(facts.preview.chars().count() <= limits::PREVIEW_CHARS_MAX);
