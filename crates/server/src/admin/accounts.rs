@@ -102,6 +102,7 @@ async fn list(context: State) -> Answer<Vec<AccountView>> {
 
 async fn add(context: State, Json(new): Json<New>) -> Answer<AccountView> {
     let address = normalise_address(&new.address).ok_or_else(|| ApiError::new(Code::BadAddress))?;
+    must_be_local(&context.store, &address)?;
     let language = match new.language {
         Some(language) => known_language(language)?,
         None => context.config.language.clone(),
@@ -208,6 +209,15 @@ pub(super) fn find_account(store: &Store, address: &str) -> Result<Account, ApiE
     accounts
         .find(|account| account.address == address)
         .ok_or_else(|| ApiError::new(Code::NoSuchAccount))
+}
+
+/// Addresses are made only in domains that are ours.
+pub(super) fn must_be_local(store: &Store, address: &str) -> Result<(), ApiError> {
+    let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
+    match store.domain(domain)? {
+        Some(_) => Ok(()),
+        None => Err(ApiError::new(Code::NoSuchDomain)),
+    }
 }
 
 pub(super) fn primary_address(store: &Store, id: AccountId) -> Result<Option<String>, ApiError> {

@@ -8,7 +8,7 @@ use axum::routing::{get, put};
 use facteur_store::{AddressTarget, Store};
 use serde::{Deserialize, Serialize};
 
-use super::accounts::{find_account, primary_address};
+use super::accounts::{find_account, must_be_local, primary_address};
 use super::error::{ApiError, Code};
 use super::extract::{Json, Path};
 use super::limits::ALIAS_TARGETS_MAX;
@@ -56,6 +56,7 @@ async fn set(
     Json(new): Json<Targets>,
 ) -> Answer<AliasView> {
     let address = normalised(&address)?;
+    must_be_local(&context.store, &address)?;
     if new.targets.is_empty() || new.targets.len() > ALIAS_TARGETS_MAX {
         return Err(ApiError::new(Code::BadRequest)
             .because(format!("an alias has 1 to {ALIAS_TARGETS_MAX} targets")));

@@ -63,6 +63,15 @@ async fn add(context: State, Json(new): Json<NewDomain>) -> Answer<DomainView> {
 async fn remove(context: State, Path(name): Path<String>) -> Answer<DomainView> {
     let name = domain_name(&name)?;
     let gone = one(&context, &name)?;
+    let addresses = context.store.addresses()?;
+    let behind = |address: &str| {
+        address
+            .rsplit_once('@')
+            .is_some_and(|(_, domain)| domain == name)
+    };
+    if addresses.iter().any(|(address, _)| behind(address)) {
+        return Err(ApiError::new(Code::InUse));
+    }
     context.store.remove_domain(&name).await?;
     Ok(gone)
 }

@@ -1,0 +1,119 @@
+//! `alias …`, `domain …`, `mailbox …` and `queue …` on a store that nothing else has open.
+
+use super::support::Site;
+
+#[test]
+fn aliases() {
+    let site = Site::new();
+    site.json(&["account", "add", "bob@example.test"]);
+    let own = site.json(&["alias", "add", "sales@example.test", "alice@example.test"]);
+    assert_eq!(own["own"], true);
+    let list = [
+        "alias",
+        "add",
+        "team@example.test",
+        "alice@example.test",
+        "bob@example.test",
+        "x@elsewhere.test",
+    ];
+    let many = site.json(&list);
+    assert_eq!(many["own"], false);
+    assert_eq!(many["targets"].as_array().unwrap().len(), 3);
+    assert_eq!(
+        site.json(&["account", "show", "alice@example.test"])["also"],
+        serde_json::json!([
+            "abuse@example.test",
+            "postmaster@example.test",
+            "sales@example.test"
+        ])
+    );
+    site.json(&["alias", "remove", "team@example.test"]);
+    for (arguments, code) in [
+        (
+            vec!["alias", "remove", "team@example.test"],
+            "no_such_address",
+        ),
+        (vec!["alias", "remove", "bob@example.test"], "not_an_alias"),
+        (
+            vec!["alias", "add", "bob@example.test", "alice@example.test"],
+            "not_an_alias",
+        ),
+        (
+            vec!["alias", "add", "a@elsewhere.test", "alice@example.test"],
+            "no_such_domain",
+        ),
+        (
+            vec!["alias", "add", "a@example.test", "not an address"],
+            "bad_address",
+        ),
+    ] {
+        assert_eq!(site.error(&arguments)["error"], code, "{arguments:?}");
+    }
+}
+
+#[test]
+fn domains() {
+    let site = Site::new();
+    site.json(&["domain", "add", "example.net"]);
+    let set = site.json(&["domain", "catch-all", "example.net", "alice@example.test"]);
+    assert_eq!(set["catch_all"], "alice@example.test");
+    let none = site.json(&["domain", "catch-all", "example.net", "--none"]);
+    assert!(none["catch_all"].is_null());
+    assert_eq!(site.json(&["domain", "list"]).as_array().unwrap().len(), 2);
+    site.json(&["domain", "remove", "example.net"]);
+    for (arguments, code) in [
+        (vec!["domain", "remove", "example.net"], "no_such_domain"),
+        (vec!["domain", "remove", "example.test"], "in_use"),
+        (vec!["domain", "add", "example.test"], "exists"),
+        (vec!["domain", "add", "not a domain"], "bad_domain"),
+        (
+            vec!["domain", "catch-all", "example.test", "x@example.test"],
+            "no_such_account",
+        ),
+    ] {
+        assert_eq!(site.error(&arguments)["error"], code, "{arguments:?}");
+    }
+}
+
+#[test]
+fn mailboxes_and_queue_of_a_new_site() {
+    let site = Site::new();
+    let mailboxes = site.json(&["mailbox", "list", "alice@example.test"]);
+    let names: Vec<&str> = mailboxes
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|mailbox| mailbox["name"].as_str().unwrap())
+        .collect();
+    for name in ["INBOX", "Drafts", "Sent", "Junk", "Trash", "Archive"] {
+        assert!(names.contains(&name), "{names:?}");
+    }
+    let deleted = site.json(&["mailbox", "deleted", "alice@example.test"]);
+    assert_eq!(
+        deleted,
+        serde_json::json!({ "mailboxes": [], "messages": [], "more": false })
+    );
+    assert_eq!(site.json(&["queue", "list"]), serde_json::json!([]));
+    for (arguments, code) in [
+        (
+            vec!["mailbox", "restore", "alice@example.test", "INBOX"],
+            "nothing_to_restore",
+        ),
+        (
+            vec![
+                "mailbox",
+                "restore",
+                "alice@example.test",
+                "INBOX",
+                "--uids",
+                "x",
+            ],
+            "bad_uids",
+        ),
+        (vec!["mailbox", "list", "x@example.test"], "no_such_account"),
+        (vec!["queue", "show", "7"], "no_such_queue_entry"),
+        (vec!["queue", "drop", "7"], "no_such_queue_entry"),
+    ] {
+        assert_eq!(site.error(&arguments)["error"], code, "{arguments:?}");
+    }
+}

@@ -1,0 +1,9 @@
+//! The command line as users run it: the real binary on a directory of its own.
+
+mod account;
+mod demo;
+mod directory;
+mod manual;
+mod setup;
+mod support;
+mod usage;
