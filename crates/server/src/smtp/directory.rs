@@ -58,13 +58,22 @@ pub fn key(address: &Address) -> Option<(String, String)> {
 
 /// Looks a recipient up.
 pub fn find(store: &Store, recipient: &Address) -> Result<Found, Error> {
+    find_for(store, recipient, 0)
+}
+
+/// Looks a recipient up for a message of about that size (0: not known).
+pub fn find_for(store: &Store, recipient: &Address, size: u64) -> Result<Found, Error> {
     let Some((local, domain)) = key(recipient) else {
         return Ok(elsewhere(recipient));
     };
     if store.domain(&domain)?.is_none() {
         return Ok(elsewhere(recipient));
     }
-    Expansion::default().start(store, &local, &domain)
+    let expansion = Expansion {
+        size,
+        ..Expansion::default()
+    };
+    expansion.start(store, &local, &domain)
 }
 
 /// `<Postmaster>` without a domain (RFC 5321 §4.5.1): the postmaster of any of our domains.
@@ -139,6 +148,8 @@ fn elsewhere(recipient: &Address) -> Found {
 /// Follows aliases to their ends.
 #[derive(Default)]
 struct Expansion {
+    /// Of the message, as announced.
+    size: u64,
     targets: Vec<Target>,
     seen: Vec<String>,
     disabled: bool,
@@ -239,7 +250,7 @@ impl Expansion {
             self.disabled = true;
         } else if account
             .quota_bytes
-            .is_some_and(|quota| account.used_bytes >= quota)
+            .is_some_and(|quota| account.used_bytes.saturating_add(self.size.max(1)) > quota)
         {
             self.full = true;
         } else {

@@ -68,8 +68,11 @@ impl<S: Stream> Driver<S> {
 
     pub(super) fn rcpt(&mut self, recipient: &Recipient) -> Outcome {
         let store = &self.wire.context().store;
+        let envelope = self.session.envelope();
+        let size = envelope.and_then(|envelope| envelope.parameters.size);
+        let size = size.unwrap_or_default();
         let found = match recipient {
-            Recipient::Address(address) => directory::find(store, address),
+            Recipient::Address(address) => directory::find_for(store, address, size),
             Recipient::Postmaster => directory::find_postmaster(store),
         };
         let found = match found {

@@ -122,7 +122,7 @@ mod tests {
             "Received: from client.test ([IPv6:2001:db8::1])\r\n\
              \tby mail.example.test with ESMTPS (TLSv1.3 TLS_AES_128_GCM_SHA256)\r\n\
              \tid 1-1\r\n\
-             \tfor <alice@example.test>; Thu, 01 Jan 1970 00:00:00 +0000\r\n"
+             \tfor <alice@example.test>; Thu, 1 Jan 1970 00:00:00 +0000\r\n"
         );
         let hostile = Arrival {
             hello: "a\r\nX: y",

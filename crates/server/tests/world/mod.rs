@@ -14,6 +14,7 @@
 //! | `fill WHO N` | N small messages, "Subject: message 1" and so on |
 //! | `expunge WHO UID` | another client expunges it |
 //! | `restart` | stops the server and starts it on the same disk |
+//! | `power cut` | the disk loses what was not flushed; the server starts again on what is left |
 //! | `stop` | the server begins to stop |
 //! | `alias ADDRESS TO,TO` | an alias |
 //! | `catch-all WHO` | of example.test |
@@ -52,7 +53,7 @@ const PIPE_BYTES: usize = 256 * 1024;
 
 pub struct World {
     clock: Arc<VirtualClock>,
-    disk: SimDisk,
+    disk: Mutex<SimDisk>,
     config: Config,
     ctx: Mutex<Arc<Context>>,
     log: tokio::sync::Mutex<tokio::sync::mpsc::UnboundedReceiver<String>>,
@@ -139,7 +140,7 @@ impl World {
         let ctx = open(&config, &disk, &clock);
         let world = World {
             clock,
-            disk,
+            disk: Mutex::new(disk),
             config,
             ctx: Mutex::new(ctx),
             log: tokio::sync::Mutex::new(log),
@@ -175,6 +176,10 @@ impl World {
         Arc::clone(&self.ctx.lock().unwrap())
     }
 
+    fn disk(&self) -> SimDisk {
+        self.disk.lock().unwrap().clone()
+    }
+
     pub fn store(&self) -> Store {
         self.context().store.clone()
     }
@@ -187,7 +192,7 @@ impl World {
 
     async fn restart(&self) {
         self.stop().await;
-        let ctx = open(&self.config, &self.disk, &self.clock);
+        let ctx = open(&self.config, &self.disk(), &self.clock);
         *self.ctx.lock().unwrap() = ctx;
     }
 
@@ -219,6 +224,12 @@ impl World {
             .deliver(body, vec![delivery], Vec::new())
             .await
             .unwrap();
+    }
+
+    /// The store looks at the room left when it writes.
+    async fn notice_room(&self) {
+        let _ = self.store().create_domain("room.test").await;
+        let _ = self.store().remove_domain("room.test").await;
     }
 
     fn inbox(&self, who: &str) -> facteur_store::Mailbox {
@@ -256,6 +267,17 @@ impl World {
                 done.unwrap();
             }
             ["restart"] => self.restart().await,
+            ["power", "cut"] => {
+                self.disk().cut_power();
+                let ctx = self.context();
+                ctx.shutdown.start();
+                // It fails, or it does not: the disk is gone.
+                let _ = ctx.store.close().await;
+                let disk = self.disk().reboot(3);
+                *self.disk.lock().unwrap() = disk;
+                let ctx = open(&self.config, &self.disk(), &self.clock);
+                *self.ctx.lock().unwrap() = ctx;
+            }
             ["stop"] => self.context().shutdown.start(),
             ["alias", address, targets] => {
                 let targets = targets.split(',').map(str::to_owned).collect();
@@ -298,8 +320,15 @@ impl World {
                     ctx.auth.password(scene, &login, "guess").await.unwrap_err();
                 }
             }
-            ["disk", "full"] => self.disk.set_capacity(self.disk.used_bytes()),
-            ["disk", "free"] => self.disk.make_room(),
+            ["disk", "full"] => {
+                self.disk()
+                    .set_capacity(self.disk().used_bytes() + (1 << 19));
+                self.notice_room().await;
+            }
+            ["disk", "free"] => {
+                self.disk().make_room();
+                self.notice_room().await;
+            }
             ["count", who, count] => {
                 let have = self.inbox(who).messages;
                 if u64::from(have) != parse(count)? {
