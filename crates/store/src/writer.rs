@@ -199,7 +199,10 @@ impl Writer {
                         gathered.failed.push(write);
                     }
                 }
-                (Job::Write { write, .. }, Err(failure)) => write.done(Some(failure)),
+                (Job::Write { mut write, .. }, Err(failure)) => {
+                    write.fail(failure.error());
+                    write.done(None);
+                }
                 (Job::Chunk { packed, reply }, Ok(_)) => {
                     let chunk = self.add_chunk(&packed, &mut gathered.group);
                     gathered.chunks.push((chunk.0, chunk.1, reply));
