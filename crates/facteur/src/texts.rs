@@ -68,8 +68,8 @@ texts! {
     ABOUT_ACCOUNT_LIST: "List everybody", "Donner la liste de tout le monde";
     ABOUT_ACCOUNT_SHOW: "Show one account", "Montrer un compte";
     ABOUT_ACCOUNT_PASSWD: "Change the password", "Changer le mot de passe";
-    ABOUT_ACCOUNT_DISABLE: "Refuse logins; mail still comes in", "Refuser les connexions ; le courrier continue d'arriver";
-    ABOUT_ACCOUNT_ENABLE: "Allow logins again", "Permettre de nouveau les connexions";
+    ABOUT_ACCOUNT_DISABLE: "Refuse logins and mail until it is enabled again", "Refuser connexions et courrier jusqu'à nouvel ordre";
+    ABOUT_ACCOUNT_ENABLE: "Allow logins and mail again", "Permettre de nouveau connexions et courrier";
     ABOUT_ACCOUNT_REMOVE: "Remove the account; it can be restored until the retention time ends",
         "Supprimer le compte ; il peut être rétabli jusqu'à la fin de la durée de conservation";
     ABOUT_ACCOUNT_RESTORE: "Bring a removed account back with all its mail", "Rétablir un compte supprimé avec tout son courrier";
@@ -287,8 +287,8 @@ texts! {
 
     ACCOUNT_ADDED: "Account {0} is there.", "Le compte {0} est créé.";
     ACCOUNT_PASSWD: "The password of {0} is changed.", "Le mot de passe de {0} est changé.";
-    ACCOUNT_DISABLED: "{0} can no longer log in. Mail still comes in.", "{0} ne peut plus se connecter. Le courrier continue d'arriver.";
-    ACCOUNT_ENABLED: "{0} can log in again.", "{0} peut de nouveau se connecter.";
+    ACCOUNT_DISABLED: "{0} can no longer log in, and mail to this address is refused.", "{0} ne peut plus se connecter, et le courrier vers cette adresse est refusé.";
+    ACCOUNT_ENABLED: "{0} can log in and get mail again.", "{0} peut de nouveau se connecter et recevoir du courrier.";
     ACCOUNT_REMOVED: "Account {0} is removed. `facteur account restore {0}` brings it back until the retention time ends.",
         "Le compte {0} est supprimé. `facteur account restore {0}` le rétablit jusqu'à la fin de la durée de conservation.";
     ACCOUNT_ERASED: "Account {0} is erased for good.", "Le compte {0} est effacé pour toujours.";
