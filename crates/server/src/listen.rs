@@ -242,3 +242,27 @@ async fn serve<S: Stream>(stream: S, peer: Peer, ctx: Arc<Context>) {
         Role::Pop3 | Role::Pop3s => Box::pin(pop3::serve(stream, peer, ctx)).await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use facteur_store::{Options, Store, SystemClock};
+
+    #[tokio::test]
+    async fn a_panic_ends_its_session_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let disk = facteur_store::RealDisk::open(directory.path()).unwrap();
+        let options = Options::default();
+        let clock = Arc::new(SystemClock::new());
+        let (store, _) = Store::open(disk, clock, options).unwrap();
+        let ctx = Context::new(Config::new("mail.example.test"), store).unwrap();
+        let mut sessions = Sessions::default();
+        sessions.tasks.spawn(async { panic!("on purpose") });
+        sessions.tasks.spawn(async {});
+        while let Some(ended) = sessions.tasks.join_next_with_id().await {
+            sessions.ended(ended, &ctx);
+        }
+        assert_eq!(ctx.counters.panics.load(Ordering::Relaxed), 1);
+    }
+}

@@ -9,7 +9,7 @@ use facteur_smtp::server::{Envelope, Outcome, Refusal};
 use facteur_smtp::{RcptParameters, Recipient};
 use facteur_store::{
     AccountId, Delivery, Error, FlagNames, NewBody, NewMessage, NewQueueEntry, Notify,
-    QueueRecipient, RecipientState, Timestamp,
+    QueueRecipient, RecipientState, Store, Timestamp,
 };
 
 use super::decide::{Door, Gathered, Verdict, decide};
@@ -68,7 +68,8 @@ impl<S: Stream> Driver<S> {
 
     pub(super) async fn body_end(&mut self) -> Outcome {
         let outcome = match self.commit().await {
-            Ok(()) => Outcome::Ok,
+            Ok(results) if self.door() == Door::Lmtp => Outcome::Recipients(results),
+            Ok(_) => Outcome::Ok,
             Err(refusal) => {
                 Counters::add(&self.wire.context().counters.messages_refused);
                 Outcome::Refused(refusal)
@@ -78,7 +79,8 @@ impl<S: Stream> Driver<S> {
         outcome
     }
 
-    async fn commit(&mut self) -> Result<(), Refusal> {
+    /// What became of each recipient; all the same except in LMTP.
+    async fn commit(&mut self) -> Result<Vec<Result<(), Refusal>>, Refusal> {
         let intake = match std::mem::replace(&mut self.body, Incoming::None) {
             Incoming::Taking(intake) => intake,
             Incoming::Failed(refusal) => return Err(refusal),
@@ -89,8 +91,12 @@ impl<S: Stream> Driver<S> {
             .await
             .map_err(|error| self.store_failed(&error))?;
         let additions = self.judge(&facts)?;
+        let results = self.drop_full(facts.size)?;
         let commit = self.plan(body, &facts, &additions);
         let (copies, queued) = (commit.local.len(), commit.queue.len());
+        if copies + queued == 0 {
+            return Ok(results);
+        }
         let ctx = self.wire.context();
         ctx.store
             .deliver(commit.body, commit.local, commit.queue)
@@ -106,7 +112,35 @@ impl<S: Stream> Driver<S> {
             queued,
             "message accepted"
         );
-        Ok(())
+        Ok(results)
+    }
+
+    /// Takes accounts over quota out. In LMTP (RFC 2033 §4.2) the others still get the message; in
+    /// SMTP there is one answer, and a later attempt is better than a bounce for a mailbox that
+    /// somebody may tidy up.
+    fn drop_full(&mut self, size: u64) -> Result<Vec<Result<(), Refusal>>, Refusal> {
+        let store = self.wire.context().store.clone();
+        let lmtp = self.door() == Door::Lmtp;
+        let mut results = Vec::new();
+        let mut targets = std::mem::take(&mut self.targets);
+        for list in &mut targets {
+            let mut kept = Vec::new();
+            for target in list.drain(..) {
+                let full = is_full(&store, &target, size);
+                if !full.map_err(|error| self.store_failed(&error))? {
+                    kept.push(target);
+                } else if !lmtp {
+                    return Err(Refusal::MailboxFull);
+                }
+            }
+            results.push(match kept.is_empty() {
+                true => Err(Refusal::MailboxFull),
+                false => Ok(()),
+            });
+            *list = kept;
+        }
+        self.targets = targets;
+        Ok(results)
     }
 
     /// Gathers what the verdict needs and asks for it. Gives the fields that we add.
@@ -316,6 +350,17 @@ impl<S: Stream> Driver<S> {
         tracing::error!(session = %self.wire.peer().session, id = self.id(), %error, "the message can't be kept");
         refusal(error)
     }
+}
+
+fn is_full(store: &Store, target: &Target, size: u64) -> Result<bool, Error> {
+    let Target::Local { account, .. } = target else {
+        return Ok(false);
+    };
+    let account = store.account(*account)?;
+    Ok(account.is_some_and(|account| {
+        let used = account.used_bytes.saturating_add(size);
+        account.quota_bytes.is_some_and(|quota| used > quota)
+    }))
 }
 
 fn envelope_sender(envelope: &Envelope) -> Option<&Address> {
