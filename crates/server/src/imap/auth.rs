@@ -7,7 +7,7 @@ use facteur_imap::{Outcome, Reply, text};
 
 use super::error::Failure;
 use super::link::Link;
-use super::{Answer, Handled, User, Who, done};
+use super::{Answer, Handled, User, Who, done, limits};
 use crate::auth::{Exchange, Identity, Progress, Refusal, Scene};
 use crate::drive::Stream;
 
@@ -76,11 +76,25 @@ fn scene<S: Stream>(link: &Link<S>) -> Scene<'_> {
 fn enter<S: Stream>(link: &mut Link<S>, who: &mut Who, identity: Identity) -> Handled {
     *who = Who::User(Box::new(User {
         account: identity.account,
+        checked: link.ctx().clock.monotonic(),
         watcher: link.store().watch(identity.account),
         selected: None,
         append: None,
     }));
     done(text::LOGGED_IN)
+}
+
+/// Ends the sessions of an account that was disabled or removed meanwhile.
+pub(super) fn check_account<S: Stream>(link: &Link<S>, user: &mut User) -> Result<(), Failure> {
+    let now = link.ctx().clock.monotonic();
+    if now.saturating_sub(user.checked) < limits::ACCOUNT_CHECK {
+        return Ok(());
+    }
+    user.checked = now;
+    match link.store().account(user.account)? {
+        Some(account) if !account.disabled && account.removed.is_none() => Ok(()),
+        _ => Err(facteur_store::Error::NoSuchAccount.into()),
+    }
 }
 
 /// RFC 5530 §3. Unknown, disabled and wrong are one answer.

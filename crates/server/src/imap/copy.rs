@@ -60,20 +60,10 @@ fn prepare<S: Stream>(
         .store()
         .mailbox_by_name(account, request.mailbox.as_str())?
         .ok_or_else(|| no_target(Error::NoSuchMailbox))?;
-    if let Some(asked) = selected.asked(&request.set, request.numbering) {
-        let index = link.store().index(account, selected.id)?;
-        let there: usize = uids
-            .ranges()
-            .iter()
-            .map(|(first, last)| {
-                let (first, last) = (facteur_store::Uid(*first), facteur_store::Uid(*last));
-                index.range(first, last).count()
-            })
-            .sum();
-        if (there as u64) < asked {
-            let reply = Reply::no(text::MESSAGES_GONE).with(Code::ExpungeIssued);
-            return Err(reply.into());
-        }
+    let index = link.store().index(account, selected.id)?;
+    if selected.misses(&request.set, request.numbering, &uids, &index) {
+        let reply = Reply::no(text::MESSAGES_GONE).with(Code::ExpungeIssued);
+        return Err(reply.into());
     }
     Ok((selected.id, uids, target.id))
 }

@@ -87,6 +87,8 @@ fn done(text: facteur_imap::text::Text) -> Handled {
 /// Somebody who logged in.
 struct User {
     account: AccountId,
+    /// When the account was last seen to be open, on the monotonic clock.
+    checked: Duration,
     watcher: Watcher,
     selected: Option<Selected>,
     append: Option<Appending>,
@@ -229,7 +231,11 @@ impl<S: Stream> Connection<S> {
         let Some(user) = self.who.user() else {
             return Ok(());
         };
-        match sync::sync(&mut self.link, user, &Own::default()).await {
+        let told = match auth::check_account(&self.link, user) {
+            Ok(()) => sync::sync(&mut self.link, user, &Own::default()).await,
+            Err(failure) => Err(failure),
+        };
+        match told {
             Ok(()) => Ok(()),
             Err(failure) => {
                 let text = match failure.outcome(self.link.id())? {
@@ -274,7 +280,10 @@ async fn dispatch<S: Stream>(link: &mut Link<S>, who: &mut Who, request: Request
         Request::AuthResponse(response) => auth::response(link, who, response).await,
         Request::Id(fields) => id::id(link, fields),
         request => match who.user() {
-            Some(user) => command(link, user, request).await,
+            Some(user) => {
+                auth::check_account(link, user)?;
+                command(link, user, request).await
+            }
             None => Err(Failure::Fault),
         },
     }

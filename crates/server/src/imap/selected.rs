@@ -7,7 +7,7 @@ use facteur_imap::flag::{self, FlagList};
 use facteur_imap::set::{Numbers, SequenceSet};
 use facteur_imap::view::View;
 use facteur_imap::{Reply, Untagged, text};
-use facteur_store::{FlagNames, Flags, Index, MailboxId, ModSeq, Row, SystemFlags, UidSet};
+use facteur_store::{FlagNames, Flags, Index, MailboxId, ModSeq, Row, SystemFlags, Uid, UidSet};
 
 use super::error::Failure;
 use super::link::Link;
@@ -42,6 +42,25 @@ impl Selected {
                 Some(set.numbers(self.view.len(), &Numbers::new()).count())
             }
         }
+    }
+
+    /// Whether messages that a command names by their numbers are gone already.
+    pub(super) fn misses(
+        &self,
+        set: &SequenceSet,
+        numbering: Numbering,
+        uids: &Numbers,
+        index: &Index,
+    ) -> bool {
+        let Some(asked) = self.asked(set, numbering) else {
+            return false;
+        };
+        let there: usize = uids
+            .ranges()
+            .iter()
+            .map(|(first, last)| index.range(Uid(*first), Uid(*last)).count())
+            .sum();
+        (there as u64) < asked
     }
 
     pub(super) fn writable(&self) -> Result<(), Failure> {
@@ -90,8 +109,7 @@ impl Walk {
     pub(super) fn next(&mut self, index: &Index, view: &View, max: usize) -> Vec<Hit> {
         let mut hits = Vec::new();
         while let Some((first, last)) = self.ranges.pop() {
-            let (first_uid, last_uid) = (facteur_store::Uid(first), facteur_store::Uid(last));
-            for row in index.range(first_uid, last_uid) {
+            for row in index.range(Uid(first), Uid(last)) {
                 let Some(sequence) = view.sequence(row.uid.0) else {
                     continue;
                 };

@@ -37,6 +37,8 @@ pub(super) async fn store<S: Stream>(
         )
         .await?;
     let refused = numbers(&edited.refused);
+    let index = link.store().index(account, selected.id)?;
+    let misses = selected.misses(&request.set, request.numbering, &uids, &index);
     let own = match request.silent {
         true => Own {
             silent: numbers(&edited.changed),
@@ -51,15 +53,21 @@ pub(super) async fn store<S: Stream>(
         },
     };
     Ok(Answer {
-        outcome: reply(selected, request.numbering, &refused).into(),
+        outcome: reply(selected, request.numbering, &refused, misses).into(),
         own,
     })
 }
 
-/// RFC 7162 §3.1.3: which ones had changed, in the numbers of the command.
-fn reply(selected: &Selected, numbering: Numbering, refused: &Numbers) -> Reply {
+/// RFC 7162 §3.1.3: which ones had changed, in the numbers of the command. RFC 5530 §3: some were
+/// gone.
+fn reply(selected: &Selected, numbering: Numbering, refused: &Numbers, misses: bool) -> Reply {
+    let done = Reply::ok(text::STORE_DONE);
     if refused.is_empty() {
-        return Reply::ok(text::STORE_DONE);
+        return if misses {
+            done.with(Code::ExpungeIssued)
+        } else {
+            done
+        };
     }
     let modified = match numbering {
         Numbering::Sequence => selected.view.sequences(refused),
