@@ -81,6 +81,31 @@ async fn deliveries(store: &Store, accounts: &[AccountId], writers: u64) -> f64 
     total as f64 / start.elapsed().as_secs_f64()
 }
 
+/// CPU seconds of the process and of the store's writer thread so far (Linux).
+fn cpu_seconds() -> (f64, f64) {
+    let of = |path: &std::path::Path| {
+        let stat = std::fs::read_to_string(path).unwrap_or_default();
+        let fields = stat.rsplit(')').next().unwrap_or_default();
+        let ticks = |n| {
+            fields
+                .split_whitespace()
+                .nth(n)
+                .and_then(|f| f.parse().ok())
+        };
+        let ticks: f64 = ticks(11).unwrap_or(0.0) + ticks(12).unwrap_or(0.0);
+        (ticks / 100.0, stat.contains("(store-writer)"))
+    };
+    let tasks = std::fs::read_dir("/proc/self/task")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let writer = tasks
+        .map(|task| of(&task.path().join("stat")))
+        .filter(|(_, own)| *own);
+    let writer = writer.map(|(seconds, _)| seconds).sum();
+    (of("/proc/self/stat".as_ref()).0, writer)
+}
+
 #[tokio::main(worker_threads = 2)]
 async fn main() {
     let directory = std::env::args().nth(1).expect("a directory");
@@ -101,7 +126,16 @@ async fn main() {
         accounts.push(store.create_account(new).await.unwrap());
     }
     for (writers, raw) in [1, 16, 64].into_iter().zip(raws) {
+        let before = cpu_seconds();
         let rate = deliveries(&store, &accounts, writers).await;
+        let after = cpu_seconds();
+        let thousands = rate * ROUND.as_secs_f64() / 1000.0;
+        let (all, writer) = (after.0 - before.0, after.1 - before.1);
+        println!(
+            "  CPU seconds per 1,000: {:.3}, of which the writer thread {:.3}",
+            all / thousands,
+            writer / thousands
+        );
         println!(
             "{writers} writers: raw {raw:.0}/s, delivered {rate:.0}/s, ratio {:.2}",
             rate / raw

@@ -24,7 +24,6 @@ pub enum Failure {
     DiskFull,
     Disk(io::ErrorKind, String),
     Damaged(String, String),
-    Closed,
 }
 
 impl Failure {
@@ -46,7 +45,6 @@ impl Failure {
                 place: place.clone(),
                 what: what.clone(),
             },
-            Failure::Closed => Error::Closed,
         }
     }
 }

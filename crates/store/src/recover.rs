@@ -138,16 +138,10 @@ fn start_empty(
     })
 }
 
-/// From which segment on the index can be rebuilt: what the newest segment says, or a later
-/// checkpoint record in it.
-pub fn find_base(segments: &Segments, numbers: &[u32]) -> Result<u32, Error> {
-    match numbers.last() {
-        Some(last) => Ok(read_last(segments.get(*last)?)?.base),
-        None => Ok(0),
-    }
-}
-
+/// What the newest segment tells.
 struct Last {
+    /// From which segment on the index can be rebuilt: as its header or a later checkpoint record
+    /// says.
     base: u32,
     /// Up to this offset a record says that everything is durable.
     durable: u64,

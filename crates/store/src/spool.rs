@@ -71,7 +71,7 @@ pub enum Piece {
     /// Written with the transaction that first names the body.
     Held(Packed),
     /// In the journal already; the pin keeps its segment from being removed.
-    Stored(Chunk, Pin),
+    Stored(Chunk, #[expect(dead_code, reason = "held, not read")] Pin),
 }
 
 #[derive(Debug)]

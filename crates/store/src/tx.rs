@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use crate::index::{Edit, View};
 use crate::journal::{Appender, Group, Position};
 use crate::keys::{self, Family, Span};
-use crate::rows::{self, Blob, Chunk, Global, Grave, Profile, Record, State};
+use crate::rows::{self, Blob, Chunk, Global, Profile, Record, State};
 use crate::spool::{Body, Packed, Piece};
 use crate::*;
 
@@ -227,16 +227,6 @@ impl<'a> Tx<'a> {
             .transpose()
     }
 
-    pub fn row(
-        &self,
-        account: AccountId,
-        mailbox: MailboxId,
-        uid: Uid,
-    ) -> Result<Option<Row>, Error> {
-        let value = self.get(&keys::message(account, Family::Row, mailbox, uid))?;
-        value.map(|value| rows::decode_row(&value, uid)).transpose()
-    }
-
     pub fn put_row(&mut self, account: AccountId, mailbox: MailboxId, row: &Row) {
         let key = keys::message(account, Family::Row, mailbox, row.uid);
         self.put(key, rows::encode_row(row));
@@ -250,16 +240,6 @@ impl<'a> Tx<'a> {
     ) -> Result<Record, Error> {
         let value = self.get(&keys::message(account, Family::Record, mailbox, uid))?;
         Record::decode(&value.ok_or(Error::NoSuchMessage)?)
-    }
-
-    pub fn grave(
-        &self,
-        account: AccountId,
-        mailbox: MailboxId,
-        uid: Uid,
-    ) -> Result<Option<Grave>, Error> {
-        let value = self.get(&keys::message(account, Family::Tombstone, mailbox, uid))?;
-        value.map(|value| Grave::decode(&value, uid)).transpose()
     }
 
     /// The existing rows of a mailbox whose uids are in the set, ascending. Walks over what
