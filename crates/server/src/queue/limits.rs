@@ -21,3 +21,8 @@ pub const PARKED_MAX: usize = 256;
 pub const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// After a failure of our own store.
 pub const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(5);
+/// Hosts of one domain that are asked to take the message in one attempt, after others said
+/// "later". Hosts that can't be reached are bounded by the route.
+pub const HOSTS_ASKED_MAX: usize = 3;
+/// Recipients of one transaction. RFC 5321 §4.5.3.1.8: every server takes so many.
+pub const RECIPIENTS_AT_ONCE: usize = 100;

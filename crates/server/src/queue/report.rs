@@ -138,7 +138,7 @@ fn status(facts: &Facts<'_>) -> String {
     };
     let mut out = format!("Reporting-MTA: dns; {}\r\n", facts.hostname);
     if let Some(id) = &facts.entry.envelope_id {
-        out.push_str(&format!("Original-Envelope-Id: {}\r\n", one_line(id)));
+        out.push_str(&format!("Original-Envelope-Id: {}\r\n", plain(id)));
     }
     out.push_str(&format!(
         "Arrival-Date: {}\r\n",
@@ -147,7 +147,12 @@ fn status(facts: &Facts<'_>) -> String {
     for line in facts.lines {
         out.push_str("\r\n");
         if let Some(original) = &line.original {
-            out.push_str(&format!("Original-Recipient: {}\r\n", one_line(original)));
+            let (kind, address) = original.split_once(';').unwrap_or(("rfc822", original));
+            out.push_str(&format!(
+                "Original-Recipient: {}; {}\r\n",
+                one_line(kind),
+                plain(address)
+            ));
         }
         out.push_str(&format!(
             "Final-Recipient: {kind}; {}\r\n",
@@ -187,6 +192,15 @@ fn date_text(unix: i64) -> String {
         unix,
         offset_minutes: 0,
     })
+}
+
+/// RFC 3461 §6.3: xtext is decoded for the report.
+fn plain(xtext: &str) -> String {
+    let decoded = facteur_smtp::parameters::decode_xtext(xtext);
+    one_line(&decoded.map_or_else(
+        || xtext.to_owned(),
+        |bytes| String::from_utf8_lossy(&bytes).into_owned(),
+    ))
 }
 
 /// What another host said can't begin a field of ours, nor leave ASCII, nor run on.
@@ -301,7 +315,7 @@ mod tests {
     fn line(action: Action) -> Reported {
         Reported {
             address: "bob@remote.test".to_owned(),
-            original: Some("rfc822;bob@remote.test".to_owned()),
+            original: Some("rfc822;bob+2Bx@remote.test".to_owned()),
             action,
             told: Told {
                 status: "5.1.1".to_owned(),
@@ -354,7 +368,7 @@ mod tests {
         for field in [
             "Reporting-MTA: dns; mail.example.test\r\n",
             "Original-Envelope-Id: QQ314159\r\n",
-            "Original-Recipient: rfc822;bob@remote.test\r\n",
+            "Original-Recipient: rfc822; bob+x@remote.test\r\n",
             "Final-Recipient: rfc822; bob@remote.test\r\n",
             "Action: failed\r\n",
             "Status: 5.1.1\r\n",
