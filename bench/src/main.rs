@@ -52,9 +52,11 @@ fn options() -> Result<Options> {
 #[expect(clippy::print_stderr, reason = "a command-line program")]
 fn main() -> Result<()> {
     let options = options()?;
+    let mut place = tempfile::Builder::new();
+    place.prefix("facteur-bench-");
     let base = match &options.directory {
-        Some(directory) => tempfile::tempdir_in(directory)?,
-        None => tempfile::tempdir()?,
+        Some(directory) => place.tempdir_in(directory)?,
+        None => place.tempdir()?,
     };
     // Other users' daemons must get through to their own directories.
     std::fs::set_permissions(base.path(), std::fs::Permissions::from_mode(0o755))?;

@@ -1,123 +1,116 @@
-//! What the machine did: processor time, device bytes, memory of a process tree.
+//! What the work took: processor time and memory of a process tree, bytes and flushes of the disk.
 
 use std::collections::HashMap;
 use std::fs;
 
 use anyhow::{Context, Result};
 
-/// Processor seconds used by this process so far.
-fn own_cpu_seconds() -> Result<f64> {
-    process_cpu_seconds(std::process::id())
+/// Processor seconds that the process trees under `roots` used so far, ended children included.
+/// Work that the kernel does in threads of its own (write-back, the file system's journal) is not
+/// in it, and neither is anybody else's load on the machine.
+fn cpu_seconds(roots: &[u32]) -> f64 {
+    let ticks = |pid: u32| -> Option<f64> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();
+        // utime, stime, cutime, cstime; proc_pid_stat(5).
+        let ticks = fields.get(11..15)?.iter();
+        Some(ticks.filter_map(|field| field.parse::<f64>().ok()).sum())
+    };
+    tree(roots).into_iter().filter_map(ticks).sum::<f64>() / 100.0
 }
 
-fn process_cpu_seconds(pid: u32) -> Result<f64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let fields: Vec<&str> = stat
-        .rsplit(')')
-        .next()
-        .unwrap_or("")
-        .split_whitespace()
-        .collect();
-    let ticks: f64 = [11, 12]
-        .iter()
-        .filter_map(|index| fields.get(*index)?.parse::<f64>().ok())
-        .sum();
-    Ok(ticks / 100.0)
-}
-
-/// Processor seconds of the whole machine that were not idle.
-fn machine_cpu_seconds() -> Result<f64> {
-    let stat = fs::read_to_string("/proc/stat")?;
-    let line = stat.lines().next().context("/proc/stat is empty")?;
-    let ticks: Vec<f64> = line
-        .split_whitespace()
-        .skip(1)
-        .filter_map(|f| f.parse().ok())
-        .collect();
-    let busy: f64 = ticks.iter().take(8).sum::<f64>()
-        - ticks.get(3).unwrap_or(&0.0)
-        - ticks.get(4).unwrap_or(&0.0);
-    Ok(busy / 100.0)
-}
-
-/// Bytes written to the device that holds the benchmark's directory.
-fn device_bytes() -> Result<u64> {
+/// Written to the machine's disks so far: bytes, and flushes of their caches.
+fn device() -> Result<(u64, u64)> {
     let stats = fs::read_to_string("/proc/diskstats")?;
-    let sectors: u64 = stats
-        .lines()
-        .filter_map(|line| {
-            let fields: Vec<&str> = line.split_whitespace().collect();
-            let name = fields.get(2)?;
-            let whole = fs::metadata(format!("/sys/block/{name}")).is_ok();
-            (whole && !name.starts_with("loop") && !name.starts_with("ram"))
-                .then(|| fields.get(9)?.parse::<u64>().ok())
-                .flatten()
-        })
-        .sum();
-    Ok(sectors * 512)
+    let (mut sectors, mut flushes) = (0, 0);
+    for line in stats.lines() {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let Some(name) = fields.get(2) else { continue };
+        let whole = fs::metadata(format!("/sys/block/{name}")).is_ok();
+        if !whole || name.starts_with("loop") || name.starts_with("ram") {
+            continue;
+        }
+        let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
+        sectors += number(9).unwrap_or(0);
+        flushes += number(18).unwrap_or(0);
+    }
+    Ok((sectors * 512, flushes))
 }
 
-/// A picture before some work; the difference after it belongs to the server and the kernel.
+/// A picture before some work; the difference after it belongs to the work.
 pub struct Meter {
-    machine: f64,
-    own: f64,
-    device: u64,
+    roots: Vec<u32>,
+    cpu_seconds: f64,
+    device: (u64, u64),
 }
 
+/// The servers' processor time; all the machine's writing.
 pub struct Used {
-    /// Machine time without the load generator's own.
     pub cpu_seconds: f64,
     pub device_bytes: u64,
+    pub flushes: u64,
 }
 
 impl Meter {
-    pub fn start() -> Result<Self> {
+    pub fn start(roots: Vec<u32>) -> Result<Self> {
         rustix::fs::sync();
         Ok(Meter {
-            machine: machine_cpu_seconds()?,
-            own: own_cpu_seconds()?,
-            device: device_bytes()?,
+            cpu_seconds: cpu_seconds(&roots),
+            roots,
+            device: device()?,
         })
     }
 
     pub fn stop(self) -> Result<Used> {
-        let cpu_seconds = (machine_cpu_seconds()? - self.machine) - (own_cpu_seconds()? - self.own);
+        let cpu_seconds = cpu_seconds(&self.roots) - self.cpu_seconds;
+        let flushes = device()?.1.saturating_sub(self.device.1);
         rustix::fs::sync();
         Ok(Used {
             cpu_seconds,
-            device_bytes: device_bytes()?.saturating_sub(self.device),
+            device_bytes: device()?.0.saturating_sub(self.device.0),
+            flushes,
         })
     }
 }
 
 /// Proportional set size, in bytes, of a process and all its descendants.
-pub fn memory_bytes(roots: &[u32]) -> Result<u64> {
-    let mut parents = HashMap::new();
-    for entry in fs::read_dir("/proc")? {
-        let name = entry?.file_name();
-        let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else {
-            continue;
-        };
-        let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else {
-            continue;
-        };
-        let parent = stat
-            .rsplit(')')
-            .next()
-            .and_then(|rest| rest.split_whitespace().nth(1)?.parse::<u32>().ok());
-        parents.insert(pid, parent.unwrap_or(0));
-    }
-    let mut total = 0;
-    for pid in parents.keys() {
+pub fn memory_bytes(roots: &[u32]) -> u64 {
+    tree(roots)
+        .into_iter()
+        .filter_map(|pid| resident(pid).ok())
+        .sum()
+}
+
+/// The processes under `roots`, themselves included.
+fn tree(roots: &[u32]) -> Vec<u32> {
+    let parents = parents();
+    let belongs = |pid: &u32| {
         let mut ancestor = *pid;
         while ancestor > 1 && !roots.contains(&ancestor) {
             ancestor = parents.get(&ancestor).copied().unwrap_or(0);
         }
-        if roots.contains(&ancestor) {
-            total += resident(*pid).unwrap_or(0);
-        }
-    }
-    Ok(total)
+        roots.contains(&ancestor)
+    };
+    parents.keys().copied().filter(belongs).collect()
+}
+
+fn parents() -> HashMap<u32, u32> {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return HashMap::new();
+    };
+    let parent = |pid: u32| -> Option<u32> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        stat.rsplit(')')
+            .next()?
+            .split_whitespace()
+            .nth(1)?
+            .parse()
+            .ok()
+    };
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter_map(|pid| Some((pid, parent(pid)?)))
+        .collect()
 }
 
 fn resident(pid: u32) -> Result<u64> {

@@ -2,10 +2,11 @@
 //! directory of its own on loopback ports.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -29,13 +30,14 @@ pub struct Peer {
 }
 
 enum Kind {
-    Facteur { process: Child },
+    Facteur(Process),
     Debian(Debian),
 }
 
 struct Debian {
     directory: PathBuf,
-    dovecot: Child,
+    postfix: Postfix,
+    dovecot: Process,
 }
 
 impl Peer {
@@ -43,16 +45,18 @@ impl Peer {
     pub fn facteur(binary: &Path, directory: &Path) -> Result<Self> {
         let offset = 31000;
         let start = Instant::now();
-        let mut process = Command::new(binary)
+        let child = Command::new(binary)
             .args(["demo", "--json", "--empty", "--insecure-plaintext"])
             .args(["--port-offset", &offset.to_string()])
             .arg("--data")
             .arg(directory.join("data"))
             .stdout(Stdio::piped())
             .stderr(fs::File::create(directory.join("log"))?)
-            .spawn()?;
+            .spawn()
+            .with_context(|| binary.display().to_string())?;
+        let mut process = Process::new(child)?;
         let mut line = String::new();
-        BufReader::new(process.stdout.take().context("no output")?).read_line(&mut line)?;
+        BufReader::new(process.child.stdout.take().context("no output")?).read_line(&mut line)?;
         let start_seconds = start.elapsed().as_secs_f64();
         let info: serde_json::Value = serde_json::from_str(&line).context("the demo's object")?;
         let account = info["accounts"]
@@ -70,7 +74,7 @@ impl Peer {
                 .to_owned(),
             tls: tls_config(info["ca"].as_str().context("no ca")?)?,
             start_seconds,
-            kind: Kind::Facteur { process },
+            kind: Kind::Facteur(process),
         })
     }
 
@@ -95,16 +99,7 @@ impl Peer {
         postfix_configuration(directory, &ports)?;
         let start = Instant::now();
         // Postfix makes the directory that Dovecot's LMTP socket lies in.
-        let started = Command::new("postfix")
-            .arg("-c")
-            .arg(directory.join("postfix"))
-            .arg("start")
-            .output()?;
-        ensure!(
-            started.status.success(),
-            "postfix: {}",
-            String::from_utf8_lossy(&started.stderr)
-        );
+        let postfix = Postfix::start(directory)?;
         let dovecot = Command::new("dovecot")
             .args(["-F", "-c"])
             .arg(directory.join("dovecot.conf"))
@@ -112,6 +107,7 @@ impl Peer {
             .stderr(Stdio::null())
             .spawn()
             .context("dovecot")?;
+        let dovecot = Process::new(dovecot)?;
         for port in [ports.smtp, ports.imap, ports.imaps, ports.pop3] {
             wait_for_port(port)?;
         }
@@ -125,6 +121,7 @@ impl Peer {
             start_seconds: start.elapsed().as_secs_f64(),
             kind: Kind::Debian(Debian {
                 directory: directory.to_owned(),
+                postfix,
                 dovecot,
             }),
         })
@@ -133,10 +130,10 @@ impl Peer {
     /// Process ids whose trees are the server.
     pub fn roots(&self) -> Result<Vec<u32>> {
         match &self.kind {
-            Kind::Facteur { process } => Ok(vec![process.id()]),
+            Kind::Facteur(process) => Ok(vec![process.child.id()]),
             Kind::Debian(debian) => {
                 let pid = fs::read_to_string(debian.directory.join("spool/pid/master.pid"))?;
-                Ok(vec![debian.dovecot.id(), pid.trim().parse()?])
+                Ok(vec![debian.dovecot.child.id(), pid.trim().parse()?])
             }
         }
     }
@@ -147,23 +144,116 @@ impl Peer {
         Ok(connection)
     }
 
-    pub fn stop(self) -> Result<()> {
-        match self.kind {
-            Kind::Facteur { mut process } => {
-                terminate(process.id())?;
-                process.wait()?;
-            }
-            Kind::Debian(mut debian) => {
-                Command::new("postfix")
-                    .arg("-c")
-                    .arg(debian.directory.join("postfix"))
-                    .arg("stop")
-                    .output()?;
-                terminate(debian.dovecot.id())?;
-                debian.dovecot.wait()?;
+    pub fn stop(mut self) -> Result<()> {
+        match &mut self.kind {
+            Kind::Facteur(process) => process.stop(),
+            Kind::Debian(debian) => {
+                debian.postfix.stop();
+                debian.dovecot.stop()
             }
         }
+    }
+}
+
+/// A server that runs as our child; it does not outlive this value.
+struct Process {
+    child: Child,
+    _guard: Guard,
+}
+
+impl Process {
+    fn new(child: Child) -> Result<Self> {
+        let guard = Guard::new(&format!("kill {}", child.id()))?;
+        Ok(Process {
+            child,
+            _guard: guard,
+        })
+    }
+
+    fn stop(&mut self) -> Result<()> {
+        if self.child.try_wait()?.is_none() {
+            terminate(self.child.id())?;
+        }
+        self.child.wait()?;
         Ok(())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.stop();
+    }
+}
+
+/// Postfix goes to the background by itself; it is stopped by its own command.
+struct Postfix {
+    configuration: PathBuf,
+    running: bool,
+    _guard: Guard,
+}
+
+impl Postfix {
+    fn start(directory: &Path) -> Result<Self> {
+        let configuration = directory.join("postfix");
+        let stop = format!("postfix -c '{}' stop", configuration.display());
+        let postfix = Postfix {
+            _guard: Guard::new(&stop)?,
+            configuration,
+            running: true,
+        };
+        let started = postfix.command("start")?;
+        ensure!(
+            started.status.success(),
+            "postfix: {}",
+            String::from_utf8_lossy(&started.stderr)
+        );
+        Ok(postfix)
+    }
+
+    fn command(&self, what: &str) -> Result<Output> {
+        let mut command = Command::new("postfix");
+        command.arg("-c").arg(&self.configuration).arg(what);
+        command.output().context("postfix")
+    }
+
+    fn stop(&mut self) {
+        if std::mem::take(&mut self.running) {
+            let _ = self.command("stop");
+        }
+    }
+}
+
+impl Drop for Postfix {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// A shell that cleans up when this process is killed: it waits for a line on its input, and does
+/// what it was told when the input ends without one.
+struct Guard(Child);
+
+impl Guard {
+    fn new(clean_up: &str) -> Result<Self> {
+        let shell = Command::new("sh")
+            .arg("-c")
+            .arg(format!("read -r line || {{ {clean_up}; }}"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            // Ctrl-C is not for it.
+            .process_group(0)
+            .spawn()?;
+        Ok(Guard(shell))
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Some(mut input) = self.0.stdin.take() {
+            let _ = input.write_all(b"\n");
+        }
+        let _ = self.0.wait();
     }
 }
 

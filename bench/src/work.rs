@@ -82,7 +82,7 @@ fn start_rows(start: Start<'_>, rows: &mut Vec<Row>) -> Result<()> {
         "ms",
         Better::Less,
     );
-    let memory = memory_bytes(&peer.roots()?)?;
+    let memory = memory_bytes(&peer.roots()?);
     push(
         rows,
         "memory, empty server",
@@ -161,7 +161,7 @@ fn delivery_rows(peer: &Peer, time: Duration, rows: &mut Vec<Row>) -> Result<()>
         for sessions in [1, 16, 64] {
             let mut watcher = peer.imap()?;
             let before = watcher.imap_message_count("INBOX")?;
-            let meter = Meter::start()?;
+            let meter = Meter::start(peer.roots()?)?;
             let (sent, start) = timed(sessions, time, |_, go_on| {
                 let mut connection = Connection::open(peer.smtp, None)?;
                 connection.smtp_hello()?;
@@ -194,6 +194,13 @@ fn delivery_rows(peer: &Peer, time: Duration, rows: &mut Vec<Row>) -> Result<()>
                 rows,
                 &format!("  device bytes per byte ({label}, {sessions})"),
                 bytes,
+                "",
+                Better::Less,
+            );
+            push(
+                rows,
+                &format!("  flushes per message ({label}, {sessions})"),
+                used.flushes as f64 / sent as f64,
                 "",
                 Better::Less,
             );
@@ -233,7 +240,13 @@ fn fill(peer: &Peer, messages: u32) -> Result<()> {
     const WINDOW: u32 = 16;
     let mut first = peer.imap()?;
     // Dovecot makes mailboxes on demand only.
-    let _ = first.imap("CREATE Drafts");
+    for mailbox in ["Drafts", "Idle"] {
+        let _ = first.imap(&format!("CREATE {mailbox}"));
+    }
+    // What an idle connection has selected: small, and there already.
+    for seed in 0..10 {
+        first.imap_append("Idle", &message(4 * KIB, 9_000_000 + seed))?;
+    }
     let each = messages / CONNECTIONS;
     timed(CONNECTIONS as usize, Duration::ZERO, |number, _| {
         let mut connection = peer.imap()?;
@@ -340,17 +353,17 @@ fn login_rows(peer: &Peer, time: Duration, rows: &mut Vec<Row>) -> Result<()> {
 fn idle_rows(peer: &Peer, rows: &mut Vec<Row>) -> Result<()> {
     const CONNECTIONS: usize = 500;
     let roots = peer.roots()?;
-    let before = memory_bytes(&roots)?;
+    let before = memory_bytes(&roots);
     let mut idle = Vec::with_capacity(CONNECTIONS);
     for _ in 0..CONNECTIONS {
         let mut connection = Connection::open(peer.imaps, Some(&peer.tls))?;
         connection.imap_login(USER, &peer.password)?;
-        connection.imap("SELECT Drafts")?;
+        connection.imap("SELECT Idle")?;
         connection.send(b"idle IDLE\r\n")?;
         connection.read_line()?;
         idle.push(connection);
     }
-    let after = memory_bytes(&roots)?;
+    let after = memory_bytes(&roots);
     let each = after.saturating_sub(before) as f64 / CONNECTIONS as f64 / 1024.0;
     push(
         rows,
