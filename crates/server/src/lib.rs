@@ -8,6 +8,17 @@
 //! What must never happen here: a password in a log line, a library's error text in a reply, a
 //! message acknowledged before its commit, a mailbox opened for anybody but its account.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::string_slice
+    )
+)]
+
 pub mod admin;
 pub mod auth;
 mod config;

@@ -265,4 +265,30 @@ mod tests {
         }
         assert_eq!(ctx.counters.panics.load(Ordering::Relaxed), 1);
     }
+
+    /// DESIGN.md §6 allows 20 KiB for an idle connection, TLS and all: what a waiting task holds by
+    /// itself must stay a small part of that.
+    #[tokio::test]
+    async fn a_waiting_session_is_small() {
+        let directory = tempfile::tempdir().unwrap();
+        let disk = facteur_store::RealDisk::open(directory.path()).unwrap();
+        let clock = Arc::new(SystemClock::new());
+        let (store, _) = Store::open(disk, clock, Options::default()).unwrap();
+        let ctx = Context::new(Config::new("mail.example.test"), store).unwrap();
+        let address = PeerAddress::Unix;
+        let peer = |role| Peer::new(SessionId(1), role, address);
+        let (stream, _other) = tokio::io::duplex(1);
+        let smtp = smtp::serve(stream, peer(Role::Smtp), Arc::clone(&ctx));
+        let (stream, _other) = tokio::io::duplex(1);
+        let pop3 = pop3::serve(stream, peer(Role::Pop3), Arc::clone(&ctx));
+        let (stream, _other) = tokio::io::duplex(1);
+        let imap = imap::serve(stream, peer(Role::Imap), Arc::clone(&ctx));
+        for (name, bytes) in [
+            ("smtp", size_of_val(&smtp)),
+            ("pop3", size_of_val(&pop3)),
+            ("imap", size_of_val(&imap)),
+        ] {
+            assert!(bytes <= 8 * 1024, "{name}: {bytes} bytes");
+        }
+    }
 }

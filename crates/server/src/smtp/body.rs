@@ -147,7 +147,7 @@ impl<S: Stream> Driver<S> {
     fn judge(&self, facts: &Facts) -> Result<String, Refusal> {
         let ctx = self.wire.context();
         let from_is_own = self
-            .from_is_own(facts)
+            .owns_from(facts)
             .map_err(|error| self.store_failed(&error))?;
         let verdict = decide(Gathered {
             door: self.door(),
@@ -195,7 +195,7 @@ impl<S: Stream> Driver<S> {
     }
 
     /// Every mailbox of From belongs to who logged in.
-    fn from_is_own(&self, facts: &Facts) -> Result<bool, Error> {
+    fn owns_from(&self, facts: &Facts) -> Result<bool, Error> {
         let Some(identity) = &self.identity else {
             return Ok(false);
         };
