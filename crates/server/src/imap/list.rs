@@ -59,6 +59,22 @@ impl Tree {
         tree
     }
 
+    /// Something subscribed below `name` matches no pattern (RFC 5258 §3.5: only then is a name
+    /// listed for what is below it).
+    fn hides_subscribed(&self, name: &str, patterns: &[Pattern]) -> bool {
+        let below = format!("{name}/");
+        self.nodes
+            .range(below.clone()..)
+            .take_while(|(child, _)| child.starts_with(&below))
+            .filter_map(|(_, mailbox)| mailbox.as_ref())
+            .any(|mailbox| {
+                let shown = patterns
+                    .iter()
+                    .any(|pattern| pattern.matches(&mailbox.name));
+                mailbox.subscribed && !shown
+            })
+    }
+
     fn load<S: Stream>(link: &Link<S>, user: &User) -> Result<Self, Failure> {
         Ok(Tree::new(link.store().mailboxes(user.account)?))
     }
@@ -113,7 +129,8 @@ fn matches(tree: &Tree, name: &str, mailbox: Option<&Mailbox>, request: &List) -
     // RFC 9051 §6.3.9.1: RECURSIVEMATCH needs a base option; the parser sees to that.
     let below = request.select.recursive_match
         && request.select.subscribed
-        && tree.above_subscribed.contains(name);
+        && tree.above_subscribed.contains(name)
+        && (own || tree.hides_subscribed(name, &request.patterns));
     match (own, below) {
         (true, true) => Some(Match::Both),
         (true, false) => Some(Match::Own),
