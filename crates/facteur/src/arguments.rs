@@ -293,7 +293,7 @@ pub fn command() -> Command {
 
 fn localise(command: Command) -> Command {
     let template = format!(
-        "{{about-with-newline}}\n{}: {{usage}}\n\n{{all-args}}{{after-help}}",
+        "{{about-with-newline}}\n{} {{usage}}\n\n{{all-args}}{{after-help}}",
         t(texts::HEADING_USAGE)
     );
     command

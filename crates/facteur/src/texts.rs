@@ -98,7 +98,7 @@ texts! {
     ABOUT_CONFIG_SHOW: "Show every setting, its value and where it comes from",
         "Montrer chaque réglage, sa valeur et d'où elle vient";
 
-    HEADING_USAGE: "Usage", "Utilisation";
+    HEADING_USAGE: "Usage:", "Utilisation :";
     HEADING_COMMANDS: "Commands", "Commandes";
     HEADING_ARGUMENTS: "Arguments", "Arguments";
     HEADING_OPTIONS: "Options", "Options";
@@ -197,8 +197,8 @@ texts! {
     MANUAL_TITLE: "Settings", "Réglages";
     MANUAL_HEAD: "Everything that the configuration file may hold. All of it is optional, except where it says so. `facteur config show` tells what is in force.",
         "Tout ce que le fichier de configuration peut contenir. Tout est facultatif, sauf mention contraire. `facteur config show` dit ce qui est en vigueur.";
-    MANUAL_TYPE: "Value", "Valeur";
-    MANUAL_DEFAULT: "Default", "Par défaut";
+    MANUAL_TYPE: "Value:", "Valeur :";
+    MANUAL_DEFAULT: "Default:", "Par défaut :";
     MANUAL_REQUIRED: "none, it must be given", "aucun, il faut le donner";
     FILE_HEAD: "Facteur's configuration. What is not here has a default that suits most; docs/manual/settings.md lists every setting. Domains, accounts and aliases are not here but in the store: see `facteur --help`.",
         "Configuration de Facteur. Ce qui n'est pas ici a une valeur par défaut qui convient le plus souvent ; docs/manual/settings.fr.md donne tous les réglages. Les domaines, comptes et alias ne sont pas ici mais dans le dépôt : voir `facteur --help`.";

@@ -28,7 +28,7 @@ fn section(setting: &Setting) -> String {
         None => format!("{} = {}", setting.name, setting.example),
     };
     format!(
-        "\n## {}\n\n{}\n\n- {}: {}\n- {}: {}\n\n```toml\n{}\n```\n",
+        "\n## {}\n\n{}\n\n- {} {}\n- {} {}\n\n```toml\n{}\n```\n",
         setting.name,
         t(setting.prose),
         t(texts::MANUAL_TYPE),

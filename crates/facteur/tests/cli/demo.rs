@@ -2,66 +2,13 @@
 //! in order and leaves what it should.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 
-use super::support::{ENGLISH, facteur, run};
-
-const STANDARD_PORTS: [u16; 7] = [25, 110, 143, 465, 587, 993, 995];
-
-/// A block of ports that nobody has.
-fn free_offset() -> u16 {
-    let mut offset = 40_000 + u16::try_from(std::process::id() % 100).unwrap() * 7;
-    loop {
-        let free = |port: &u16| TcpListener::bind(("127.0.0.1", offset + port)).is_ok();
-        if STANDARD_PORTS.iter().all(free) {
-            return offset;
-        }
-        offset += 1_000;
-        assert!(offset < 64_000, "no block of free ports");
-    }
-}
-
-struct Demo {
-    child: Child,
-    out: BufReader<ChildStdout>,
-}
-
-impl Demo {
-    fn start(offset: u16, arguments: &[&str]) -> Demo {
-        let mut command: Command = facteur();
-        let offset = offset.to_string();
-        let mut child = command
-            .args(["demo", "--port-offset", &offset])
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let out = BufReader::new(child.stdout.take().unwrap());
-        Demo { child, out }
-    }
-
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.out.read_line(&mut line).unwrap();
-        line
-    }
-
-    /// Ends it by a signal; gives what it had still to say.
-    fn stop(mut self, signal: Signal) -> String {
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, signal).unwrap();
-        let mut rest = String::new();
-        self.out.read_to_string(&mut rest).unwrap();
-        assert_eq!(self.child.wait().unwrap().code(), Some(0));
-        rest
-    }
-}
+use super::running::{Demo, free_offset};
+use super::support::{ENGLISH, run};
 
 fn greeting(port: u16) -> String {
     let stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
@@ -73,7 +20,7 @@ fn greeting(port: u16) -> String {
 /// The tests of the demo share ports: one at a time, in one test.
 #[test]
 fn the_demo_shows_everything_and_stops_in_order() {
-    let offset = free_offset();
+    let offset = free_offset(40_000);
     temporary(offset);
     kept(offset);
 }

@@ -3,7 +3,9 @@
 mod account;
 mod demo;
 mod directory;
+mod mail;
 mod manual;
+mod running;
 mod setup;
 mod support;
 mod usage;
