@@ -103,7 +103,7 @@ impl Write {
     fn apply(&self, image: &mut Vec<u8>) {
         match self {
             Write::Data { offset, bytes } => put(image, *offset, bytes),
-            Write::Length(len) => image.resize(*len as usize, 0),
+            Write::Length(len) => resize(image, *len as usize),
         }
     }
 }
@@ -112,9 +112,17 @@ fn put(image: &mut Vec<u8>, offset: u64, bytes: &[u8]) {
     let start = offset as usize;
     let end = start + bytes.len();
     if image.len() < end {
-        image.resize(end, 0);
+        resize(image, end);
     }
     image[start..end].copy_from_slice(bytes);
+}
+
+/// `Vec::resize`, which without optimisation writes its zeros one by one.
+fn resize(image: &mut Vec<u8>, len: usize) {
+    match len.checked_sub(image.len()) {
+        None | Some(0) => image.truncate(len),
+        Some(missing) => image.extend_from_slice(&vec![0; missing]),
+    }
 }
 
 #[derive(Clone, Debug, Default)]
