@@ -22,12 +22,17 @@ impl Writer {
         self.u8(u8::from(value))
     }
 
-    pub fn u64(&mut self, value: u64) -> &mut Self {
-        self.u128(u128::from(value))
+    pub fn u64(&mut self, mut value: u64) -> &mut Self {
+        while value >= 0x80 {
+            self.0.push((value as u8) | 0x80);
+            value >>= 7;
+        }
+        self.0.push(value as u8);
+        self
     }
 
     pub fn u32(&mut self, value: u32) -> &mut Self {
-        self.u128(u128::from(value))
+        self.u64(u64::from(value))
     }
 
     pub fn u128(&mut self, mut value: u128) -> &mut Self {
@@ -135,6 +140,10 @@ impl<'a> Reader<'a> {
     }
 
     pub fn u128(&mut self) -> Result<u128, Error> {
+        if let Some((byte @ ..0x80, rest)) = self.bytes.split_first() {
+            self.bytes = rest;
+            return Ok(u128::from(*byte));
+        }
         let mut value = 0u128;
         for shift in (0..128).step_by(7) {
             let byte = self.u8()?;
@@ -151,12 +160,22 @@ impl<'a> Reader<'a> {
     }
 
     pub fn u64(&mut self) -> Result<u64, Error> {
+        // Nearly all numbers are short.
+        let (mut value, mut shift) = (0u64, 0);
+        for (at, byte) in self.bytes.iter().take(9).enumerate() {
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                self.bytes = self.bytes.get(at + 1..).unwrap_or_default();
+                return Ok(value);
+            }
+            shift += 7;
+        }
         let value = self.u128()?;
         u64::try_from(value).map_err(|_| self.damaged("number is too large"))
     }
 
     pub fn u32(&mut self) -> Result<u32, Error> {
-        let value = self.u128()?;
+        let value = self.u64()?;
         u32::try_from(value).map_err(|_| self.damaged("number is too large"))
     }
 
@@ -217,13 +236,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn numbers_come_back(a: u128, b: i64, c: u32, bytes: Vec<u8>) {
+        fn numbers_come_back(a: u128, b: i64, c: u32, d: u64, bytes: Vec<u8>) {
             let mut writer = Writer::version(7);
-            writer.u128(a).i64(b).u32(c).bytes(&bytes).option(Some(c), Writer::u32);
+            writer.u128(a).i64(b).u32(c).u64(d).bytes(&bytes).option(Some(c), Writer::u32);
             let mut reader = Reader::version(&writer.0, "test", 7).unwrap();
             prop_assert_eq!(reader.u128().unwrap(), a);
             prop_assert_eq!(reader.i64().unwrap(), b);
             prop_assert_eq!(reader.u32().unwrap(), c);
+            prop_assert_eq!(reader.u64().unwrap(), d);
             prop_assert_eq!(reader.bytes().unwrap(), &bytes[..]);
             prop_assert_eq!(reader.option(Reader::u32).unwrap(), Some(c));
             reader.end().unwrap();

@@ -8,13 +8,14 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use redb::{
-    Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageBackend,
-    TableDefinition,
+    Database, Durability, ReadOnlyTable, ReadableDatabase, StorageBackend, TableDefinition,
 };
 
 use crate::codec::{Reader, Writer};
 use crate::journal::Position;
+use crate::keys::Span;
 use crate::limits::INDEX_CACHE_BYTES;
+use crate::tx::KeyValue;
 use crate::{Disk, Error, File, keys};
 
 pub const INDEX_FILE: &str = "index.redb";
@@ -218,6 +219,18 @@ impl View {
         Ok(())
     }
 
+    /// The rows of a span as an iterator, for walking over two at once.
+    pub fn span(
+        &self,
+        (first, end): Span,
+    ) -> Result<impl Iterator<Item = Result<KeyValue, Error>> + use<>, Error> {
+        let rows = self.table.range(first.as_slice()..end.as_slice());
+        Ok(rows.map_err(failed)?.map(|row| {
+            let (key, value) = row.map_err(failed)?;
+            Ok((key.value().to_vec(), value.value().to_vec()))
+        }))
+    }
+
     /// The next row at or after `first`, below `end`.
     pub fn first(&self, first: &[u8], end: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, Error> {
         let mut found = None;
@@ -228,13 +241,9 @@ impl View {
         Ok(found)
     }
 
-    /// An iterator, for walking two indexes side by side.
-    pub fn rows(&self) -> Result<impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), Error>>, Error> {
-        let rows = self.table.iter().map_err(failed)?;
-        Ok(rows.map(|row| {
-            let (key, value) = row.map_err(failed)?;
-            Ok((key.value().to_vec(), value.value().to_vec()))
-        }))
+    /// All rows.
+    pub fn rows(&self) -> Result<impl Iterator<Item = Result<KeyValue, Error>> + use<>, Error> {
+        self.span((Vec::new(), vec![0xff]))
     }
 
     /// Up to where the journal is applied.

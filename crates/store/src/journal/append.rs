@@ -194,8 +194,11 @@ fn new_segment(
         file.write_all_at(&header.encode(), 0)?;
         file.sync_data()?;
         disk.rename(&temporary, &path)?;
-        disk.sync_directory(DIRECTORY)?;
-        disk.open(&path, false)
+        // From here on the segment before is closed for good: even a full disk must not let
+        // anybody append to it.
+        let settle = disk.sync_directory(DIRECTORY);
+        let opened = settle.and_then(|()| disk.open(&path, false));
+        opened.map_err(|error| io::Error::other(error.to_string()))
     };
     let file = make().map_err(Error::Disk)?;
     Ok(Segment { header, file })

@@ -15,9 +15,6 @@ impl Store {
         uids: UidSet,
         to: MailboxId,
     ) -> Result<Copied, Error> {
-        if self.is_full() {
-            return Err(Error::DiskFull);
-        }
         self.write(move |tx| {
             let used = tx.state(account)?.used_bytes;
             let source = tx.mailbox(account, from)?;

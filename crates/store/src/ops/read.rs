@@ -93,23 +93,25 @@ impl Store {
             return Err(Error::NoSuchMailbox);
         }
         for (first, last) in uids.ranges() {
-            let first = keys::message(account, Family::Row, mailbox, Uid(*first));
-            let end = keys::after(&keys::message(account, Family::Row, mailbox, Uid(*last)));
-            let mut more = true;
-            view.scan(&first, &end, |key, value| {
-                let uid = uid_of(key)?;
-                let row = rows::decode_row(value, uid)?;
-                let record = view.get(&keys::message(account, Family::Record, mailbox, uid))?;
-                let record = Record::decode(&record.ok_or(Error::NoSuchMessage)?)?;
-                more = each(record.message(row));
-                Ok(if more {
-                    ControlFlow::Continue(())
-                } else {
-                    ControlFlow::Break(())
-                })
-            })?;
-            if !more {
-                break;
+            let span = |family| {
+                let first = keys::message(account, family, mailbox, Uid(*first));
+                let last = keys::message(account, family, mailbox, Uid(*last));
+                (first, keys::after(&last))
+            };
+            // Side by side; records of expunged messages have no row and are passed over.
+            let mut records = view.span(span(Family::Record))?;
+            for row in view.span(span(Family::Row))? {
+                let (key, value) = row?;
+                let row = rows::decode_row(&value, uid_of(&key)?)?;
+                let record = loop {
+                    let (key, value) = records.next().ok_or(Error::NoSuchMessage)??;
+                    if uid_of(&key)? == row.uid {
+                        break Record::decode(&value)?;
+                    }
+                };
+                if !each(record.message(row)) {
+                    return Ok(());
+                }
             }
         }
         Ok(())
