@@ -82,7 +82,10 @@ pub fn plan(
     let mut report = Vec::new();
     let mut words = None;
     for (recipient, outcome) in next.recipients.iter_mut().zip(outcomes) {
-        let Some(outcome) = outcome else { continue };
+        let Some(outcome) = outcome else {
+            report.extend(delivered_here(entry, recipient));
+            continue;
+        };
         let outcome = match outcome {
             Outcome::Delayed(told) if expired => Outcome::Failed(gave_up(told)),
             other => other.clone(),
@@ -155,6 +158,26 @@ fn report_line(
         original: recipient.original.clone(),
         action,
         told: told.clone(),
+    })
+}
+
+/// RFC 3461 §5.2.8: a message for our own people comes here only to say that it has arrived; its
+/// recipients are delivered from the start.
+fn delivered_here(entry: &QueueEntry, recipient: &QueueRecipient) -> Option<Reported> {
+    let RecipientState::Delivered { reply } = &recipient.state else {
+        return None;
+    };
+    let wanted = recipient.notify.is_some_and(|notify| notify.success);
+    (wanted && entry.attempts == 0).then(|| Reported {
+        address: recipient.address.clone(),
+        original: recipient.original.clone(),
+        action: Action::Delivered,
+        told: Told {
+            status: "2.1.5".to_owned(),
+            text: reply.clone(),
+            host: String::new(),
+            dsn_passed_on: false,
+        },
     })
 }
 

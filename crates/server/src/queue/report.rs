@@ -233,7 +233,8 @@ struct Words {
     says: &'static str,
     failed: [&'static str; 3],
     delayed: [&'static str; 3],
-    delivered: [&'static str; 3],
+    relayed: [&'static str; 3],
+    arrived: [&'static str; 3],
 }
 
 impl Words {
@@ -241,7 +242,8 @@ impl Words {
         match action {
             Action::Failed => &self.failed,
             Action::Delayed => &self.delayed,
-            Action::Delivered | Action::Relayed => &self.delivered,
+            Action::Relayed => &self.relayed,
+            Action::Delivered => &self.arrived,
         }
     }
 
@@ -276,7 +278,12 @@ const ENGLISH: Words = Words {
         "your message has not reached these people yet:",
         "You need not do anything: it is tried again, and you will be told if it fails for good.",
     ],
-    delivered: [
+    arrived: [
+        "Your message has arrived",
+        "your message has arrived in the mailbox of:",
+        "You asked to be told. It does not mean that somebody has read it.",
+    ],
+    relayed: [
         "Your message was handed over",
         "your message was handed over for:",
         "The next mail server is responsible from there and may not report back.",
@@ -297,7 +304,12 @@ const FRENCH: Words = Words {
         "votre message n'est pas encore parvenu à :",
         "Vous n'avez rien à faire : l'envoi est retenté, et un échec définitif vous sera signalé.",
     ],
-    delivered: [
+    arrived: [
+        "Votre message est arrivé",
+        "votre message est arrivé dans la boîte de :",
+        "Vous aviez demandé cet avis. Il ne dit pas que le message a été lu.",
+    ],
+    relayed: [
         "Votre message a été transmis",
         "votre message a été transmis pour :",
         "Le serveur suivant en est désormais responsable et n'en rendra peut-être pas compte.",

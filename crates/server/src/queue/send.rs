@@ -55,6 +55,10 @@ enum Ended {
 /// Tries an entry's pending recipients; gives an outcome for each of its recipients, `None` where
 /// there was nothing to do.
 pub async fn attempt(sender: &Sender, entry: &QueueEntry) -> Vec<Option<Outcome>> {
+    let pending = |recipient: &QueueRecipient| recipient.state == RecipientState::Pending;
+    if !entry.recipients.iter().any(pending) {
+        return vec![None; entry.recipients.len()];
+    }
     let ctx = &sender.ctx;
     let question = Question {
         domain: &entry.domain,

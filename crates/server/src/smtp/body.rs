@@ -242,12 +242,14 @@ impl<S: Stream> Driver<S> {
         let mut local = Vec::new();
         let mut accounts: Vec<AccountId> = Vec::new();
         let mut remote: BTreeMap<&str, Vec<QueueRecipient>> = BTreeMap::new();
+        let mut arrived: Vec<QueueRecipient> = Vec::new();
         let no_recipients = Vec::new();
         let recipients = self
             .session
             .envelope()
             .map_or(&no_recipients, |envelope| &envelope.recipients);
         for ((recipient, parameters), targets) in recipients.iter().zip(&self.targets) {
+            arrived.extend(arrival_notice(recipient, parameters, targets));
             for target in targets {
                 match target {
                     Target::Local {
@@ -268,8 +270,12 @@ impl<S: Stream> Driver<S> {
                 }
             }
         }
+        let hostname = self.wire.context().config.hostname.as_str();
+        let notices =
+            (!arrived.is_empty() && !self.reverse_path().is_empty()).then_some((hostname, arrived));
         let queue = remote
             .into_iter()
+            .chain(notices)
             .map(|(domain, recipients)| self.queue_entry(domain, recipients, facts, &trace))
             .collect();
         Commit { body, local, queue }
@@ -377,6 +383,26 @@ fn delivery(account: AccountId, prefix: String) -> Delivery {
             internal_date: None,
         },
     }
+}
+
+/// RFC 3461 §5.2.8: who asked for it is told that the message arrived. The notice is made by the
+/// queue, from an entry that is committed with the message and has nothing left to send.
+fn arrival_notice(
+    recipient: &Recipient,
+    parameters: &RcptParameters,
+    targets: &[Target],
+) -> Option<QueueRecipient> {
+    let wanted = parameters.notify.is_some_and(|notify| notify.success);
+    let here = |target: &Target| matches!(target, Target::Local { .. });
+    let Recipient::Address(given) = recipient else {
+        return None;
+    };
+    (wanted && !targets.is_empty() && targets.iter().all(here)).then(|| QueueRecipient {
+        state: RecipientState::Delivered {
+            reply: "delivered into the mailbox".to_owned(),
+        },
+        ..queue_recipient(&given.to_string(), recipient, parameters)
+    })
 }
 
 /// RFC 3461 §5.2.1: without ORCPT the address that was given stands in for it.
