@@ -328,3 +328,24 @@ async fn command<S: Stream>(link: &mut Link<S>, user: &mut User, request: Reques
         Request::Move(request) => copy::move_messages(link, user, request).await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::io::DuplexStream;
+
+    use super::serve;
+    use crate::context::{Context, Peer};
+
+    fn size_of_future<F>(_: impl FnOnce(DuplexStream, Peer, Arc<Context>) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// What waits in IDLE is this and the session's heap; handlers are boxed while they run.
+    #[test]
+    fn a_connection_is_small() {
+        let size = size_of_future(serve::<DuplexStream>);
+        assert!(size < 3 * 1024, "{size}");
+    }
+}

@@ -229,3 +229,22 @@ impl Work {
         Ok(matched)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn saved(min: bool, max: bool, all: bool) -> Vec<u32> {
+        let uids = [3, 5, 9].into_iter().collect();
+        Wanted { min, max, all }.saved(uids).iter().collect()
+    }
+
+    /// RFC 5182 §2.1, the table.
+    #[test]
+    fn what_is_saved_follows_what_is_returned() {
+        assert_eq!(saved(true, false, false), [3]);
+        assert_eq!(saved(false, true, false), [9]);
+        assert_eq!(saved(true, true, false), [3, 9]);
+        assert_eq!(saved(true, false, true), [3, 5, 9]);
+    }
+}

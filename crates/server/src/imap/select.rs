@@ -160,3 +160,38 @@ pub(super) fn enabled<S: Stream>(link: &mut Link<S>, user: &mut User, condstore:
     }
     super::done(text::ENABLE_DONE)
 }
+
+#[cfg(test)]
+mod tests {
+    use facteur_imap::command::Qresync;
+    use facteur_imap::set::{SequenceSet, SetNumber};
+    use facteur_imap::view::View;
+
+    use super::matched_up_to;
+
+    fn set(numbers: &[u32]) -> SequenceSet {
+        let number = |number: &u32| (SetNumber::Number(*number), SetNumber::Number(*number));
+        SequenceSet::Ranges(numbers.iter().map(number).collect())
+    }
+
+    fn matched(sequences: &[u32], uids: &[u32]) -> u32 {
+        // Uids 10, 12, 13, 20 are there.
+        let view = View::new([10, 12, 13, 20]);
+        let known = Qresync {
+            uid_validity: 1,
+            modseq: 1,
+            known_uids: None,
+            sequence_match: Some((set(sequences), set(uids))),
+        };
+        matched_up_to(&view, &known)
+    }
+
+    /// RFC 7162 §3.2.5.2.
+    #[test]
+    fn pairs_count_as_long_as_they_fit() {
+        assert_eq!(matched(&[1, 3], &[10, 13]), 13);
+        assert_eq!(matched(&[1, 3, 4], &[10, 13, 19]), 13);
+        assert_eq!(matched(&[2, 3], &[11, 13]), 0);
+        assert_eq!(matched(&[9], &[90]), 0);
+    }
+}
