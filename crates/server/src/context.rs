@@ -41,7 +41,11 @@ impl Context {
             Some(Arc::new(Tls::load(&config.certificates)?))
         };
         Ok(Arc::new(Context {
-            auth: Auth::new(Arc::clone(&clock), config.limits.hashes_at_once_max),
+            auth: Auth::new(
+                Arc::clone(&clock),
+                config.limits.hashes_at_once_max,
+                lasting_secret(&config).as_deref(),
+            ),
             tls,
             counters: Counters::default(),
             shutdown: Shutdown::default(),
@@ -68,6 +72,12 @@ impl Context {
     pub fn next_session(&self) -> SessionId {
         SessionId(self.sessions.fetch_add(1, Ordering::Relaxed) + 1)
     }
+}
+
+/// The first certificate's private key: secret, and the same until it is renewed.
+fn lasting_secret(config: &Config) -> Option<Vec<u8>> {
+    let files = config.certificates.first()?;
+    std::fs::read(&files.key).ok()
 }
 
 /// Names one session in the log.

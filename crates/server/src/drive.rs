@@ -189,6 +189,28 @@ impl<S: Stream> Wire<S> {
             }
         };
         let _ = tokio::time::timeout(limits::CLOSE, closing).await;
+        self.drop_received().await;
+    }
+
+    /// Bytes that came and were never read would make the kernel answer the peer with a reset,
+    /// which can overtake our last words. Takes what is there and does not wait for more.
+    async fn drop_received(&mut self) {
+        let io = &mut self.io;
+        let mut left = limits::CLOSE_BYTES_MAX;
+        poll_fn(|task| {
+            let mut space = [0u8; limits::READ_BYTES_MAX];
+            while left > 0 {
+                let mut buffer = ReadBuf::new(&mut space);
+                match poll_read(io, task, &mut buffer) {
+                    Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                        left = left.saturating_sub(buffer.filled().len());
+                    }
+                    _ => break,
+                }
+            }
+            Poll::Ready(())
+        })
+        .await;
     }
 }
 

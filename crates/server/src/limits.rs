@@ -21,6 +21,8 @@ pub const ACCEPT_PAUSE_LAST: Duration = Duration::from_secs(1);
 pub const CERTIFICATE_CHECK: Duration = Duration::from_secs(60);
 /// A farewell takes at most this long.
 pub const CLOSE: Duration = Duration::from_secs(5);
+/// Unread bytes that are thrown away at a close.
+pub const CLOSE_BYTES_MAX: usize = 256 * 1024;
 /// IPv6 addresses are counted by this many leading bits: a host has at least that many to itself.
 pub const IPV6_PREFIX_BITS: u32 = 64;
 /// Between looks for work in the store, and between the steps of such work.

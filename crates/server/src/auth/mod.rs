@@ -83,9 +83,14 @@ pub struct Auth {
 }
 
 impl Auth {
-    pub fn new(clock: Arc<dyn Clock>, hashes_at_once_max: usize) -> Self {
+    /// `lasting`: something secret that stays the same over restarts, so that the salt which SCRAM
+    /// shows for a name that is not there does too; `None`: it changes with each start.
+    pub fn new(clock: Arc<dyn Clock>, hashes_at_once_max: usize, lasting: Option<&[u8]>) -> Self {
         let mut secret = [0u8; 32];
-        clock.random(&mut secret);
+        match lasting {
+            Some(lasting) => secret = blake3::derive_key("facteur 2026 login secret", lasting),
+            None => clock.random(&mut secret),
+        }
         Auth {
             hasher: Hasher::new(&clock, hashes_at_once_max),
             failures: Failures::default(),

@@ -297,6 +297,29 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn who_asked_is_told_of_an_arrival_here_once() {
+        let config = QueueConfig::default();
+        let success = Notify {
+            success: true,
+            failure: false,
+            delay: false,
+        };
+        let mut entry = entry(&[Some(success), None]);
+        for recipient in &mut entry.recipients {
+            recipient.state = RecipientState::Delivered {
+                reply: "delivered".to_owned(),
+            };
+        }
+        let next = plan(Timestamp(HOUR), &entry, &[None, None], &config);
+        assert_eq!(next.entry, None);
+        let actions: Vec<Action> = next.report.iter().map(|line| line.action).collect();
+        assert_eq!(actions, [Action::Delivered]);
+        entry.reverse_path.clear();
+        let silent = plan(Timestamp(HOUR), &entry, &[None, None], &config);
+        assert!(silent.report.is_empty());
+    }
+
+    #[test]
     fn a_delay_is_told_once_and_the_end_always() {
         let config = QueueConfig::default();
         let outcomes = all(&Outcome::Delayed(told("4.4.1")), 1);
