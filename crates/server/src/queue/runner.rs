@@ -16,11 +16,13 @@ use super::limits;
 use super::plan::{self, Reported};
 use super::report::{self, Returned};
 use super::send::{self, Sender};
+use crate::context::Counters;
 use crate::intake::Intake;
 use crate::limits::STREAM_BYTES;
 use crate::smtp::directory::{self, Found, Target};
 
-/// Runs until the server stops; attempts under way are left to their next start.
+/// Runs until the server stops. Attempts under way get a bounded time to end: one that is cut off
+/// between the end of its message and the reply would send it again.
 pub async fn run(sender: Sender) {
     let ctx = Arc::clone(&sender.ctx);
     let mut news = ctx.store.queue_watch();
@@ -37,12 +39,19 @@ pub async fn run(sender: Sender) {
         };
         tokio::select! {
             biased;
-            () = ctx.shutdown.wait() => return,
-            Some(ended) = running.tasks.join_next() => {
-                if let Ok(domain) = ended {
-                    running.ended(&domain);
-                }
+            () = ctx.shutdown.wait() => {
+                let ending = async { while running.tasks.join_next().await.is_some() {} };
+                let _ = tokio::time::timeout(ctx.config.stop_wait, ending).await;
+                return;
             }
+            Some(ended) = running.tasks.join_next_with_id() => match ended {
+                Ok((id, ())) => running.ended(id),
+                Err(error) => {
+                    Counters::add(&ctx.counters.panics);
+                    tracing::error!(%error, "an attempt broke off");
+                    running.ended(error.id());
+                }
+            },
             changed = news.changed() => {
                 if changed.is_err() {
                     return;
@@ -56,18 +65,24 @@ pub async fn run(sender: Sender) {
 /// What is under way, and what waits for a place of its domain.
 #[derive(Default)]
 struct Running {
-    tasks: JoinSet<String>,
+    tasks: JoinSet<()>,
+    /// The domain of each task.
+    task_domains: HashMap<tokio::task::Id, String>,
+    /// Tasks of each domain.
     domains: HashMap<String, usize>,
     parked: HashMap<String, VecDeque<QueueEntry>>,
     parked_count: usize,
 }
 
 impl Running {
-    fn ended(&mut self, domain: &str) {
-        if let Some(count) = self.domains.get_mut(domain) {
+    fn ended(&mut self, task: tokio::task::Id) {
+        let Some(domain) = self.task_domains.remove(&task) else {
+            return;
+        };
+        if let Some(count) = self.domains.get_mut(&domain) {
             *count = count.saturating_sub(1);
             if *count == 0 {
-                self.domains.remove(domain);
+                self.domains.remove(&domain);
             }
         }
     }
@@ -80,17 +95,16 @@ impl Running {
 
     fn start(&mut self, sender: &Sender, entry: QueueEntry) {
         *self.domains.entry(entry.domain.clone()).or_default() += 1;
-        let sender = sender.clone();
-        self.tasks.spawn(async move {
-            let domain = entry.domain.clone();
+        let (sender, domain) = (sender.clone(), entry.domain.clone());
+        let task = self.tasks.spawn(async move {
             let lease = Lease {
                 sender: &sender,
                 id: entry.id,
                 done: false,
             };
             transfer(&sender, entry, lease).await;
-            domain
         });
+        self.task_domains.insert(task.id(), domain);
     }
 
     fn park(&mut self, entry: QueueEntry) {
