@@ -5,6 +5,7 @@
 
 use std::io;
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use redb::{
@@ -45,14 +46,35 @@ impl StorageBackend for Backend {
 
 /// redb's errors as ours.
 pub fn failed(error: impl Into<redb::Error>) -> Error {
+    let damaged = |what: String| Error::Damaged {
+        place: INDEX_FILE.to_owned(),
+        what,
+    };
     match error.into() {
+        // Not a failure of the disk: the file has other bytes, or fewer, than it should.
+        redb::Error::Io(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+            ) =>
+        {
+            damaged(error.to_string())
+        }
         redb::Error::Io(error) => Error::Disk(error),
-        redb::Error::Corrupted(what) => Error::Damaged {
-            place: INDEX_FILE.to_owned(),
-            what,
-        },
+        redb::Error::Corrupted(what) => damaged(what),
+        error @ redb::Error::UpgradeRequired(_) => damaged(error.to_string()),
         other => Error::Disk(io::Error::other(other.to_string())),
     }
+}
+
+/// Runs something on an index that may be damaged: redb panics on some of what it does not expect.
+pub fn guarded<T>(run: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
+        Err(Error::Damaged {
+            place: INDEX_FILE.to_owned(),
+            what: "the database stumbled over it".to_owned(),
+        })
+    })
 }
 
 /// What a transaction does to one key: the new value, or none when it is deleted.
@@ -178,7 +200,7 @@ impl Batch {
     pub fn set_position(&mut self, position: Position) -> Result<(), Error> {
         let mut value = Writer::version(1);
         value.u64(position.0);
-        self.apply([(&keys::POSITION[..], Some(&value.0[..]))])
+        self.apply([(keys::POSITION, Some(&value.0[..]))])
     }
 
     pub fn commit(mut self, flush: Flush) -> Result<(), Error> {
@@ -232,7 +254,7 @@ impl View {
     }
 
     /// The next row at or after `first`, below `end`.
-    pub fn first(&self, first: &[u8], end: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, Error> {
+    pub fn first(&self, first: &[u8], end: &[u8]) -> Result<Option<KeyValue>, Error> {
         let mut found = None;
         self.scan(first, end, |key, value| {
             found = Some((key.to_vec(), value.to_vec()));

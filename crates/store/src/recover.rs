@@ -40,12 +40,21 @@ fn remove_leftovers(disk: &dyn Disk) -> Result<(), Error> {
     Ok(())
 }
 
+/// The index and up to where it has applied the journal.
+fn open_index(disk: &dyn Disk) -> Result<Option<(Index, Position)>, Error> {
+    let Some(index) = Index::open(disk)? else {
+        return Ok(None);
+    };
+    let position = index.view()?.position()?;
+    Ok(Some((index, position)))
+}
+
 pub fn recover(segments: &Arc<Segments>, clock: &Arc<dyn Clock>) -> Result<Recovered, Error> {
     let disk = segments.disk().clone();
     remove_leftovers(&*disk)?;
     let numbers = list_segments(&*disk)?;
     let mut recovery = Recovery::default();
-    let index = match Index::open(&*disk) {
+    let index = match index::guarded(|| open_index(&*disk)) {
         Ok(index) => index,
         // A broken index is made again from the journal.
         Err(Error::Damaged { place, what }) => {
@@ -59,8 +68,7 @@ pub fn recover(segments: &Arc<Segments>, clock: &Arc<dyn Clock>) -> Result<Recov
     }
     let base = settle(segments, &numbers)?;
     let (index, tail) = match index {
-        Some(index) => {
-            let from = index.view()?.position()?;
+        Some((index, from)) => {
             let tail = replay(&index, segments, &numbers, from, &mut recovery)?;
             (index, tail)
         }
@@ -115,7 +123,7 @@ fn settle(segments: &Segments, numbers: &[u32]) -> Result<u32, Error> {
 
 /// A store without a journal: a new one, or one whose creation was cut short.
 fn start_empty(
-    index: Option<Index>,
+    index: Option<(Index, Position)>,
     segments: &Arc<Segments>,
     clock: &Arc<dyn Clock>,
     recovery: Recovery,

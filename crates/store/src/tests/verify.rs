@@ -116,3 +116,26 @@ async fn a_torn_tail_is_cut_and_reported() {
     assert_eq!(std::fs::read(&path).unwrap(), good);
     assert!(check(&place).faults.is_empty());
 }
+
+#[tokio::test]
+async fn a_damaged_index_is_found_or_built_again() {
+    let place = Place::new();
+    some_life(&place).await;
+    let path = place.directory.path().join("index.redb");
+    let good = std::fs::read(&path).unwrap();
+    let mut found = 0;
+    for at in (0..good.len()).step_by(good.len() / 30) {
+        let mut bad = good.clone();
+        let end = (at + 2000).min(bad.len());
+        bad[at..end].iter_mut().for_each(|byte| *byte ^= 0x11);
+        std::fs::write(&path, &bad).unwrap();
+        found += usize::from(!check(&place).faults.is_empty());
+    }
+    assert!(found > 0);
+    std::fs::write(&path, b"not a database").unwrap();
+    let (store, recovery) = place.open();
+    assert!(recovery.index_rebuilt);
+    store.close().await.unwrap();
+    drop(store);
+    assert!(check(&place).faults.is_empty());
+}

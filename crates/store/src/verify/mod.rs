@@ -72,16 +72,23 @@ impl Store {
         let Some(recovered) = recovered else {
             return Ok(report);
         };
+        if recovered.recovery.index_rebuilt {
+            report.fault("the index was damaged or missing: it is built again from the journal");
+        }
         let view = recovered.index.view()?;
         let base = recovered.appender.base();
-        let compared = compare_rebuilt(&segments, &numbers, base, &view, &mut report);
+        let compared =
+            index::guarded(|| compare_rebuilt(&segments, &numbers, base, &view, &mut report));
         report.note(compared)?;
-        let references = rows::check(&view, &mut report);
+        let references = index::guarded(|| rows::check(&view, &mut report));
         if let Some(references) = report.note(references)? {
-            bodies::check(&segments, &view, references, &mut report)?;
+            let bodies =
+                index::guarded(|| bodies::check(&segments, &view, references, &mut report));
+            report.note(bodies)?;
         }
         drop(view);
-        recovered.index.flush()?;
+        let flushed = index::guarded(|| recovered.index.flush());
+        report.note(flushed)?;
         Ok(report)
     }
 }
