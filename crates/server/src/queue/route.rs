@@ -32,7 +32,8 @@ pub struct Question<'a> {
 /// Addresses in the order to try, at least one; or what becomes of the recipients.
 pub async fn route(question: &Question<'_>) -> Result<Vec<Hop>, Outcome> {
     if let Some(smarthost) = &question.config.smarthost {
-        return resolve(question, &[smarthost.host.clone()], smarthost.port).await;
+        let host = std::slice::from_ref(&smarthost.host);
+        return resolve(question, host, smarthost.port).await;
     }
     if let Some(address) = literal(question.domain) {
         return hops(
