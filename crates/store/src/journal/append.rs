@@ -188,18 +188,20 @@ fn new_segment(
     let disk = segments.disk();
     let path = segment_path(number);
     let temporary = format!("{path}.tmp");
-    let make = || -> io::Result<_> {
+    let make = || -> io::Result<()> {
         let file = disk.open(&temporary, true)?;
         file.set_len(0)?;
         file.write_all_at(&header.encode(), 0)?;
         file.sync_data()?;
-        disk.rename(&temporary, &path)?;
-        // From here on the segment before is closed for good: even a full disk must not let
-        // anybody append to it.
-        let settle = disk.sync_directory(DIRECTORY);
-        let opened = settle.and_then(|()| disk.open(&path, false));
-        opened.map_err(|error| io::Error::other(error.to_string()))
+        disk.rename(&temporary, &path)
     };
-    let file = make().map_err(Error::Disk)?;
+    make().map_err(Error::Disk)?;
+    // It has its name now and says how long the segment before it is, so that one must not grow
+    // any more: not even a full disk is an error to go on after.
+    let finish = || -> io::Result<_> {
+        disk.sync_directory(DIRECTORY)?;
+        disk.open(&path, false)
+    };
+    let file = finish().map_err(|error| Error::Disk(io::Error::other(error)))?;
     Ok(Segment { header, file })
 }
