@@ -235,4 +235,103 @@ mod tests {
             Err(DnsError::NoRecords)
         );
     }
+
+    /// A name server of one page, over UDP and TCP, as the resolver of a small network answers.
+    async fn name_server() -> SocketAddr {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let (udp, tcp) = loop {
+            let udp = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+            let address = udp.local_addr().unwrap();
+            if let Ok(tcp) = tokio::net::TcpListener::bind(address).await {
+                break (udp, tcp);
+            }
+        };
+        let address = udp.local_addr().unwrap();
+        tokio::spawn(async move {
+            let mut buffer = [0; 1024];
+            while let Ok((count, peer)) = udp.recv_from(&mut buffer).await {
+                let _ = udp.send_to(&reply_to(&buffer[..count]), peer).await;
+            }
+        });
+        tokio::spawn(async move {
+            while let Ok((mut socket, _)) = tcp.accept().await {
+                tokio::spawn(async move {
+                    while let Ok(count) = socket.read_u16().await {
+                        let mut query = vec![0; usize::from(count)];
+                        socket.read_exact(&mut query).await.unwrap();
+                        let reply = reply_to(&query);
+                        let count = u16::try_from(reply.len()).unwrap();
+                        socket.write_u16(count).await.unwrap();
+                        socket.write_all(&reply).await.unwrap();
+                    }
+                });
+            }
+        });
+        address
+    }
+
+    fn reply_to(query: &[u8]) -> Vec<u8> {
+        use hickory_proto::op::{Message, ResponseCode};
+        use hickory_proto::rr::rdata::{A, MX};
+        use hickory_proto::rr::{Name, Record};
+        let query = Message::from_vec(query).unwrap();
+        let question = query.queries[0].clone();
+        let name = question.name().to_ascii();
+        let mx = |preference, exchange: &str| {
+            RData::MX(MX::new(preference, Name::from_ascii(exchange).unwrap()))
+        };
+        let data: &[RData] = match (name.as_str(), question.query_type()) {
+            ("two.test.", RecordType::MX) => &[mx(20, "b.test."), mx(10, "A.test.")],
+            ("null.test.", RecordType::MX) => &[mx(0, ".")],
+            ("a.test.", RecordType::A) => &[RData::A(A::new(192, 0, 2, 1))],
+            _ => &[],
+        };
+        let mut reply = Message::response(query.metadata.id, query.metadata.op_code);
+        reply.metadata.recursion_desired = true;
+        reply.metadata.recursion_available = true;
+        reply.metadata.response_code = match name.as_str() {
+            "broken.test." => ResponseCode::ServFail,
+            "missing.test." => ResponseCode::NXDomain,
+            _ => ResponseCode::NoError,
+        };
+        reply.add_query(question.clone());
+        for data in data {
+            reply.add_answer(Record::from_rdata(
+                question.name().clone(),
+                60,
+                data.clone(),
+            ));
+        }
+        reply.to_vec().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_real_resolver_says_which_kind_of_no() {
+        let dns = SystemDns::new(Some(name_server().await)).unwrap();
+        let mx = |preference, exchange: &str| Mx {
+            preference,
+            exchange: exchange.to_owned(),
+        };
+        let mut two = dns.mx("two.test").await.unwrap();
+        two.sort();
+        assert_eq!(two, [mx(10, "A.test"), mx(20, "b.test")]);
+        assert_eq!(dns.mx("null.test").await, Ok(vec![mx(0, "")]));
+        assert_eq!(dns.mx("missing.test").await, Err(DnsError::NoSuchName));
+        assert_eq!(dns.mx("a.test").await, Err(DnsError::NoRecords));
+        let address = IpAddr::from([192, 0, 2, 1]);
+        assert_eq!(dns.addresses("a.test").await, Ok(vec![address]));
+        assert_eq!(
+            dns.addresses("missing.test").await,
+            Err(DnsError::NoSuchName)
+        );
+        assert_eq!(dns.addresses("two.test").await, Err(DnsError::NoRecords));
+        assert!(matches!(
+            dns.mx("broken.test").await,
+            Err(DnsError::Temporary(_))
+        ));
+        assert!(matches!(
+            dns.addresses("broken.test").await,
+            Err(DnsError::Temporary(_))
+        ));
+    }
 }
