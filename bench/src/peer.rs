@@ -58,7 +58,8 @@ impl Peer {
         let mut line = String::new();
         BufReader::new(process.child.stdout.take().context("no output")?).read_line(&mut line)?;
         let start_seconds = start.elapsed().as_secs_f64();
-        let info: serde_json::Value = serde_json::from_str(&line).context("the demo's object")?;
+        let info: serde_json::Value = serde_json::from_str(&line)
+            .with_context(|| fs::read_to_string(directory.join("log")).unwrap_or_default())?;
         let account = info["accounts"]
             .as_array()
             .and_then(|all| all.iter().find(|account| account["address"] == USER))
