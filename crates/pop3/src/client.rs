@@ -231,12 +231,13 @@ impl Client {
 
     /// A whole line without its end, as ASCII.
     fn next_line(&mut self) -> Option<String> {
-        let Some(end) = memchr::memchr(b'\n', &self.input) else {
-            if self.input.len() > limits::LINE_BYTES_MAX {
-                self.state = State::Failed(ClientError::LineTooLong);
-            }
+        let end = memchr::memchr(b'\n', &self.input);
+        // The same limit whether or not the line's end has come.
+        if end.unwrap_or(self.input.len()) > limits::LINE_BYTES_MAX {
+            self.state = State::Failed(ClientError::LineTooLong);
             return None;
-        };
+        }
+        let end = end?;
         let line: Vec<u8> = self.input.drain(..=end).collect();
         let line = line.strip_suffix(b"\n").unwrap_or(&line);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -407,6 +408,22 @@ mod tests {
         let (_, step) = run(&mut client, b"+OK hello\r\n", 2);
         assert_eq!(step, Step::Answer(Answer::Ok("hello".into())));
         client
+    }
+
+    #[test]
+    fn a_long_line_is_refused_however_it_comes() {
+        for (length, refused) in [
+            (limits::LINE_BYTES_MAX, false),
+            (limits::LINE_BYTES_MAX + 1, true),
+        ] {
+            let line = format!("{:x<length$}\r\n", "+OK ");
+            let line = line.replace("x\r\n", "\r\n").into_bytes();
+            for chunk in [1, 7, line.len()] {
+                let (_, step) = run(&mut Client::new(true), &line, chunk);
+                let failed = step == Step::Failed(ClientError::LineTooLong);
+                assert_eq!(failed, refused, "{length} {chunk}");
+            }
+        }
     }
 
     #[test]
