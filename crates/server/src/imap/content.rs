@@ -392,8 +392,15 @@ fn cut(bytes: Vec<u8>, partial: Option<Partial>) -> Vec<u8> {
         .to_vec()
 }
 
-/// The stored facts; read anew from the body when they are of another version or damaged.
+/// The stored facts, with what submission added in front of the body.
 fn facts(store: &Store, message: &Message) -> Result<Facts, Error> {
+    let mut facts = body_facts(store, message)?;
+    facts.complete(&message.prefix);
+    Ok(facts)
+}
+
+/// Read anew from the body when what is stored is of another version or damaged.
+fn body_facts(store: &Store, message: &Message) -> Result<Facts, Error> {
     if let Ok(facts) = Facts::decode(&message.facts) {
         return Ok(facts);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use facteur_message::{Facts, facts};
+use facteur_message::{Facts, facts, header, thread};
 use facteur_smtp::address::{Address, Domain};
 use facteur_smtp::parameters::{Body, Ret};
 use facteur_smtp::server::{Envelope, Outcome, Refusal};
@@ -236,7 +236,12 @@ impl<S: Stream> Driver<S> {
     }
 
     /// Who gets what, one copy for each account and one queue entry for each domain.
-    fn plan(&self, body: NewBody, facts: &Facts, additions: &str) -> Commit {
+    fn plan(&self, mut body: NewBody, facts: &Facts, additions: &str) -> Commit {
+        // The Message-ID that we gave it is what answers will refer to.
+        let own = header::first(additions.as_bytes(), "Message-ID");
+        if let Some(key) = own.and_then(|id| thread::message_id_key(&id)) {
+            body.thread_keys.insert(0, key);
+        }
         let trace = format!("{}{additions}", self.received());
         let return_path = trace::return_path(&self.reverse_path());
         let mut local = Vec::new();
