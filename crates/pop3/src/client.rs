@@ -412,16 +412,16 @@ mod tests {
 
     #[test]
     fn a_long_line_is_refused_however_it_comes() {
-        for (length, refused) in [
+        // Bytes before LF.
+        for (bytes, refused) in [
             (limits::LINE_BYTES_MAX, false),
             (limits::LINE_BYTES_MAX + 1, true),
         ] {
-            let line = format!("{:x<length$}\r\n", "+OK ");
-            let line = line.replace("x\r\n", "\r\n").into_bytes();
+            let line = format!("{:x<width$}\r\n", "+OK ", width = bytes - 1).into_bytes();
             for chunk in [1, 7, line.len()] {
                 let (_, step) = run(&mut Client::new(true), &line, chunk);
                 let failed = step == Step::Failed(ClientError::LineTooLong);
-                assert_eq!(failed, refused, "{length} {chunk}");
+                assert_eq!(failed, refused, "{bytes} {chunk}");
             }
         }
     }
