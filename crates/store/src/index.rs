@@ -176,6 +176,12 @@ impl Index {
         Ok(Batch { transaction })
     }
 
+    /// Checks the checksum of every page and what the database says of its space; false: it had to
+    /// be mended. Slow; no view may be alive.
+    pub fn check(&mut self) -> Result<bool, Error> {
+        self.database.check_integrity().map_err(failed)
+    }
+
     /// Makes all commits until now durable.
     pub fn flush(&self) -> Result<(), Error> {
         self.begin()?.commit(Flush::Yes)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::index::{Flush, Index};
+use crate::index::{Flush, INDEX_FILE, Index};
 use crate::journal::record::SEGMENT_HEADER_BYTES;
 use crate::journal::{
     Appender, DIRECTORY, Found, Kind, Position, Scan, Segment, Segments, place, segment_number,
@@ -67,11 +67,12 @@ pub fn recover(segments: &Arc<Segments>, clock: &Arc<dyn Clock>) -> Result<Recov
         return start_empty(index, segments, clock, recovery);
     }
     let base = settle(segments, &numbers)?;
-    let (index, tail) = match index {
-        Some((index, from)) => {
-            let tail = replay(&index, segments, &numbers, from, &mut recovery)?;
-            (index, tail)
-        }
+    let caught_up = match index {
+        Some((index, from)) => catch_up(index, from, segments, &numbers, &mut recovery)?,
+        None => None,
+    };
+    let (index, tail) = match caught_up {
+        Some(caught_up) => caught_up,
         None => {
             recovery.index_rebuilt = true;
             let from = Position::new(base, 0);
@@ -90,6 +91,29 @@ pub fn recover(segments: &Arc<Segments>, clock: &Arc<dyn Clock>) -> Result<Recov
         appender,
         recovery,
     })
+}
+
+/// Applies the journal's tail to the index that was found; `None`: the index is no good.
+fn catch_up(
+    index: Index,
+    from: Position,
+    segments: &Segments,
+    numbers: &[u32],
+    recovery: &mut Recovery,
+) -> Result<Option<(Index, Position)>, Error> {
+    match index::guarded(|| replay(&index, segments, numbers, from, recovery)) {
+        Ok(tail) => Ok(Some((index, tail))),
+        Err(Error::Damaged { place, what }) if place == INDEX_FILE => {
+            tracing::warn!(%place, %what, "the index is damaged and is built again");
+            // It stumbles once more when it is closed.
+            let _ = index::guarded(move || {
+                drop(index);
+                Ok(())
+            });
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// What the last program wrote and did not flush is seen by this one, but a power cut would still

@@ -69,9 +69,13 @@ impl Store {
         let recovered = report.note(recovered)?;
         let numbers = list_segments(&*disk)?;
         journal::check(&segments, &numbers, &mut report)?;
-        let Some(recovered) = recovered else {
+        let Some(mut recovered) = recovered else {
             return Ok(report);
         };
+        let checked = index::guarded(|| recovered.index.check());
+        if report.note(checked)? == Some(false) {
+            report.fault("the index had damaged pages");
+        }
         if recovered.recovery.index_rebuilt {
             report.fault("the index was damaged or missing: it is built again from the journal");
         }
@@ -89,6 +93,11 @@ impl Store {
         drop(view);
         let flushed = index::guarded(|| recovered.index.flush());
         report.note(flushed)?;
+        let closed = index::guarded(move || {
+            drop(recovered);
+            Ok(())
+        });
+        report.note(closed)?;
         Ok(report)
     }
 }
