@@ -1,7 +1,7 @@
 //! One command starts Facteur and Debian's Postfix with Dovecot, gives both the same work in turn
 //! and prints a table with the ratios of this run.
 //!
-//! `cargo run --release -p facteur-bench -- [--messages N] [--seconds N] [--only facteur|debian] [--facteur PROGRAM] [--directory DIR]`
+//! `cargo run --release -p facteur-bench -- [--messages N] [--seconds N] [--only facteur|debian] [--part NAME] [--facteur PROGRAM] [--directory DIR]`
 
 mod client;
 mod measure;
@@ -22,6 +22,7 @@ struct Options {
     messages: u32,
     seconds: u64,
     only: Option<String>,
+    part: Option<String>,
     facteur: PathBuf,
     directory: Option<PathBuf>,
 }
@@ -31,6 +32,7 @@ fn options() -> Result<Options> {
         messages: 100_000,
         seconds: 5,
         only: None,
+        part: None,
         facteur: std::env::current_exe()?.with_file_name("facteur"),
         directory: None,
     };
@@ -41,6 +43,7 @@ fn options() -> Result<Options> {
             "--messages" => options.messages = value()?.parse()?,
             "--seconds" => options.seconds = value()?.parse()?,
             "--only" => options.only = Some(value()?),
+            "--part" => options.part = Some(value()?),
             "--facteur" => options.facteur = value()?.into(),
             "--directory" => options.directory = Some(value()?.into()),
             other => bail!("unknown option {other}; see the head of bench/src/main.rs"),
@@ -73,7 +76,11 @@ fn main() -> Result<()> {
         std::fs::create_dir_all(&home)?;
         columns.push((
             "Facteur",
-            work::measure(&|_| Peer::facteur(&options.facteur, &home), load)?,
+            work::measure(
+                &|_| Peer::facteur(&options.facteur, &home),
+                load,
+                options.part.as_deref(),
+            )?,
         ));
     }
     if wanted("debian") {
@@ -82,7 +89,11 @@ fn main() -> Result<()> {
         std::fs::create_dir_all(&home)?;
         columns.push((
             "Postfix+Dovecot",
-            work::measure(&|fill| Peer::debian(&home, fill), load)?,
+            work::measure(
+                &|fill| Peer::debian(&home, fill),
+                load,
+                options.part.as_deref(),
+            )?,
         ));
     }
     eprintln!("bench: raw journal");

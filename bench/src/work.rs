@@ -38,23 +38,37 @@ type Start<'a> = &'a dyn Fn(bool) -> Result<Peer>;
 
 const KIB: usize = 1024;
 
-/// Everything, on a fresh server.
-pub fn measure(start: Start<'_>, load: Load) -> Result<Vec<Row>> {
+/// One part of the work, on a running server.
+type Part = fn(&Peer, Load, &mut Vec<Row>) -> Result<()>;
+
+const PARTS: [(&str, Part); 6] = [
+    ("mailbox", mailbox_rows),
+    ("pop3", pop3_rows),
+    ("delivery", delivery_rows),
+    ("append", append_rows),
+    ("login", login_rows),
+    ("idle", idle_rows),
+];
+
+/// Everything, or one part of it, on a fresh server.
+pub fn measure(start: Start<'_>, load: Load, part: Option<&str>) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
-    start_rows(start, &mut rows)?;
+    if part.is_none_or(|part| part == "start") {
+        start_rows(start, &mut rows)?;
+    }
     // The large mailbox is made without flushes where the server allows it, then all is measured
     // with its durable defaults.
     let peer = start(true)?;
     fill(&peer, load.messages)?;
     peer.stop()?;
-    let peer = start(false)?;
-    mailbox_rows(&peer, load.messages, &mut rows)?;
-    pop3_rows(&peer, &mut rows)?;
-    delivery_rows(&peer, load.time, &mut rows)?;
-    append_rows(&peer, load.time, &mut rows)?;
-    login_rows(&peer, load.time, &mut rows)?;
-    idle_rows(&peer, &mut rows)?;
-    peer.stop()?;
+    for (name, measure) in PARTS {
+        if part.is_none_or(|part| part == name) {
+            // Each on a server that has just started: no part's memory hides another's.
+            let peer = start(false)?;
+            measure(&peer, load, &mut rows)?;
+            peer.stop()?;
+        }
+    }
     Ok(rows)
 }
 
@@ -155,14 +169,14 @@ fn timed(
     }
 }
 
-fn delivery_rows(peer: &Peer, time: Duration, rows: &mut Vec<Row>) -> Result<()> {
+fn delivery_rows(peer: &Peer, load: Load, rows: &mut Vec<Row>) -> Result<()> {
     let seeds = AtomicU64::new(1_000_000);
     for (size, label) in [(4 * KIB, "4 KiB"), (100 * KIB, "100 KiB")] {
         for sessions in [1, 16, 64] {
             let mut watcher = peer.imap()?;
             let before = watcher.imap_message_count("INBOX")?;
             let meter = Meter::start(peer.roots()?)?;
-            let (sent, start) = timed(sessions, time, |_, go_on| {
+            let (sent, start) = timed(sessions, load.time, |_, go_on| {
                 let mut connection = Connection::open(peer.smtp, None)?;
                 connection.smtp_hello()?;
                 let mut count = 0;
@@ -209,10 +223,10 @@ fn delivery_rows(peer: &Peer, time: Duration, rows: &mut Vec<Row>) -> Result<()>
     Ok(())
 }
 
-fn append_rows(peer: &Peer, time: Duration, rows: &mut Vec<Row>) -> Result<()> {
+fn append_rows(peer: &Peer, load: Load, rows: &mut Vec<Row>) -> Result<()> {
     let seeds = AtomicU64::new(5_000_000);
     for sessions in [1, 16] {
-        let (sent, start) = timed(sessions, time, |_, go_on| {
+        let (sent, start) = timed(sessions, load.time, |_, go_on| {
             let mut connection = peer.imap()?;
             let mut count = 0;
             while go_on() {
@@ -262,7 +276,8 @@ fn fill(peer: &Peer, messages: u32) -> Result<()> {
     Ok(())
 }
 
-fn mailbox_rows(peer: &Peer, messages: u32, rows: &mut Vec<Row>) -> Result<()> {
+fn mailbox_rows(peer: &Peer, load: Load, rows: &mut Vec<Row>) -> Result<()> {
+    let messages = load.messages;
     let mut connection = peer.imap()?;
     let body_messages = 10_000.min(messages);
     let steps = [
@@ -302,7 +317,7 @@ fn mailbox_rows(peer: &Peer, messages: u32, rows: &mut Vec<Row>) -> Result<()> {
     Ok(())
 }
 
-fn pop3_rows(peer: &Peer, rows: &mut Vec<Row>) -> Result<()> {
+fn pop3_rows(peer: &Peer, _load: Load, rows: &mut Vec<Row>) -> Result<()> {
     let start = now();
     let mut connection = Connection::open(peer.pop3, None)?;
     connection.pop3_status()?;
@@ -328,8 +343,8 @@ fn pop3_rows(peer: &Peer, rows: &mut Vec<Row>) -> Result<()> {
     connection.pop3("QUIT")
 }
 
-fn login_rows(peer: &Peer, time: Duration, rows: &mut Vec<Row>) -> Result<()> {
-    let (count, start) = timed(8, time, |_, go_on| {
+fn login_rows(peer: &Peer, load: Load, rows: &mut Vec<Row>) -> Result<()> {
+    let (count, start) = timed(8, load.time, |_, go_on| {
         let mut count = 0;
         while go_on() {
             let mut connection = Connection::open(peer.imaps, Some(&peer.tls))?;
@@ -350,7 +365,7 @@ fn login_rows(peer: &Peer, time: Duration, rows: &mut Vec<Row>) -> Result<()> {
     Ok(())
 }
 
-fn idle_rows(peer: &Peer, rows: &mut Vec<Row>) -> Result<()> {
+fn idle_rows(peer: &Peer, _load: Load, rows: &mut Vec<Row>) -> Result<()> {
     const CONNECTIONS: usize = 500;
     let roots = peer.roots()?;
     let before = memory_bytes(&roots);
