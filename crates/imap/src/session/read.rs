@@ -230,6 +230,12 @@ impl Session {
             }
             return self.need_input();
         };
+        // Counted as if it had come in pieces; so a chain of empty literals has an end too.
+        refused.dropped += self.input.line(line.next).len() as u64;
+        if refused.dropped > skip_bytes_max {
+            self.close_with(text::BYE_LINE, CloseReason::LineTooLong);
+            return None;
+        }
         let again = announced(self.input.line(line.end)).filter(|literal| !literal.synchronizing);
         self.input.consume_to(line.next);
         if let Some(literal) = again {

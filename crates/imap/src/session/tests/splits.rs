@@ -54,6 +54,28 @@ fn around_the_line_limit() {
     }
 }
 
+/// What a refused command has still to bring is bounded, in one line or in many empty literals.
+#[test]
+fn around_the_skip_limit() {
+    let skip = usize::try_from(limits::BEFORE_LOGIN.skip_bytes_max).unwrap();
+    for over in 0..3 {
+        let mut line = b"a NOOP".to_vec();
+        line.resize(skip + over - 2, b' ');
+        line.extend_from_slice(b"\r\nb NOOP\r\n");
+        let chain = b"{0+}\r\n".repeat(skip / 6 + 1);
+        let chain = [b"a FROB {0+}\r\n".as_slice(), &chain, b"\r\nb NOOP\r\n"].concat();
+        for input in [line, chain] {
+            let whole = run(&input, true, &[]);
+            let cuts = vec![1000; input.len() / 1000];
+            assert_eq!(run(&input, true, &cuts), whole, "{over}");
+            let closed = whole
+                .0
+                .ends_with("* BYE That line is far too long, closing.\r\n");
+            assert_eq!(closed, over > 0 || input.starts_with(b"a FROB"), "{over}");
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn any_split(index in 0..DIALOGUES.len(), cuts in proptest::collection::vec(0usize..20, 0..30)) {
