@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::{HashSet, hash_map::DefaultHasher};
 use std::fmt::Debug;
 use std::hash::{Hash, Hasher};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind, set_hook, take_hook};
 use std::path::PathBuf;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -88,12 +88,18 @@ impl Fuzz {
     /// `found/`.
     pub fn run(mut self, target: impl Fn(&[u8], &mut Signature)) {
         let seconds = setting("FUZZ_SECONDS").unwrap_or(SECONDS);
+        let bytes_max = setting("FUZZ_BYTES").and_then(|bytes| bytes.try_into().ok());
+        self.bytes_max = bytes_max.unwrap_or(self.bytes_max);
         let mut random = Random::new(setting("FUZZ_SEED").unwrap_or(0));
         let watch = Watch::start(self.name);
         let mut seen = HashSet::new();
+        let mut slowest = (Duration::ZERO, 0);
         let mut attempt = |input: &[u8]| {
             watch.now(input);
-            match caught(&target, input) {
+            let start = instant();
+            let result = caught(&target, input);
+            slowest = slowest.max((start.elapsed(), input.len()));
+            match result {
                 Ok(signature) => seen.insert(signature.0.finish()),
                 Err(panic) => self_reported(self.name, &target, input, panic),
             }
@@ -123,7 +129,9 @@ impl Fuzz {
                 }
             }
         }
-        println!("{}: {count} inputs, {kept} showed something new", self.name);
+        let (name, (time, bytes)) = (self.name, slowest);
+        println!("{name}: {count} inputs, {kept} showed something new");
+        println!("{name}: the slowest took {time:?} for {bytes} bytes");
     }
 }
 
@@ -153,7 +161,10 @@ fn self_reported(
     input: &[u8],
     panic: Panic,
 ) -> ! {
+    let hook = take_hook();
+    set_hook(Box::new(|_| {}));
     let small = shrink(input.to_vec(), |input| caught(target, input).is_err());
+    set_hook(hook);
     let path = write(name, &small);
     println!("{name}: input {}\n{}", path.display(), small.escape_ascii());
     let mut signature = Signature::default();
