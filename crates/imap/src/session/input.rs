@@ -38,6 +38,10 @@ pub(super) struct Announced {
 /// More than any literal header: `~{`, 20 digits, `+}`, with zeros in front to spare.
 const HEADER_BYTES_MAX: usize = 64;
 
+/// What is left of that for digits. With more of them it is a literal that is too big, whatever is
+/// in front: in doubt, what follows is not a command.
+const DIGITS_MAX: usize = HEADER_BYTES_MAX - 4;
+
 impl Input {
     pub(super) fn feed(&mut self, bytes: &[u8]) {
         if self.head > 0 {
@@ -151,9 +155,19 @@ pub(super) fn announced(line: &[u8]) -> Option<Announced> {
         Some(inner) => (inner, false),
         None => (inner, true),
     };
-    let brace = inner.iter().rposition(|byte| !byte.is_ascii_digit())?;
-    let (before, header) = inner.split_at_checked(brace)?;
-    let digits = header.strip_prefix(b"{")?;
+    let count = inner.iter().rev().take_while(|byte| byte.is_ascii_digit());
+    let start = inner.len() - count.count();
+    let (before, digits) = inner.split_at_checked(start)?;
+    if digits.len() > DIGITS_MAX {
+        // No room for the brace in what `drop_unfinished` leaves, so it does not count here either.
+        return Some(Announced {
+            header: start,
+            size: u64::MAX,
+            synchronizing,
+            literal8: false,
+        });
+    }
+    let before = before.strip_suffix(b"{")?;
     if digits.is_empty() {
         return None;
     }
@@ -163,7 +177,7 @@ pub(super) fn announced(line: &[u8]) -> Option<Announced> {
     });
     let literal8 = before.last() == Some(&b'~');
     Some(Announced {
-        header: brace - usize::from(literal8),
+        header: before.len() - usize::from(literal8),
         size,
         synchronizing,
         literal8,
@@ -212,9 +226,13 @@ mod tests {
             Some((0, u64::MAX, true, false))
         );
         assert_eq!(
-            literal(&format!("{{{}5+}}", "0".repeat(100))),
+            literal(&format!("{{{}5+}}", "0".repeat(DIGITS_MAX - 1))),
             Some((0, 5, false, false))
         );
+        for front in ["", "{", "a~{"] {
+            let line = format!("{front}{}5+}}", "0".repeat(DIGITS_MAX));
+            assert_eq!(literal(&line), Some((front.len(), u64::MAX, false, false)));
+        }
         for line in [
             "", "}", "{}", "{+}", "{-1}", "{5-}", "{5} ", "5}", "{5++}", "{ 5}",
         ] {

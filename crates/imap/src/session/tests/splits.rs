@@ -54,6 +54,19 @@ fn around_the_line_limit() {
     }
 }
 
+/// Of the rest of a refused command only the end is kept; a literal is seen there or nowhere.
+#[test]
+fn around_the_longest_literal_header() {
+    for zeros in 50..80 {
+        let zeros = "0".repeat(zeros);
+        let input = format!("a FROB {{2+}}\r\nab x ~{{{zeros}8+}}\r\nc NOOP\r\n\r\nd NOOP\r\n");
+        let whole = run(input.as_bytes(), true, &[]);
+        assert!(!whole.0.contains("\nc "), "{}", whole.0);
+        let bytes = vec![1; input.len()];
+        assert_eq!(run(input.as_bytes(), true, &bytes), whole, "{zeros}");
+    }
+}
+
 /// What a refused command has still to bring is bounded, in one line or in many empty literals.
 #[test]
 fn around_the_skip_limit() {
