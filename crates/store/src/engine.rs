@@ -245,7 +245,7 @@ pub struct Engine {
 impl Engine {
     pub fn start(shared: Arc<Shared>, appender: Appender) -> Result<Engine, Error> {
         let (sender, receiver) = mpsc::channel(WAITING_JOBS_MAX);
-        let writer = Writer::new(shared.clone(), appender);
+        let writer = Writer::new(shared.clone(), appender)?;
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || writer.run(receiver))

@@ -120,7 +120,12 @@ impl Store {
 
     /// New mail would be refused now.
     pub fn is_full(&self) -> bool {
-        self.engine.shared.is_full()
+        let shared = &self.engine.shared;
+        if shared.is_full() {
+            // While mail is refused there may be no group that measures again.
+            shared.refresh_available();
+        }
+        shared.is_full()
     }
 
     /// A small transaction.

@@ -1,8 +1,9 @@
 //! The writer thread: one group after the other, each with one write and one flush.
 //!
 //! Order within a group: closures run over the index's view and the group's edits; chunks and
-//! redo are written to the journal and flushed; the index commits; the cache learns; callers are
-//! answered; watchers wake. Nothing is visible or acknowledged before the flush.
+//! redo are written to the journal and flushed, while the edits are put into the index's open
+//! transaction; the index commits; the cache learns; callers are answered; watchers wake. Nothing is
+//! visible or acknowledged before the flush.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -14,7 +15,7 @@ use crate::Error;
 use crate::cache::Update;
 use crate::engine::{Failure, Job, Pin, Shared, Write, is_full, lock};
 use crate::index::{Batch, Flush};
-use crate::journal::{Appender, Group, Position};
+use crate::journal::{Appender, Flusher, Group, Position};
 use crate::limits::{GROUP_BYTES_MAX, GROUP_JOBS_MAX, INDEX_COMMIT_BYTES, INDEX_COMMIT_SECONDS};
 use crate::rows;
 use crate::spool::Packed;
@@ -26,6 +27,7 @@ type ChunkReply = oneshot::Sender<Result<(Position, Pin), Error>>;
 pub struct Writer {
     pub shared: Arc<Shared>,
     pub appender: Appender,
+    flusher: Flusher,
     index_flushed_at: Duration,
     /// Bytes journalled since the index was durable.
     index_behind: u64,
@@ -45,14 +47,15 @@ struct Gathered {
 }
 
 impl Writer {
-    pub fn new(shared: Arc<Shared>, appender: Appender) -> Self {
+    pub fn new(shared: Arc<Shared>, appender: Appender) -> Result<Self, Error> {
         let index_flushed_at = shared.clock.monotonic();
-        Writer {
+        Ok(Writer {
             shared,
             appender,
+            flusher: Flusher::start()?,
             index_flushed_at,
             index_behind: 0,
-        }
+        })
     }
 
     pub fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
@@ -251,13 +254,13 @@ impl Writer {
         drop(redo);
         let tail = Position(self.appender.tail().0 + group.len() as u64);
         let update = Update::from_edits(edits).map_err(|error| self.poison(&error))?;
-        let batch = self
-            .batch(edits, tail)
-            .map_err(|error| self.poison(&error))?;
         self.write(group)?;
-        if let Err(error) = self.appender.flush() {
+        let flushing = self.flusher.begin(self.appender.file());
+        let batch = self.batch(edits, tail);
+        if let Err(error) = flushing.wait() {
             return Err(self.poison(&Error::Disk(error)));
         }
+        let batch = batch.map_err(|error| self.poison(&error))?;
         self.appender.advance(group, true);
         self.index_behind += group.len() as u64;
         let shared = self.shared.clone();

@@ -7,7 +7,7 @@ use super::record::{self, Kind, RecordHeader, SegmentHeader};
 use super::segments::Segment;
 use super::{DIRECTORY, Position, Segments, segment_path};
 use crate::limits::{RECORD_PAYLOAD_MAX, SEGMENT_BYTES};
-use crate::{Clock, Error};
+use crate::{Clock, Error, File};
 
 /// Records that will be written together. Their positions are known as they are added.
 #[derive(Debug, Default)]
@@ -148,6 +148,11 @@ impl Appender {
     /// the caller must call [`Appender::cut`] before it goes on.
     pub fn write(&self, group: &Group) -> io::Result<()> {
         self.segment.file.write_all_at(&group.bytes, self.tail)
+    }
+
+    /// The file that holds what was written since the last flush.
+    pub fn file(&self) -> Arc<dyn File> {
+        self.segment.file.clone()
     }
 
     /// Makes everything written durable.

@@ -6,11 +6,13 @@
 //! last segment can have a torn tail.
 
 mod append;
+mod flush;
 pub mod record;
 mod scan;
 mod segments;
 
 pub use append::{Appender, Group};
+pub use flush::Flusher;
 pub use record::{Kind, Position};
 pub use scan::{Found, Scan};
 pub use segments::{Segment, Segments};
