@@ -43,12 +43,13 @@ impl Random {
     }
 
     pub fn fill(&mut self, buffer: &mut [u8]) {
-        for chunk in buffer.chunks_mut(8) {
-            let bytes = self.next().to_le_bytes();
-            for (to, from) in chunk.iter_mut().zip(bytes) {
-                *to = from;
-            }
+        let mut words = buffer.chunks_exact_mut(8);
+        for word in words.by_ref() {
+            word.copy_from_slice(&self.next().to_le_bytes());
         }
+        let rest = words.into_remainder();
+        let last = self.next().to_le_bytes();
+        rest.copy_from_slice(&last[..rest.len()]);
     }
 }
 

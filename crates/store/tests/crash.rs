@@ -28,7 +28,6 @@ fn nothing_acknowledged_is_lost() {
             scope.spawn(|| {
                 while let Some(scenario) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let count = scenario();
-                    println!("{}", count.crashes());
                     total.lock().unwrap().add(&count);
                 }
             });

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use facteur_sim::model::Model;
 use facteur_sim::{Random, SimDisk, VirtualClock};
-use facteur_store::{Clock, ModSeq, QueueEntry, Store};
+use facteur_store::{AccountId, Clock, ModSeq, QueueEntry, Store};
 use support::choose::Chooser;
-use support::compare::{Read, compare};
+use support::compare::{Read, compare, forget};
 use support::op::Op;
 use support::{number, same_kind};
 
@@ -88,7 +88,7 @@ impl Run {
             let page = self.store.changes_since(account, since, max);
             let page = page.map_err(|error| error.to_string())?;
             if !page.complete {
-                return Err(format!("changes since {since:?} are not complete"));
+                return self.forgotten(account, since);
             }
             if page.entries.is_empty() {
                 break;
@@ -123,6 +123,49 @@ impl Run {
             ));
         }
         Ok(())
+    }
+
+    /// The log may end only where retention does.
+    fn forgotten(&self, account: AccountId, since: ModSeq) -> Result<(), String> {
+        let kept_since = self.clock.now().before(support::options().retention);
+        let state = &self.model.accounts[&account];
+        let missed = state.log.iter().find(|change| change.modseq > since);
+        match missed {
+            Some(change) if change.at <= kept_since => Ok(()),
+            _ => Err(format!("changes since {since:?} are not complete")),
+        }
+    }
+
+    /// Time passes, and what is past retention goes.
+    async fn maintain(&mut self) -> Result<(), String> {
+        let days = self.random.below(20);
+        self.clock.advance(Duration::from_secs(days * 24 * 3600));
+        let mut steps = 0;
+        while self
+            .store
+            .maintain()
+            .await
+            .map_err(|error| error.to_string())?
+        {
+            steps += 1;
+            if steps > 1000 {
+                return Err("maintain never ends".to_owned());
+            }
+        }
+        forget(&self.store, &mut self.model)?;
+        let kept_since = self.clock.now().before(support::options().retention);
+        for state in self.model.accounts.values() {
+            let stones = state.tombstones.iter().map(|stone| stone.at);
+            let deleted = state.deleted.values().map(|(_, at)| *at);
+            if let Some(at) = stones.chain(deleted).find(|at| *at < kept_since) {
+                return Err(format!(
+                    "deleted at {at:?} and kept until {:?}",
+                    self.clock.now()
+                ));
+            }
+        }
+        self.read.clear();
+        self.compare()
     }
 
     /// What is due is given once, until it is given back.
@@ -172,6 +215,9 @@ impl Run {
             }
             if self.random.chance(3) {
                 self.reopen().await?;
+            }
+            if self.random.chance(2) {
+                self.maintain().await?;
             }
         }
         self.reopen().await?;

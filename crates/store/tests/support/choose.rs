@@ -90,6 +90,7 @@ impl Chooser {
             89..91 => Op::RestoreMailbox(account, self.deleted(state)),
             91..95 => self.queue_update(model, &accounts, now),
             95 => Op::EditAccount(account, self.account_edit()),
+            96 if accounts.len() > 2 => Op::EraseAccount(account),
             96 => self.create_account(),
             _ => self.directory(account, model),
         }
