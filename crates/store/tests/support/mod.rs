@@ -34,7 +34,7 @@ pub struct BodySpec {
 }
 
 impl BodySpec {
-    pub fn bytes(&self) -> Vec<u8> {
+    pub fn bytes(self) -> Vec<u8> {
         let mut random = Random::new(self.seed);
         let mut bytes = format!("Subject: {:016x}\r\n\r\n", random.next()).into_bytes();
         if self.text {
@@ -50,20 +50,20 @@ impl BodySpec {
         bytes
     }
 
-    pub fn facts(&self) -> Vec<u8> {
+    pub fn facts(self) -> Vec<u8> {
         format!("facts of {}", self.seed).into_bytes()
     }
 
-    pub fn thread_keys(&self) -> Vec<u64> {
+    pub fn thread_keys(self) -> Vec<u64> {
         vec![self.seed, self.seed / 3]
     }
 
-    pub fn subject_key(&self) -> u64 {
+    pub fn subject_key(self) -> u64 {
         self.seed / 9
     }
 
     /// Through the spool, in pieces.
-    pub async fn to_store(&self, store: &Store) -> Result<NewBody, Error> {
+    pub async fn to_store(self, store: &Store) -> Result<NewBody, Error> {
         let bytes = self.bytes();
         let mut spool = store.spool(Some(bytes.len() as u64))?;
         for piece in bytes.chunks(self.size / 3 + 1000) {
@@ -80,7 +80,7 @@ impl BodySpec {
         })
     }
 
-    pub fn to_model(&self) -> model::Body {
+    pub fn to_model(self) -> model::Body {
         let bytes = self.bytes();
         let id = facteur_store::BlobId(*blake3::hash(&bytes).as_bytes());
         model::Body {
