@@ -3,7 +3,7 @@
 //! goes on working.
 //!
 //! One test runs everything on two threads, counts, prints the counts and checks them.
-//! `CRASH_SEED=n` runs other histories.
+//! `CRASH_SEED=n` runs other histories, `CRASH_SHAPE=n` those of one shape, without the count.
 
 mod crash_support;
 mod support;
@@ -35,8 +35,9 @@ fn nothing_acknowledged_is_lost() {
     });
     let total = total.into_inner().unwrap();
     println!("{total}");
+    let whole = support::number("CRASH_SHAPE", 0) == 0;
     assert!(
-        total.crashes() >= CRASHES_MIN,
+        !whole || total.crashes() >= CRASHES_MIN,
         "only {} crashes",
         total.crashes()
     );

@@ -282,6 +282,37 @@ async fn the_reserve_is_for_everything_but_new_mail() {
     world.compare();
 }
 
+/// When others filled the disk, nothing is written but all is read, and the store goes on as soon
+/// as there is room.
+#[tokio::test]
+async fn a_disk_filled_by_others_does_not_stop_the_store() {
+    let mut world = World::new(23, 0).await;
+    let account = world.account().await;
+    world.run(World::append(account, 1, 1000)).await.unwrap();
+    world.store.close().await.unwrap();
+    let options = Options {
+        reserved_bytes: 8 << 20,
+        ..Options::default()
+    };
+    let disk = Arc::new(world.disk.clone());
+    world.store = Store::open(disk, world.clock.clone(), options).unwrap().0;
+    for room in [0, 200, 1_000, 10_000, 100_000, (1 << 20) - 1] {
+        world.disk.set_capacity(world.disk.used_bytes() + room);
+        for name in 0..20 {
+            let op = Op::CreateDomain(format!("{name}.test"));
+            let refused = op.on_store(&world.store).await;
+            assert!(matches!(refused, Err(Error::DiskFull)), "{room} {refused:?}");
+        }
+        world.compare();
+        world.disk.make_room();
+        let op = Op::CreateDomain(format!("room-{room}.test"));
+        world.run(op).await.unwrap();
+    }
+    world.compare();
+    world.store.close().await.unwrap();
+    assert!(verify(&world.disk, &world.clock).unwrap().faults.is_empty());
+}
+
 /// What is past retention gives its bytes back, and the rest is as it was.
 #[tokio::test]
 async fn the_compactor_gives_space_back() {
