@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::cache::{Cache, Update};
 use crate::index;
 use crate::journal::{Appender, Position, Segments};
-use crate::limits::WAITING_JOBS_MAX;
+use crate::limits::{RESERVE_FLOOR_PARTS, WAITING_JOBS_MAX};
 use crate::spool::Packed;
 use crate::tx::Tx;
 use crate::writer::Writer;
@@ -222,6 +222,13 @@ impl Shared {
 
     pub fn is_full(&self) -> bool {
         self.available.load(Ordering::Relaxed) < self.options.reserved_bytes
+    }
+
+    /// Somebody else took the reserve too. What the journal can't take is put back, but an index
+    /// that can't grow stops the store: better refuse everything while there is still a little.
+    pub fn is_exhausted(&self) -> bool {
+        let floor = self.options.reserved_bytes / RESERVE_FLOOR_PARTS;
+        self.available.load(Ordering::Relaxed) < floor
     }
 
     pub fn check_open(&self) -> Result<(), Error> {

@@ -40,3 +40,5 @@ pub const CARE_BYTES_MAX: usize = 4 << 20;
 /// The journal is compacted once this share of it, and at least this much, is dead.
 pub const COMPACT_DEAD_PERCENT: u64 = 33;
 pub const COMPACT_DEAD_BYTES_MIN: u64 = 1 << 20;
+/// Below one part in so many of the reserved space nothing at all is written.
+pub const RESERVE_FLOOR_PARTS: u64 = 8;

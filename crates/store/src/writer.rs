@@ -127,7 +127,8 @@ impl Writer {
             .monotonic()
             .saturating_sub(self.index_flushed_at);
         let due = waited >= Duration::from_secs(INDEX_COMMIT_SECONDS);
-        if self.index_behind > 0 && (due || self.index_behind >= INDEX_COMMIT_BYTES) {
+        let due = due || self.index_behind >= INDEX_COMMIT_BYTES;
+        if self.index_behind > 0 && due && !self.shared.is_exhausted() {
             // A failure poisons the store: the next group is told.
             let _ = self.flush_index();
         }
@@ -170,6 +171,11 @@ impl Writer {
         gathered: &mut Gathered,
     ) -> Result<Option<Update>, Failure> {
         let mut ready = self.check_poison().map_err(|error| Failure::of(&error));
+        // Others may have filled the disk since the last group.
+        self.shared.refresh_available();
+        if ready.is_ok() && self.shared.is_exhausted() {
+            ready = Err(Failure::DiskFull);
+        }
         if ready.is_ok() && self.appender.is_full() {
             ready = self.roll();
         }

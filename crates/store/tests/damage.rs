@@ -301,7 +301,10 @@ async fn a_disk_filled_by_others_does_not_stop_the_store() {
         for name in 0..20 {
             let op = Op::CreateDomain(format!("{name}.test"));
             let refused = op.on_store(&world.store).await;
-            assert!(matches!(refused, Err(Error::DiskFull)), "{room} {refused:?}");
+            assert!(
+                matches!(refused, Err(Error::DiskFull)),
+                "{room} {refused:?}"
+            );
         }
         world.compare();
         world.disk.make_room();
