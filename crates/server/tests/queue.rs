@@ -50,10 +50,12 @@ struct Heard {
     connections: Arc<Mutex<Vec<Vec<String>>>>,
     /// Connections open now, and the most at once.
     open: Arc<Mutex<(usize, usize)>>,
+    arrived: Arc<tokio::sync::Notify>,
 }
 
 impl Heard {
     fn came(&self) {
+        self.arrived.notify_one();
         let mut open = self.open.lock().unwrap();
         open.0 += 1;
         open.1 = open.1.max(open.0);
@@ -92,6 +94,7 @@ impl Heard {
 
 struct World {
     clock: Arc<VirtualClock>,
+    disk: SimDisk,
     dns: Arc<TableDns>,
     ctx: Arc<Context>,
     alice: AccountId,
@@ -127,7 +130,8 @@ impl World {
             ..Options::default()
         };
         let seam: Arc<dyn Clock> = clock.clone();
-        let (store, _) = Store::open(Arc::new(SimDisk::new(1)), seam, options).unwrap();
+        let disk = SimDisk::new(1);
+        let (store, _) = Store::open(Arc::new(disk.clone()), seam, options).unwrap();
         store.create_domain("example.test").await.unwrap();
         let new = NewAccount {
             address: "alice@example.test".to_owned(),
@@ -161,6 +165,7 @@ impl World {
         );
         World {
             clock,
+            disk,
             dns: Arc::new(dns),
             ctx: Context::new(config, store).unwrap(),
             alice,
@@ -475,6 +480,26 @@ async fn a_failure_is_reported_in_the_language_of_the_sender() {
         assert!(report.contains(part), "{part} in {report}");
     }
     assert!(!report.contains("a@one.test"), "{report}");
+}
+
+/// On a full disk nothing is sent again for want of a note, and no report is left out.
+#[tokio::test]
+async fn an_outcome_waits_for_room_on_the_disk() {
+    for room in [0, 1 << 19] {
+        let world = World::new(nothing).await;
+        let peer = world.peer(1, replies(&[("RCPT TO:<b@one.test>", "550 5.1.1 nobody")]));
+        world.enqueue("one.test", &["a", "b"], as_it_is).await;
+        world.disk.set_capacity(world.disk.used_bytes() + room);
+        world.run();
+        peer.arrived.notified().await;
+        // Sent again, it would come a second time at once.
+        let again = tokio::time::timeout(Duration::from_secs(1), peer.arrived.notified());
+        assert!(again.await.is_err());
+        world.disk.make_room();
+        world.until_empty().await;
+        assert_eq!(peer.bodies().len(), 1);
+        assert_eq!(world.inbox().len(), 1);
+    }
 }
 
 #[tokio::test]

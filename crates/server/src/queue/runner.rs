@@ -201,24 +201,41 @@ async fn transfer(sender: &Sender, entry: QueueEntry, mut lease: Lease<'_>) {
         words,
         "attempt"
     );
-    // A report that can't be made now must not hold up the outcome: without it the message would
-    // be sent twice.
-    let reports = match report(sender, &entry, &next.report).await {
+    // What was sent and is not written down would be sent again: until the outcome is kept, with
+    // its report, nobody else gets the entry. A full disk has room again some day.
+    loop {
+        match settle(sender, &entry, &next).await {
+            Ok(()) => break,
+            // Dropped by hand meanwhile, or the store is closing.
+            Err(Error::NoSuchQueueEntry | Error::Closed) => break,
+            Err(error) => {
+                tracing::error!(id = entry.id.0, %error, "an outcome can't be written");
+            }
+        }
+        tokio::select! {
+            () = sender.ctx.shutdown.wait() => break,
+            () = tokio::time::sleep(limits::PAUSE_AFTER_ERROR) => {}
+        }
+    }
+    lease.done = true;
+    sender.ctx.store.queue_release(entry.id);
+}
+
+/// Writes down what became of an attempt, and its report.
+async fn settle(sender: &Sender, entry: &QueueEntry, next: &plan::Next) -> Result<(), Error> {
+    let reports = match report(sender, entry, &next.report).await {
         Ok(reports) => reports,
+        Err(error @ (Error::DiskFull | Error::Disk(_) | Error::Closed)) => return Err(error),
         Err(error) => {
+            // One that can never be made must not hold up the outcome.
             tracing::error!(id = entry.id.0, %error, "a report can't be written");
             Vec::new()
         }
     };
-    match sender
-        .ctx
-        .store
-        .queue_update(entry.id, next.entry, reports)
+    let store = &sender.ctx.store;
+    store
+        .queue_update(entry.id, next.entry.clone(), reports)
         .await
-    {
-        Ok(()) => lease.done = true,
-        Err(error) => tracing::error!(id = entry.id.0, %error, "an outcome can't be written"),
-    }
 }
 
 type Written = Vec<(NewBody, Vec<Delivery>, Vec<NewQueueEntry>)>;
