@@ -154,14 +154,14 @@ impl Run {
         }
         forget(&self.store, &mut self.model)?;
         let kept_since = self.clock.now().before(support::options().retention);
-        for state in self.model.accounts.values() {
-            let stones = state.tombstones.iter().map(|stone| stone.at);
-            let deleted = state.deleted.values().map(|(_, at)| *at);
-            if let Some(at) = stones.chain(deleted).find(|at| *at < kept_since) {
-                return Err(format!(
-                    "deleted at {at:?} and kept until {:?}",
-                    self.clock.now()
-                ));
+        for (id, state) in &self.model.accounts {
+            let old = state.tombstones.iter().find(|stone| stone.at < kept_since);
+            if let Some(stone) = old {
+                return Err(format!("{id:?}: still there after retention: {stone:?}"));
+            }
+            let old = state.deleted.iter().find(|(_, (_, at))| *at < kept_since);
+            if let Some(old) = old {
+                return Err(format!("{id:?}: still there after retention: {old:?}"));
             }
         }
         self.read.clear();

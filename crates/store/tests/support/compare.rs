@@ -117,7 +117,9 @@ pub fn forget(store: &Store, model: &mut Model) -> Result<(), Difference> {
 fn forget_in(store: &Store, id: AccountId, state: &mut AccountState) -> Result<(), Difference> {
     let now = store.clock().now();
     let kept_since = now.before(super::options().retention);
-    if state.tombstones.iter().all(|stone| stone.at > kept_since) {
+    let stones = state.tombstones.iter().map(|stone| stone.at);
+    let deleted = state.deleted.values().map(|(_, at)| *at);
+    if stones.chain(deleted).all(|at| at > kept_since) {
         return Ok(());
     }
     let stones = ok("tombstones", store.tombstones(id, None))?;
