@@ -16,6 +16,7 @@ pub mod journal;
 mod keys;
 pub mod limits;
 mod ops;
+mod pack;
 mod recover;
 mod retention;
 mod rows;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::index::{Flush, INDEX_FILE, Index};
-use crate::journal::record::SEGMENT_HEADER_BYTES;
+use crate::journal::record::{RecordHeader, SEGMENT_HEADER_BYTES};
 use crate::journal::{
     Appender, DIRECTORY, Found, Kind, Position, Scan, Segment, Segments, place, segment_number,
     segment_path,
@@ -271,6 +271,7 @@ impl Replay<'_> {
             match scan.next_record()? {
                 Found::Record(header, payload) => {
                     let next = Position(header.position.0 + header.record_len());
+                    let payload = unpacked(&header, payload)?;
                     self.record(header.kind, header.position, next, payload)?;
                 }
                 Found::End(position) if last || self.redo_from.is_none() => return Ok(position),
@@ -335,6 +336,20 @@ impl Replay<'_> {
     fn finish(self, end: Position) -> Result<Position, Error> {
         Ok(self.redo_from.unwrap_or(end))
     }
+}
+
+/// The redo of a transaction's record; other payloads as they are.
+fn unpacked(header: &RecordHeader, payload: Vec<u8>) -> Result<Vec<u8>, Error> {
+    let is_redo = matches!(header.kind, Kind::TxPart | Kind::Tx);
+    if !is_redo || header.raw_len == 0 {
+        return Ok(payload);
+    }
+    let raw_len = header.raw_len as usize;
+    Some(raw_len)
+        .filter(|len| *len <= RECORD_PAYLOAD_MAX)
+        .and_then(|len| pack::unpack(&payload, len).ok())
+        .filter(|redo| redo.len() == raw_len)
+        .ok_or_else(|| damaged(header.position, "a transaction does not unpack"))
 }
 
 /// Cuts the last segment at the tail; gives how many bytes went.

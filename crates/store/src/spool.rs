@@ -6,11 +6,7 @@ use crate::engine::{Engine, Pin};
 use crate::journal::{Appender, Group, Kind, record};
 use crate::limits::CHUNK_BYTES_MAX;
 use crate::rows::Chunk;
-use crate::{BlobId, Error};
-
-const ZSTD_LEVEL: i32 = 1;
-/// Smaller pieces are not worth the attempt.
-const PACK_BYTES_MIN: usize = 512;
+use crate::{BlobId, Error, pack};
 
 /// A chunk ready to be a journal record.
 #[derive(Debug)]
@@ -25,11 +21,7 @@ impl Packed {
     /// Compresses when that saves an eighth or more.
     pub fn new(raw: Vec<u8>) -> Self {
         let raw_len = raw.len() as u32;
-        let small = (raw.len() >= PACK_BYTES_MIN)
-            .then(|| zstd::bulk::compress(&raw, ZSTD_LEVEL).ok())
-            .flatten()
-            .filter(|packed| packed.len() < raw.len() - raw.len() / 8);
-        let (kind, payload) = match small {
+        let (kind, payload) = match pack::pack(&raw) {
             Some(packed) => (Kind::ChunkZstd, packed),
             None => (Kind::ChunkPlain, raw),
         };

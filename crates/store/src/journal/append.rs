@@ -7,7 +7,7 @@ use super::record::{self, Kind, RecordHeader, SegmentHeader};
 use super::segments::Segment;
 use super::{DIRECTORY, Position, Segments, segment_path};
 use crate::limits::{RECORD_PAYLOAD_MAX, SEGMENT_BYTES};
-use crate::{Clock, Error, File};
+use crate::{Clock, Error, File, pack};
 
 /// Records that will be written together. Their positions are known as they are added.
 #[derive(Debug, Default)]
@@ -131,7 +131,7 @@ impl Appender {
         position
     }
 
-    /// Adds a transaction, in as many records as it takes.
+    /// Adds a transaction, in as many records as it takes, each packed when that pays.
     pub fn add_transaction(&self, group: &mut Group, redo: &[u8]) {
         let mut parts = redo.chunks(RECORD_PAYLOAD_MAX).peekable();
         while let Some(part) = parts.next() {
@@ -140,7 +140,12 @@ impl Appender {
             } else {
                 Kind::Tx
             };
-            self.add(group, kind, part, record::payload_hash(part), 0);
+            let packed = pack::pack(part);
+            let (payload, raw_len) = match &packed {
+                Some(packed) => (packed.as_slice(), part.len() as u32),
+                None => (part, 0),
+            };
+            self.add(group, kind, payload, record::payload_hash(payload), raw_len);
         }
     }
 

@@ -108,7 +108,7 @@ impl Kind {
 pub struct RecordHeader {
     pub kind: Kind,
     pub payload_len: u32,
-    /// Bytes of the chunk once unpacked; 0 for other kinds.
+    /// Bytes of a chunk once unpacked; of a transaction's part, and 0 when that is not packed.
     pub raw_len: u32,
     pub position: Position,
     /// The journal up to here was on the disk before this record was written.

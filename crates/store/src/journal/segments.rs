@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::record::{Kind, RECORD_HEADER_BYTES, RecordHeader, SEGMENT_HEADER_BYTES, SegmentHeader};
 use super::{Position, place, record, segment_path};
 use crate::limits::{CHUNK_BYTES_MAX, OPEN_SEGMENTS_MAX};
-use crate::{Disk, Error, File};
+use crate::{Disk, Error, File, pack};
 
 /// A segment open for reading.
 #[derive(Clone, Debug)]
@@ -114,8 +114,9 @@ impl Segments {
         }
         let bytes = match header.kind {
             Kind::ChunkPlain => payload,
-            Kind::ChunkZstd => zstd::bulk::decompress(&payload, raw_len)
-                .map_err(|_| damaged("the chunk does not unpack"))?,
+            Kind::ChunkZstd => {
+                pack::unpack(&payload, raw_len).map_err(|_| damaged("the chunk does not unpack"))?
+            }
             _ => return Err(damaged("not a chunk")),
         };
         if bytes.len() != raw_len {
