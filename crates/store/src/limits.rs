@@ -12,8 +12,8 @@ pub const GROUP_JOBS_MAX: usize = 1024;
 /// Writes waiting for the writer thread.
 pub const WAITING_JOBS_MAX: usize = 4096;
 /// The index is committed durably once this much time or journal went by.
-pub const INDEX_COMMIT_SECONDS: u64 = 5;
-pub const INDEX_COMMIT_BYTES: u64 = 32 << 20;
+pub const INDEX_COMMIT_SECONDS: u64 = 30;
+pub const INDEX_COMMIT_BYTES: u64 = 64 << 20;
 /// Memory for the index's pages.
 pub const INDEX_CACHE_BYTES: usize = 64 << 20;
 /// Rows in one shared page of the message index.
