@@ -314,6 +314,7 @@ fn respond_fetch(session: &mut Session, fetch: &Fetch) {
                 nul: part.len().is_multiple_of(2),
             },
             FetchAttribute::BinarySize { part } => FetchItem::BinarySize { part, size },
+            FetchAttribute::Preview => FetchItem::Preview(b"\"\""),
         })
         .collect();
     session.respond(&Untagged::Fetch {

@@ -31,8 +31,8 @@ pub(crate) type Parse<T> = Result<T, Fault>;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cursor<'a> {
     rest: &'a [u8],
-    /// IMAP4rev2 was enabled: mailbox names are UTF-8.
-    pub(crate) rev2: bool,
+    /// IMAP4rev2 or UTF8=ACCEPT was enabled: mailbox names are UTF-8.
+    pub(crate) utf8: bool,
 }
 
 /// RFC 9051 §9 `ATOM-CHAR`.
@@ -57,8 +57,8 @@ pub(crate) fn is_tag_char(byte: u8) -> bool {
 }
 
 impl<'a> Cursor<'a> {
-    pub(crate) fn new(bytes: &'a [u8], rev2: bool) -> Self {
-        Cursor { rest: bytes, rev2 }
+    pub(crate) fn new(bytes: &'a [u8], utf8: bool) -> Self {
+        Cursor { rest: bytes, utf8 }
     }
 
     pub(crate) fn rest(&self) -> &'a [u8] {

@@ -89,6 +89,9 @@ pub const ID_VALUE_BYTES_MAX: usize = 1024;
 /// Names in one ENABLE.
 pub const ENABLE_NAMES_MAX: usize = 32;
 
+/// Languages in one LANGUAGE.
+pub const LANGUAGE_RANGES_MAX: usize = 32;
+
 /// Messages of one APPEND (RFC 3502).
 pub const APPEND_MESSAGES_MAX: usize = 1000;
 

@@ -1,19 +1,58 @@
-//! Everything the server says in words, on one page. No peer's data and no library's error text
-//! ever gets into a response.
+//! Everything the server says in words, on one page, in English and French (RFC 5255). No peer's
+//! data and no library's error text ever gets into a response.
 
 /// A sentence for the client. Only the constants of this file exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Text(&'static str);
+pub struct Text {
+    /// US-ASCII, and what `i-default` is.
+    english: &'static str,
+    french: &'static str,
+}
 
 impl Text {
     pub const fn as_str(self) -> &'static str {
-        self.0
+        self.english
+    }
+
+    pub const fn in_language(self, language: Language) -> &'static str {
+        match language {
+            Language::English => self.english,
+            Language::French => self.french,
+        }
+    }
+}
+
+/// What the client chose to be spoken to in, RFC 5255 §3.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Language {
+    #[default]
+    English,
+    French,
+}
+
+impl Language {
+    /// The language that a range asks for and its tag; RFC 4647 §3.4: what is behind the first
+    /// subtag may be left out.
+    pub(crate) fn matching(range: &str) -> Option<(Self, &'static str)> {
+        if range.eq_ignore_ascii_case("i-default") {
+            return Some((Language::English, "i-default"));
+        }
+        let primary = range.split('-').next().unwrap_or_default();
+        match primary.to_ascii_lowercase().as_str() {
+            "en" => Some((Language::English, "en")),
+            "fr" => Some((Language::French, "fr")),
+            "default" if range.len() == primary.len() => Some((Language::English, "i-default")),
+            _ => None,
+        }
     }
 }
 
 macro_rules! texts {
-    ($($name:ident = $text:literal;)*) => {
-        $(pub const $name: Text = Text($text);)*
+    ($($name:ident = $english:literal, $french:literal;)*) => {
+        $(pub const $name: Text = Text {
+            english: $english,
+            french: $french,
+        };)*
         #[cfg(test)]
         const ALL: &[Text] = &[$($name),*];
     };
@@ -21,126 +60,159 @@ macro_rules! texts {
 
 texts! {
     // Connection.
-    GREETING = "Facteur ready.";
-    BYE_LOGOUT = "Goodbye.";
-    BYE_SHUTDOWN = "The server is stopping, please connect again in a moment.";
-    BYE_TIMEOUT = "Nothing was heard for too long, closing.";
-    BYE_TOO_MANY_CONNECTIONS = "Too many connections from here, please try again later.";
-    BYE_ACCOUNT_CLOSED = "This account is no longer open.";
-    BYE_BAD_COMMANDS = "Too many commands were not understood, closing.";
-    BYE_TOO_MANY_COMMANDS = "Too many commands before login, closing.";
-    BYE_LOGIN_FAILURES = "Too many failed logins, closing.";
-    BYE_LITERAL = "That literal is far too large, closing.";
-    BYE_LINE = "That line is far too long, closing.";
-    BYE_NOT_IMAP = "This port speaks IMAP.";
-    BYE_STARTTLS = "Nothing may be sent between STARTTLS and the handshake, closing.";
-    BYE_FAULT = "Something went wrong here, closing; please connect again.";
+    GREETING = "Facteur ready.", "Facteur est prêt.";
+    BYE_LOGOUT = "Goodbye.", "Au revoir.";
+    BYE_SHUTDOWN = "The server is stopping, please connect again in a moment.",
+        "Le serveur s'arrête, reconnectez-vous dans un instant.";
+    BYE_TIMEOUT = "Nothing was heard for too long, closing.",
+        "Rien n'est venu depuis trop longtemps, la connexion se ferme.";
+    BYE_TOO_MANY_CONNECTIONS = "Too many connections from here, please try again later.",
+        "Trop de connexions viennent d'ici, réessayez plus tard.";
+    BYE_ACCOUNT_CLOSED = "This account is no longer open.", "Ce compte n'est plus ouvert.";
+    BYE_BAD_COMMANDS = "Too many commands were not understood, closing.",
+        "Trop de commandes incomprises, la connexion se ferme.";
+    BYE_TOO_MANY_COMMANDS = "Too many commands before login, closing.",
+        "Trop de commandes avant l'identification, la connexion se ferme.";
+    BYE_LOGIN_FAILURES = "Too many failed logins, closing.",
+        "Trop d'identifications manquées, la connexion se ferme.";
+    BYE_LITERAL = "That literal is far too large, closing.",
+        "Ce littéral est bien trop grand, la connexion se ferme.";
+    BYE_LINE = "That line is far too long, closing.",
+        "Cette ligne est bien trop longue, la connexion se ferme.";
+    BYE_NOT_IMAP = "This port speaks IMAP.", "Ce port parle IMAP.";
+    BYE_STARTTLS = "Nothing may be sent between STARTTLS and the handshake, closing.",
+        "Rien ne doit venir entre STARTTLS et la négociation, la connexion se ferme.";
+    BYE_FAULT = "Something went wrong here, closing; please connect again.",
+        "Quelque chose a échoué ici, la connexion se ferme ; reconnectez-vous.";
 
     // Success.
-    CAPABILITY_DONE = "CAPABILITY completed.";
-    NOOP_DONE = "NOOP completed.";
-    LOGOUT_DONE = "LOGOUT completed.";
-    ID_DONE = "ID completed.";
-    STARTTLS_BEGIN = "Begin the TLS handshake now.";
-    LOGGED_IN = "Logged in.";
-    ENABLE_DONE = "ENABLE completed.";
-    SELECT_DONE = "SELECT completed.";
-    EXAMINE_DONE = "EXAMINE completed.";
-    CREATE_DONE = "CREATE completed.";
-    DELETE_DONE = "DELETE completed.";
-    RENAME_DONE = "RENAME completed.";
-    SUBSCRIBE_DONE = "SUBSCRIBE completed.";
-    UNSUBSCRIBE_DONE = "UNSUBSCRIBE completed.";
-    LIST_DONE = "LIST completed.";
-    LSUB_DONE = "LSUB completed.";
-    NAMESPACE_DONE = "NAMESPACE completed.";
-    STATUS_DONE = "STATUS completed.";
-    APPEND_DONE = "APPEND completed.";
-    GETQUOTA_DONE = "GETQUOTA completed.";
-    GETQUOTAROOT_DONE = "GETQUOTAROOT completed.";
-    IDLE_DONE = "IDLE completed.";
-    CHECK_DONE = "CHECK completed.";
-    CLOSE_DONE = "CLOSE completed.";
-    UNSELECT_DONE = "UNSELECT completed.";
-    EXPUNGE_DONE = "EXPUNGE completed.";
-    SEARCH_DONE = "SEARCH completed.";
-    FETCH_DONE = "FETCH completed.";
-    STORE_DONE = "STORE completed.";
-    STORE_MODIFIED = "STORE completed, some messages had changed.";
-    COPY_DONE = "COPY completed.";
-    MOVE_DONE = "MOVE completed.";
+    CAPABILITY_DONE = "CAPABILITY completed.", "CAPABILITY est fait.";
+    NOOP_DONE = "NOOP completed.", "NOOP est fait.";
+    LOGOUT_DONE = "LOGOUT completed.", "LOGOUT est fait.";
+    ID_DONE = "ID completed.", "ID est fait.";
+    STARTTLS_BEGIN = "Begin the TLS handshake now.", "Commencez la négociation TLS.";
+    LOGGED_IN = "Logged in.", "Vous êtes identifié.";
+    ENABLE_DONE = "ENABLE completed.", "ENABLE est fait.";
+    SELECT_DONE = "SELECT completed.", "SELECT est fait.";
+    EXAMINE_DONE = "EXAMINE completed.", "EXAMINE est fait.";
+    CREATE_DONE = "CREATE completed.", "CREATE est fait.";
+    DELETE_DONE = "DELETE completed.", "DELETE est fait.";
+    RENAME_DONE = "RENAME completed.", "RENAME est fait.";
+    SUBSCRIBE_DONE = "SUBSCRIBE completed.", "SUBSCRIBE est fait.";
+    UNSUBSCRIBE_DONE = "UNSUBSCRIBE completed.", "UNSUBSCRIBE est fait.";
+    LIST_DONE = "LIST completed.", "LIST est fait.";
+    LSUB_DONE = "LSUB completed.", "LSUB est fait.";
+    NAMESPACE_DONE = "NAMESPACE completed.", "NAMESPACE est fait.";
+    STATUS_DONE = "STATUS completed.", "STATUS est fait.";
+    APPEND_DONE = "APPEND completed.", "APPEND est fait.";
+    GETQUOTA_DONE = "GETQUOTA completed.", "GETQUOTA est fait.";
+    GETQUOTAROOT_DONE = "GETQUOTAROOT completed.", "GETQUOTAROOT est fait.";
+    IDLE_DONE = "IDLE completed.", "IDLE est fait.";
+    CHECK_DONE = "CHECK completed.", "CHECK est fait.";
+    CLOSE_DONE = "CLOSE completed.", "CLOSE est fait.";
+    UNSELECT_DONE = "UNSELECT completed.", "UNSELECT est fait.";
+    EXPUNGE_DONE = "EXPUNGE completed.", "EXPUNGE est fait.";
+    SEARCH_DONE = "SEARCH completed.", "SEARCH est fait.";
+    FETCH_DONE = "FETCH completed.", "FETCH est fait.";
+    STORE_DONE = "STORE completed.", "STORE est fait.";
+    STORE_MODIFIED = "STORE completed, some messages had changed.",
+        "STORE est fait, certains messages avaient changé.";
+    COPY_DONE = "COPY completed.", "COPY est fait.";
+    MOVE_DONE = "MOVE completed.", "MOVE est fait.";
+    UNAUTHENTICATE_DONE = "UNAUTHENTICATE completed.", "UNAUTHENTICATE est fait.";
+    LANGUAGE_DONE = "Now in English.", "La langue est désormais le français.";
+    LANGUAGES_LISTED = "These are the languages.", "Voilà les langues.";
 
     // Untagged OK.
-    CLOSED = "The previous mailbox is now closed.";
-    UIDVALIDITY = "UIDs are valid.";
-    UIDNEXT = "Predicted next UID.";
-    PERMANENTFLAGS = "Flags that are kept.";
-    READ_ONLY_FLAGS = "No flag can be changed here.";
-    UNSEEN = "First message not seen.";
-    HIGHESTMODSEQ = "Highest mod-sequence.";
-    MAILBOXID = "Mailbox identifier.";
-    COPYUID = "Where they went.";
-    STILL_HERE = "Still here.";
+    CLOSED = "The previous mailbox is now closed.", "La boîte précédente est fermée.";
+    UIDVALIDITY = "UIDs are valid.", "Les UID sont valides.";
+    UIDNEXT = "Predicted next UID.", "Prochain UID prévu.";
+    PERMANENTFLAGS = "Flags that are kept.", "Les drapeaux conservés.";
+    READ_ONLY_FLAGS = "No flag can be changed here.", "Aucun drapeau ne peut être changé ici.";
+    UNSEEN = "First message not seen.", "Premier message non lu.";
+    HIGHESTMODSEQ = "Highest mod-sequence.", "Plus haut numéro de modification.";
+    MAILBOXID = "Mailbox identifier.", "Identifiant de la boîte.";
+    COPYUID = "Where they went.", "Leur nouvelle place.";
+    STILL_HERE = "Still here.", "Toujours au travail.";
 
     // Continuation.
-    CONTINUE = "Go ahead.";
-    IDLING = "Idling.";
+    CONTINUE = "Go ahead.", "Continuez.";
+    IDLING = "Idling.", "En attente de nouvelles.";
 
     // Refusals of meaning.
-    LOGIN_FAILED = "The name or the password is not right.";
-    LOGIN_DISABLED = "Start TLS first: no password goes over an open line.";
-    AUTH_MECHANISM_UNKNOWN = "That mechanism is not offered.";
-    AUTH_CANCELLED = "Authentication cancelled.";
-    AUTH_UNAVAILABLE = "Logins can't be checked right now, please try again.";
-    ACCOUNT_DISABLED = "This account is closed to logins, please ask your administrator.";
-    NO_SUCH_MAILBOX = "There is no mailbox of that name.";
-    NO_SUCH_MAILBOX_TRY_CREATE = "There is no mailbox of that name yet.";
-    MAILBOX_EXISTS = "There is a mailbox of that name already.";
-    MAILBOX_NAME_CANNOT = "A mailbox can't have that name.";
-    INBOX_STAYS = "INBOX can't be deleted.";
-    MAILBOX_IN_USE = "That mailbox can't be changed.";
-    MAILBOX_GONE = "The mailbox is gone.";
-    SPECIAL_USE_CANNOT = "That special use can't be given.";
-    MAILBOX_HAS_CHILDREN = "That mailbox has others below it.";
-    READ_ONLY = "The mailbox is open read-only.";
-    NOT_PERMITTED = "That is not yours to do.";
-    OVER_QUOTA = "There is no room left in this account.";
-    DISK_FULL = "The server has no room for new mail right now.";
-    TOO_BIG = "The message is larger than this server accepts.";
-    LITERAL_TOO_BIG = "The literal is larger than accepted here.";
-    TOO_MANY_MAILBOXES = "This account has as many mailboxes as it can.";
-    TOO_MANY_KEYWORDS = "This mailbox has as many keywords as it can.";
-    MESSAGES_GONE = "Some of these messages are gone.";
-    MESSAGE_DAMAGED = "A message could not be read; the administrator is told.";
-    UNKNOWN_CTE = "That part has an encoding that is not known here.";
-    NO_SUCH_QUOTA_ROOT = "There is no such quota root.";
-    BAD_CHARSET = "Only UTF-8 and US-ASCII are understood.";
-    NUL_IN_MESSAGE = "A message can't hold NUL bytes, unless sent as a literal8.";
-    SEARCH_TOO_LONG = "That search took too long.";
-    NOT_SAVED = "The result could not be kept.";
-    TRY_AGAIN = "That did not work this time, please try again.";
-    FAULT = "Something went wrong here; the administrator is told.";
+    LOGIN_FAILED = "The name or the password is not right.",
+        "Le nom ou le mot de passe n'est pas le bon.";
+    LOGIN_DISABLED = "Start TLS first: no password goes over an open line.",
+        "Commencez par TLS : aucun mot de passe ne passe en clair.";
+    AUTH_MECHANISM_UNKNOWN = "That mechanism is not offered.", "Ce mécanisme n'est pas proposé.";
+    AUTH_CANCELLED = "Authentication cancelled.", "Identification abandonnée.";
+    AUTH_UNAVAILABLE = "Logins can't be checked right now, please try again.",
+        "Les identifications ne peuvent pas être vérifiées maintenant, réessayez.";
+    ACCOUNT_DISABLED = "This account is closed to logins, please ask your administrator.",
+        "Ce compte est fermé aux connexions, voyez votre administrateur.";
+    NO_SUCH_MAILBOX = "There is no mailbox of that name.", "Aucune boîte ne porte ce nom.";
+    NO_SUCH_MAILBOX_TRY_CREATE = "There is no mailbox of that name yet.",
+        "Aucune boîte ne porte encore ce nom.";
+    MAILBOX_EXISTS = "There is a mailbox of that name already.", "Une boîte porte déjà ce nom.";
+    MAILBOX_NAME_CANNOT = "A mailbox can't have that name.", "Une boîte ne peut pas porter ce nom.";
+    INBOX_STAYS = "INBOX can't be deleted.", "INBOX ne peut pas être supprimée.";
+    MAILBOX_IN_USE = "That mailbox can't be changed.", "Cette boîte ne peut pas être changée.";
+    MAILBOX_GONE = "The mailbox is gone.", "La boîte n'existe plus.";
+    SPECIAL_USE_CANNOT = "That special use can't be given.",
+        "Cet usage particulier ne peut pas être donné.";
+    MAILBOX_HAS_CHILDREN = "That mailbox has others below it.", "Cette boîte en contient d'autres.";
+    READ_ONLY = "The mailbox is open read-only.", "La boîte est ouverte en lecture seule.";
+    NOT_PERMITTED = "That is not yours to do.", "Vous n'en avez pas le droit.";
+    OVER_QUOTA = "There is no room left in this account.", "Il n'y a plus de place dans ce compte.";
+    DISK_FULL = "The server has no room for new mail right now.",
+        "Le serveur n'a plus de place pour du courrier en ce moment.";
+    TOO_BIG = "The message is larger than this server accepts.",
+        "Le message dépasse la taille acceptée par ce serveur.";
+    LITERAL_TOO_BIG = "The literal is larger than accepted here.",
+        "Le littéral dépasse la taille acceptée ici.";
+    TOO_MANY_MAILBOXES = "This account has as many mailboxes as it can.",
+        "Ce compte a autant de boîtes qu'il peut.";
+    TOO_MANY_KEYWORDS = "This mailbox has as many keywords as it can.",
+        "Cette boîte a autant de mots-clés qu'elle peut.";
+    MESSAGES_GONE = "Some of these messages are gone.", "Certains de ces messages n'existent plus.";
+    MESSAGE_DAMAGED = "A message could not be read; the administrator is told.",
+        "Un message n'a pas pu être lu ; l'administrateur est prévenu.";
+    UNKNOWN_CTE = "That part has an encoding that is not known here.",
+        "Cette partie a un codage inconnu ici.";
+    NO_SUCH_QUOTA_ROOT = "There is no such quota root.", "Il n'y a pas de telle racine de quota.";
+    BAD_CHARSET = "Only UTF-8 and US-ASCII are understood.",
+        "Seuls UTF-8 et US-ASCII sont compris.";
+    NUL_IN_MESSAGE = "A message can't hold NUL bytes, unless sent as a literal8.",
+        "Un message ne peut contenir d'octet nul, sauf en literal8.";
+    SEARCH_TOO_LONG = "That search took too long.", "Cette recherche a duré trop longtemps.";
+    NOT_SAVED = "The result could not be kept.", "Le résultat n'a pas pu être gardé.";
+    TRY_AGAIN = "That did not work this time, please try again.",
+        "Cela n'a pas marché cette fois, réessayez.";
+    LANGUAGE_UNKNOWN = "That language is not spoken here.", "Cette langue n'est pas parlée ici.";
+    FAULT = "Something went wrong here; the administrator is told.",
+        "Quelque chose a échoué ici ; l'administrateur est prévenu.";
 
     // Refusals of form.
-    BAD_TAG = "A command starts with a tag.";
-    BAD_COMMAND = "No such command.";
-    BAD_ARGUMENTS = "The arguments are not understood.";
-    BAD_NOT_NOW = "Not in this state.";
-    BAD_LOGGED_IN = "Already logged in.";
-    BAD_NEEDS_LOGIN = "Log in first.";
-    BAD_NEEDS_MAILBOX = "Select a mailbox first.";
-    BAD_STARTTLS = "TLS can't be started here.";
-    BAD_SET = "There is no message of that number.";
-    BAD_LINE = "The line is too long.";
-    BAD_LITERAL = "The literal is not well-formed.";
-    BAD_DONE = "DONE was expected.";
-    BAD_BASE64 = "That is not base64.";
-    BAD_MAILBOX_NAME = "The mailbox name is not well encoded.";
-    BAD_FLAG = "No such flag.";
-    BAD_DATE = "No such date.";
-    BAD_TOO_MUCH = "That is more than one command can ask.";
-    BAD_QRESYNC = "ENABLE QRESYNC first.";
-    BAD_MAILBOX_MAX = "The mailbox name is too long.";
+    BAD_TAG = "A command starts with a tag.", "Une commande commence par une étiquette.";
+    BAD_COMMAND = "No such command.", "Commande inconnue.";
+    BAD_ARGUMENTS = "The arguments are not understood.", "Les arguments ne sont pas compris.";
+    BAD_NOT_NOW = "Not in this state.", "Pas dans cet état.";
+    BAD_LOGGED_IN = "Already logged in.", "Vous êtes déjà identifié.";
+    BAD_NEEDS_LOGIN = "Log in first.", "Identifiez-vous d'abord.";
+    BAD_NEEDS_MAILBOX = "Select a mailbox first.", "Choisissez d'abord une boîte.";
+    BAD_STARTTLS = "TLS can't be started here.", "TLS ne peut pas commencer ici.";
+    BAD_SET = "There is no message of that number.", "Aucun message ne porte ce numéro.";
+    BAD_LINE = "The line is too long.", "La ligne est trop longue.";
+    BAD_LITERAL = "The literal is not well-formed.", "Le littéral est mal formé.";
+    BAD_DONE = "DONE was expected.", "DONE était attendu.";
+    BAD_BASE64 = "That is not base64.", "Ce n'est pas du base64.";
+    BAD_MAILBOX_NAME = "The mailbox name is not well encoded.", "Le nom de la boîte est mal codé.";
+    BAD_FLAG = "No such flag.", "Drapeau inconnu.";
+    BAD_DATE = "No such date.", "Date inconnue.";
+    BAD_TOO_MUCH = "That is more than one command can ask.",
+        "C'est plus qu'une commande ne peut demander.";
+    BAD_QRESYNC = "ENABLE QRESYNC first.", "Faites d'abord ENABLE QRESYNC.";
+    BAD_MAILBOX_MAX = "The mailbox name is too long.", "Le nom de la boîte est trop long.";
 }
 
 #[cfg(test)]
@@ -152,6 +224,16 @@ mod tests {
             let text = text.as_str();
             assert!(text.bytes().all(|b| (0x20..0x7f).contains(&b)), "{text}");
             assert!(!text.is_empty() && !text.starts_with('['));
+        }
+    }
+
+    /// RFC 5255 §3.5: UTF-8 without controls, and no response code either.
+    #[test]
+    fn french_texts_are_legal() {
+        for text in super::ALL {
+            let text = text.french;
+            assert!(!text.chars().any(char::is_control), "{text}");
+            assert!(!text.is_empty() && !text.contains('['), "{text}");
         }
     }
 }

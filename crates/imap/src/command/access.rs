@@ -1,4 +1,5 @@
-//! CAPABILITY, ID, STARTTLS, AUTHENTICATE, LOGIN, ENABLE: RFC 9051 §6.1, §6.2, §6.3.1, RFC 2971.
+//! CAPABILITY, ID, STARTTLS, AUTHENTICATE, LOGIN, ENABLE, LANGUAGE: RFC 9051 §6.1, §6.2, §6.3.1,
+//! RFC 2971, RFC 5255.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -45,6 +46,18 @@ pub(super) fn enable(cursor: &mut Cursor<'_>, _: Numbering) -> Parse<Command> {
         return Err(Fault::Arguments);
     }
     Ok(Command::Enable(names))
+}
+
+/// RFC 5255 §3.2.
+pub(super) fn language(cursor: &mut Cursor<'_>, _: Numbering) -> Parse<Command> {
+    let mut ranges = Vec::new();
+    while cursor.skip(b' ') && cursor.end().is_err() {
+        if ranges.len() == limits::LANGUAGE_RANGES_MAX {
+            return Err(Fault::TooMuch);
+        }
+        ranges.push(cursor.astring_utf8()?);
+    }
+    Ok(Command::Language(ranges))
 }
 
 pub(super) fn id(cursor: &mut Cursor<'_>, _: Numbering) -> Parse<Command> {

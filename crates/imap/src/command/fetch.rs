@@ -1,4 +1,5 @@
-//! FETCH and UID FETCH: RFC 9051 §6.4.5, RFC 3501 §6.4.5, RFC 3516, RFC 7162 §3.1.4, §3.2.6.
+//! FETCH and UID FETCH: RFC 9051 §6.4.5, RFC 3501 §6.4.5, RFC 3516, RFC 7162 §3.1.4, §3.2.6,
+//! RFC 8970.
 
 use super::{Command, Fetch, FetchAttribute, Numbering, Partial, Request, Section, SectionText};
 use crate::cursor::{Cursor, Fault, Parse};
@@ -86,6 +87,7 @@ fn attribute(cursor: &mut Cursor<'_>) -> Parse<FetchAttribute> {
         ("BODY", false) => FetchAttribute::Body,
         ("BODYSTRUCTURE", false) => FetchAttribute::BodyStructure,
         ("MODSEQ", false) => FetchAttribute::ModSeq,
+        ("PREVIEW", false) => preview(cursor)?,
         ("RFC822", false) => FetchAttribute::Rfc822,
         ("RFC822.HEADER", false) => FetchAttribute::Rfc822Header,
         ("RFC822.TEXT", false) => FetchAttribute::Rfc822Text,
@@ -104,6 +106,14 @@ fn attribute(cursor: &mut Cursor<'_>) -> Parse<FetchAttribute> {
         },
         _ => return Err(Fault::Arguments),
     })
+}
+
+/// RFC 8970 §6: LAZY is the one modifier.
+fn preview(cursor: &mut Cursor<'_>) -> Parse<FetchAttribute> {
+    if cursor.skip_word(" (") && !cursor.skip_word("LAZY)") {
+        return Err(Fault::Arguments);
+    }
+    Ok(FetchAttribute::Preview)
 }
 
 /// RFC 9051 §9 `section`.

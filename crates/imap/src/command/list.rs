@@ -40,11 +40,11 @@ pub(super) fn list(cursor: &mut Cursor<'_>, _: Numbering) -> Parse<Command> {
     }
     // RFC 9051 §6.3.9: an empty name asks for the separator; not in the extended form.
     let root = !extended && written.iter().all(|pattern| pattern.is_empty());
-    let rev2 = cursor.rev2;
+    let utf8 = cursor.utf8;
     let patterns = written
         .into_iter()
         .filter(|pattern| !pattern.is_empty())
-        .map(|pattern| Pattern::new(joined(&reference, pattern, rev2)?))
+        .map(|pattern| Pattern::new(joined(&reference, pattern, utf8)?))
         .collect::<Parse<Vec<_>>>()?;
     Ok(Command::Run(Request::List(List {
         select,
@@ -101,7 +101,7 @@ pub(super) fn lsub(cursor: &mut Cursor<'_>, _: Numbering) -> Parse<Command> {
     cursor.space()?;
     let pattern = cursor.list_mailbox()?;
     let root = pattern.is_empty();
-    let pattern = Pattern::new(joined(&reference, pattern, cursor.rev2)?)?;
+    let pattern = Pattern::new(joined(&reference, pattern, cursor.utf8)?)?;
     Ok(Command::Run(Request::Lsub(Lsub { pattern, root })))
 }
 

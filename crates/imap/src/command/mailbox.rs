@@ -7,9 +7,9 @@ use crate::cursor::{Cursor, Fault, Parse};
 use crate::{limits, utf7};
 
 impl MailboxName {
-    /// From what a client sent: UTF-8 under IMAP4rev2, else modified UTF-7.
-    pub(crate) fn decode(name: &[u8], rev2: bool) -> Parse<Self> {
-        let name = decode_name(name, rev2)?;
+    /// From what a client sent: UTF-8 under IMAP4rev2 or UTF8=ACCEPT, else modified UTF-7.
+    pub(crate) fn decode(name: &[u8], utf8: bool) -> Parse<Self> {
+        let name = decode_name(name, utf8)?;
         if name.is_empty() {
             return Err(Fault::Arguments);
         }
@@ -36,12 +36,12 @@ impl MailboxName {
     }
 }
 
-fn decode_name(name: &[u8], rev2: bool) -> Parse<String> {
+fn decode_name(name: &[u8], utf8: bool) -> Parse<String> {
     // Modified UTF-7 is never much shorter than UTF-8: 8 bytes stand for at least 6.
     if name.len() > limits::MAILBOX_NAME_BYTES_MAX * 3 {
         return Err(Fault::MailboxNameTooLong);
     }
-    let name = if rev2 {
+    let name = if utf8 {
         std::str::from_utf8(name)
             .map(str::to_owned)
             .map_err(|_| Fault::MailboxName)?
@@ -68,7 +68,7 @@ pub(crate) fn capital_inbox(mut name: String) -> String {
 /// `mailbox`.
 pub(crate) fn mailbox(cursor: &mut Cursor<'_>) -> Parse<MailboxName> {
     let name = cursor.astring()?;
-    MailboxName::decode(&name, cursor.rev2)
+    MailboxName::decode(&name, cursor.utf8)
 }
 
 /// Name of a mailbox to be.
@@ -77,13 +77,13 @@ pub(crate) fn new_mailbox(cursor: &mut Cursor<'_>) -> Parse<MailboxName> {
 }
 
 /// Reference and pattern of LIST in one, UTF-8.
-pub(crate) fn joined(reference: &str, pattern: Cow<'_, [u8]>, rev2: bool) -> Parse<String> {
-    let pattern = decode_name(&pattern, rev2)?;
+pub(crate) fn joined(reference: &str, pattern: Cow<'_, [u8]>, utf8: bool) -> Parse<String> {
+    let pattern = decode_name(&pattern, utf8)?;
     Ok(capital_inbox(format!("{reference}{pattern}")))
 }
 
 /// The reference of LIST; it may be empty.
 pub(crate) fn reference(cursor: &mut Cursor<'_>) -> Parse<String> {
     let name = cursor.astring()?;
-    decode_name(&name, cursor.rev2)
+    decode_name(&name, cursor.utf8)
 }

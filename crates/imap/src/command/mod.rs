@@ -37,6 +37,8 @@ pub enum Request {
     /// Respond [`crate::response::Untagged::Id`].
     Id(Option<Vec<(String, Option<String>)>>),
     Noop,
+    /// RFC 8437: forget the user. Finish with OK; the session is as new then.
+    Unauthenticate,
     /// ENABLE was done by the session (RFC 5161); `condstore` when it is now in force and was not
     /// before: respond HIGHESTMODSEQ if a mailbox is selected (RFC 7162 §3.1).
     Enabled {
@@ -378,6 +380,8 @@ pub enum FetchAttribute {
     BinarySize {
         part: Vec<u32>,
     },
+    /// RFC 8970. What is kept with the message is never late, so LAZY asks for nothing else.
+    Preview,
 }
 
 impl FetchAttribute {
@@ -484,6 +488,8 @@ pub(crate) enum Command {
     Authenticate(Auth),
     /// Upper case.
     Enable(Vec<String>),
+    /// RFC 5255 §3.2: language ranges as written; none asks for the list.
+    Language(Vec<String>),
     /// Done by the driver.
     Run(Request),
 }
@@ -548,7 +554,7 @@ impl Row {
 
 /// Every command there is.
 #[rustfmt::skip]
-pub(crate) static TABLE: [Row; 32] = [
+pub(crate) static TABLE: &[Row] = &[
     row("CAPABILITY",   Legal::Always,      |_, _| Ok(Command::Capability)),
     row("NOOP",         Legal::Always,      |_, _| Ok(Command::Run(Request::Noop))),
     row("LOGOUT",       Legal::Always,      |_, _| Ok(Command::Logout)),
@@ -556,7 +562,9 @@ pub(crate) static TABLE: [Row; 32] = [
     row("STARTTLS",     Legal::BeforeLogin, |_, _| Ok(Command::StartTls)),
     row("AUTHENTICATE", Legal::BeforeLogin, access::authenticate),
     row("LOGIN",        Legal::BeforeLogin, access::login),
+    row("LANGUAGE",     Legal::Always,      access::language),
     row("ENABLE",       Legal::AfterLogin,  access::enable),
+    row("UNAUTHENTICATE", Legal::AfterLogin, |_, _| Ok(Command::Run(Request::Unauthenticate))),
     row("SELECT",       Legal::AfterLogin,  mailboxes::select),
     row("EXAMINE",      Legal::AfterLogin,  mailboxes::examine),
     row("CREATE",       Legal::AfterLogin,  mailboxes::create),
@@ -592,8 +600,8 @@ pub(crate) struct Named<'a> {
     pub(crate) arguments: Cursor<'a>,
 }
 
-pub(crate) fn name(bytes: &[u8], rev2: bool) -> Named<'_> {
-    let mut cursor = Cursor::new(bytes, rev2);
+pub(crate) fn name(bytes: &[u8], utf8: bool) -> Named<'_> {
+    let mut cursor = Cursor::new(bytes, utf8);
     let tag = cursor.take_while(is_tag_char);
     if tag.is_empty() || tag.len() > limits::TAG_BYTES_MAX || !cursor.skip(b' ') {
         return Named {
@@ -639,8 +647,8 @@ impl Named<'_> {
 
 /// What a whole command without its last CRLF asks of a driver; `None` when it is not well-formed
 /// or the session answers it alone. The session does not come this way; fuzzing does.
-pub fn request(line: &[u8], rev2: bool) -> Option<Request> {
-    match name(line, rev2).parse() {
+pub fn request(line: &[u8], utf8: bool) -> Option<Request> {
+    match name(line, utf8).parse() {
         Ok(Command::Run(request)) => Some(request),
         _ => None,
     }

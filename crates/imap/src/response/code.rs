@@ -3,6 +3,7 @@
 use super::token::{number, number32, numbers, runs, string};
 use super::{Code, Condition, Reply};
 use crate::command::search::CHARSETS;
+use crate::text::{Language, Text};
 
 impl Condition {
     pub(crate) fn name(self) -> &'static str {
@@ -15,7 +16,7 @@ impl Condition {
 }
 
 /// `OK [code] text` and the line's end. `capabilities` is what [`Code::Capability`] prints.
-pub(crate) fn reply(reply: &Reply, capabilities: &str, out: &mut Vec<u8>) {
+pub(crate) fn reply(reply: &Reply, capabilities: &str, language: Language, out: &mut Vec<u8>) {
     out.extend_from_slice(reply.condition.name().as_bytes());
     out.push(b' ');
     if let Some(code) = &reply.code
@@ -25,7 +26,7 @@ pub(crate) fn reply(reply: &Reply, capabilities: &str, out: &mut Vec<u8>) {
         print(code, capabilities, out);
         out.extend_from_slice(b"] ");
     }
-    out.extend_from_slice(reply.text.as_str().as_bytes());
+    out.extend_from_slice(reply.text.in_language(language).as_bytes());
     out.extend_from_slice(b"\r\n");
 }
 
@@ -131,14 +132,19 @@ fn name(code: &Code) -> &'static str {
 }
 
 /// `BYE text`.
-pub(crate) fn bye(text: crate::text::Text, out: &mut Vec<u8>) {
+pub(crate) fn bye(text: Text, language: Language, out: &mut Vec<u8>) {
     out.extend_from_slice(b"* BYE ");
-    out.extend_from_slice(text.as_str().as_bytes());
+    out.extend_from_slice(text.in_language(language).as_bytes());
     out.extend_from_slice(b"\r\n");
 }
 
 /// PERMANENTFLAGS stands apart: its list is the mailbox's.
-pub(crate) fn permanent_flags(keywords: &[String], read_only: bool, out: &mut Vec<u8>) {
+pub(crate) fn permanent_flags(
+    keywords: &[String],
+    read_only: bool,
+    language: Language,
+    out: &mut Vec<u8>,
+) {
     use crate::flag::SYSTEM_FLAGS;
     use crate::text;
     out.extend_from_slice(b"* OK [PERMANENTFLAGS (");
@@ -158,7 +164,7 @@ pub(crate) fn permanent_flags(keywords: &[String], read_only: bool, out: &mut Ve
     } else {
         text::PERMANENTFLAGS
     };
-    out.extend_from_slice(text.as_str().as_bytes());
+    out.extend_from_slice(text.in_language(language).as_bytes());
     out.extend_from_slice(b"\r\n");
 }
 

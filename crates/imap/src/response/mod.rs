@@ -326,6 +326,8 @@ pub enum FetchItem<'a> {
         part: &'a [u32],
         size: u64,
     },
+    /// Rendered by [`crate::structure`].
+    Preview(&'a [u8]),
 }
 
 /// Content of a message in an answer.

@@ -10,12 +10,16 @@ use crate::command::mailboxes::SPECIAL_USES;
 use crate::command::{Numbering, Section, SectionText, SpecialUse};
 use crate::flag::{FlagList, SYSTEM_FLAGS};
 use crate::set::Numbers;
+use crate::text::Language;
 use crate::{command::SearchReturn, text};
 
 /// What the client and the running command make of the same meaning.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Dialect<'a> {
     pub(crate) rev2: bool,
+    /// Mailbox names are UTF-8: IMAP4rev2 or UTF8=ACCEPT.
+    pub(crate) utf8: bool,
+    pub(crate) language: Language,
     pub(crate) condstore: bool,
     pub(crate) qresync: bool,
     pub(crate) numbering: Numbering,
@@ -26,7 +30,7 @@ pub(crate) struct Dialect<'a> {
 }
 
 pub(crate) fn untagged(untagged: &Untagged<'_>, dialect: &Dialect<'_>, queue: &mut Queue) {
-    let rev2 = dialect.rev2;
+    let utf8 = dialect.utf8;
     match untagged {
         Untagged::Fetch { sequence, items } => return fetch(*sequence, items, queue),
         Untagged::FlagsChanged(change) => return flags_changed(change, dialect, queue.bytes()),
@@ -36,16 +40,16 @@ pub(crate) fn untagged(untagged: &Untagged<'_>, dialect: &Dialect<'_>, queue: &m
     match untagged {
         Untagged::Fetch { .. } | Untagged::FlagsChanged(_) => {}
         Untagged::Reply(reply) => star_reply(reply, dialect, out),
-        Untagged::List(data) => list("LIST", data, rev2, out),
-        Untagged::Lsub(data) => list("LSUB", data, rev2, out),
-        Untagged::Status(data) => status(data, rev2, out),
+        Untagged::List(data) => list("LIST", data, dialect, out),
+        Untagged::Lsub(data) => list("LSUB", data, dialect, out),
+        Untagged::Status(data) => status(data, utf8, out),
         Untagged::Selected(data) => selected(data, dialect, out),
         Untagged::Flags {
             keywords,
             read_only,
         } => {
             flags_line(keywords, out);
-            code::permanent_flags(keywords, *read_only, out);
+            code::permanent_flags(keywords, *read_only, dialect.language, out);
         }
         Untagged::Search(data) => search(data, dialect, out),
         Untagged::Exists(count) => numbered(*count, "EXISTS", out),
@@ -59,7 +63,7 @@ pub(crate) fn untagged(untagged: &Untagged<'_>, dialect: &Dialect<'_>, queue: &m
             roots,
         } => {
             out.extend_from_slice(b"* QUOTAROOT ");
-            mailbox(name, rev2, out);
+            mailbox(name, utf8, out);
             for root in *roots {
                 out.push(b' ');
                 string(root.as_bytes(), out);
@@ -71,7 +75,7 @@ pub(crate) fn untagged(untagged: &Untagged<'_>, dialect: &Dialect<'_>, queue: &m
 
 fn star_reply(reply: &Reply, dialect: &Dialect<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"* ");
-    code::reply(reply, dialect.capabilities, out);
+    code::reply(reply, dialect.capabilities, dialect.language, out);
 }
 
 fn numbered(count: u32, name: &str, out: &mut Vec<u8>) {
@@ -102,7 +106,7 @@ fn special_use_name(special_use: SpecialUse) -> &'static str {
         .map_or("", |(_, name)| name)
 }
 
-fn list(name: &str, data: &ListData<'_>, rev2: bool, out: &mut Vec<u8>) {
+fn list(name: &str, data: &ListData<'_>, dialect: &Dialect<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"* ");
     out.extend_from_slice(name.as_bytes());
     if data.root {
@@ -133,8 +137,8 @@ fn list(name: &str, data: &ListData<'_>, rev2: bool, out: &mut Vec<u8>) {
         word(special_use_name(*special_use), &mut separator, out);
     }
     out.extend_from_slice(b") \"/\" ");
-    mailbox(data.name, rev2, out);
-    list_extended(data, rev2, out);
+    mailbox(data.name, dialect.utf8, out);
+    list_extended(data, dialect.rev2, out);
     out.extend_from_slice(b"\r\n");
 }
 
@@ -157,9 +161,9 @@ fn list_extended(data: &ListData<'_>, rev2: bool, out: &mut Vec<u8>) {
     out.push(b')');
 }
 
-fn status(data: &StatusData<'_>, rev2: bool, out: &mut Vec<u8>) {
+fn status(data: &StatusData<'_>, utf8: bool, out: &mut Vec<u8>) {
     out.extend_from_slice(b"* STATUS ");
-    mailbox(data.mailbox, rev2, out);
+    mailbox(data.mailbox, utf8, out);
     out.extend_from_slice(b" (");
     let mut separator = false;
     for value in data.values {
@@ -206,7 +210,7 @@ fn flags_line(keywords: &[String], out: &mut Vec<u8>) {
 fn selected(data: &SelectData<'_>, dialect: &Dialect<'_>, out: &mut Vec<u8>) {
     use super::Code;
     flags_line(data.keywords, out);
-    code::permanent_flags(data.keywords, data.read_only, out);
+    code::permanent_flags(data.keywords, data.read_only, dialect.language, out);
     numbered(data.exists, "EXISTS", out);
     let mut say = |code, text| star_reply(&Reply::ok(text).with(code), dialect, out);
     if let Some(sequence) = data.first_unseen.filter(|_| !dialect.rev2) {
@@ -224,7 +228,7 @@ fn selected(data: &SelectData<'_>, dialect: &Dialect<'_>, out: &mut Vec<u8>) {
             special_use: data.special_use,
             ..ListData::default()
         };
-        list("LIST", &mailbox, true, out);
+        list("LIST", &mailbox, dialect, out);
     } else {
         numbered(0, "RECENT", out);
     }
@@ -372,6 +376,7 @@ fn fetch_item(item: &FetchItem<'_>, separator: &mut bool, queue: &mut Queue) {
         FetchItem::BodyStructure(rendered) => {
             rendered_item("BODYSTRUCTURE ", rendered, separator, out);
         }
+        FetchItem::Preview(rendered) => rendered_item("PREVIEW ", rendered, separator, out),
         FetchItem::Rfc822(content) => named_data("RFC822 ", content, separator, queue),
         FetchItem::Rfc822Header(content) => {
             named_data("RFC822.HEADER ", content, separator, queue);

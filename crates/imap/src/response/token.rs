@@ -85,9 +85,9 @@ pub(crate) fn astring(text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// A mailbox name: UTF-8 under IMAP4rev2, else modified UTF-7.
-pub(crate) fn mailbox(name: &str, rev2: bool, out: &mut Vec<u8>) {
-    if rev2 {
+/// A mailbox name: UTF-8 under IMAP4rev2 and UTF8=ACCEPT, else modified UTF-7.
+pub(crate) fn mailbox(name: &str, utf8: bool, out: &mut Vec<u8>) {
+    if utf8 {
         string(name.as_bytes(), out);
     } else {
         let mut encoded = Vec::with_capacity(name.len());

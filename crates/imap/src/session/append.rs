@@ -122,8 +122,8 @@ impl Session {
             return Some(Step::Run(Request::AppendEnd));
         }
         let index = incoming.index + 1;
-        let Some((literal, options)) = next_message(written, self.enabled.rev2)
-            .filter(|_| index < limits::APPEND_MESSAGES_MAX)
+        let Some((literal, options)) =
+            next_message(written, self.utf8()).filter(|_| index < limits::APPEND_MESSAGES_MAX)
         else {
             return self.append_abort(Fault::Arguments.reply());
         };
@@ -158,12 +158,12 @@ impl Session {
 }
 
 /// RFC 3502: `SP [flags SP] [date SP]` and a literal.
-fn next_message(line: &[u8], rev2: bool) -> Option<(Announced, MessageOptions)> {
+fn next_message(line: &[u8], utf8: bool) -> Option<(Announced, MessageOptions)> {
     let literal = announced(line)?;
     let before = line.get(..literal.header)?;
     if ends_in_quotes(before) {
         return None;
     }
-    let options = message_options(&mut Cursor::new(before, rev2)).ok()?;
+    let options = message_options(&mut Cursor::new(before, utf8)).ok()?;
     Some((literal, options))
 }

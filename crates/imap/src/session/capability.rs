@@ -5,12 +5,49 @@ use super::{Config, Phase};
 /// Mechanisms that show the password to whoever listens.
 const PLAINTEXT_MECHANISMS: [&str; 2] = ["PLAIN", "LOGIN"];
 
-const BEFORE_LOGIN: &str = "IMAP4rev1 IMAP4rev2 LITERAL- SASL-IR ID ENABLE";
+const BEFORE_LOGIN: [&str; 7] = [
+    "IMAP4rev1",
+    "IMAP4rev2",
+    "LITERAL-",
+    "SASL-IR",
+    "ID",
+    "ENABLE",
+    "LANGUAGE",
+];
 
 /// RFC 7888 §5 allows one of LITERAL+ and LITERAL-: the small one before login, the other after.
-const AFTER_LOGIN: &str = "IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE IDLE NAMESPACE CHILDREN \
-     UIDPLUS UNSELECT MOVE SPECIAL-USE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS ESEARCH \
-     SEARCHRES STATUS=SIZE CONDSTORE QRESYNC BINARY MULTIAPPEND WITHIN QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE";
+const AFTER_LOGIN: &[&str] = &[
+    "IMAP4rev1",
+    "IMAP4rev2",
+    "LITERAL+",
+    "ID",
+    "ENABLE",
+    "IDLE",
+    "NAMESPACE",
+    "CHILDREN",
+    "UIDPLUS",
+    "UNSELECT",
+    "MOVE",
+    "SPECIAL-USE",
+    "CREATE-SPECIAL-USE",
+    "LIST-EXTENDED",
+    "LIST-STATUS",
+    "ESEARCH",
+    "SEARCHRES",
+    "STATUS=SIZE",
+    "CONDSTORE",
+    "QRESYNC",
+    "BINARY",
+    "MULTIAPPEND",
+    "WITHIN",
+    "QUOTA",
+    "QUOTA=RES-STORAGE",
+    "QUOTA=RES-MESSAGE",
+    "LANGUAGE",
+    "PREVIEW",
+    "UNAUTHENTICATE",
+    "UTF8=ACCEPT",
+];
 
 /// Without TLS and leave to go without, passwords are refused.
 pub(super) fn login_allowed(config: &Config, tls: bool) -> bool {
@@ -33,9 +70,14 @@ pub(super) fn mechanisms(config: &Config, tls: bool) -> impl Iterator<Item = &St
 /// The list after the word CAPABILITY.
 pub(super) fn list(config: &Config, tls: bool, phase: Phase) -> String {
     if phase >= Phase::Authenticated {
-        return AFTER_LOGIN.to_owned();
+        // RFC 7889 §3: the same limit for every mailbox.
+        return format!(
+            "{} APPENDLIMIT={}",
+            AFTER_LOGIN.join(" "),
+            config.message_bytes_max
+        );
     }
-    let mut list = BEFORE_LOGIN.to_owned();
+    let mut list = BEFORE_LOGIN.join(" ");
     if config.starttls && !tls {
         list.push_str(" STARTTLS");
     }

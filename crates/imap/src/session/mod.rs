@@ -26,7 +26,7 @@ use crate::limits::{self, Limits};
 use crate::response::output::Queue;
 use crate::response::print::{self, Dialect};
 use crate::response::{Code, Condition, Outcome, Output, Reply, Untagged, code};
-use crate::text::{self, Text};
+use crate::text::{self, Language, Text};
 use crate::view::{ExpungeForm, Expunges};
 use append::Incoming;
 use input::Input;
@@ -154,11 +154,13 @@ enum Kind {
     },
     AppendAbort,
     Idle,
+    Unauthenticate,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Enabled {
     rev2: bool,
+    utf8_accept: bool,
     condstore: bool,
     qresync: bool,
 }
@@ -179,6 +181,7 @@ pub struct Session {
     phase: Phase,
     read_only: bool,
     enabled: Enabled,
+    language: Language,
     input: Input,
     reading: Reading,
     running: Option<Running>,
@@ -196,6 +199,7 @@ impl Session {
             phase: Phase::NotAuthenticated,
             read_only: false,
             enabled: Enabled::default(),
+            language: Language::default(),
             input: Input::default(),
             reading: Reading::Command,
             running: None,
@@ -210,7 +214,7 @@ impl Session {
     /// The whole dialogue with a connection that is turned away at once.
     pub fn refusal(text: Text) -> Vec<u8> {
         let mut out = Vec::new();
-        code::bye(text, &mut out);
+        code::bye(text, Language::default(), &mut out);
         out
     }
 
@@ -255,6 +259,8 @@ impl Session {
         };
         let dialect = Dialect {
             rev2: self.enabled.rev2,
+            utf8: self.utf8(),
+            language: self.language,
             condstore: self.enabled.condstore,
             qresync: self.enabled.qresync,
             numbering: match &self.running {
@@ -351,12 +357,25 @@ impl Session {
                 return;
             }
             Kind::AppendAbort => return self.fault(),
+            Kind::Unauthenticate if ok => {
+                self.unauthenticated();
+                reply.code = reply.code.or(Some(Code::Capability));
+            }
             _ => {}
         }
         if ok && self.phase >= Phase::Authenticated {
             self.counts.bad_commands = 0;
         }
         self.tagged(&tag, &reply);
+    }
+
+    /// RFC 8437 §4.1: nothing is left of what the user before had set.
+    fn unauthenticated(&mut self) {
+        self.phase = Phase::NotAuthenticated;
+        self.read_only = false;
+        self.enabled = Enabled::default();
+        self.language = Language::default();
+        self.counts = Counts::default();
     }
 
     fn login_failed(&mut self, tag: &[u8], reply: &Reply) {
@@ -467,6 +486,11 @@ impl Session {
         self.enabled.rev2
     }
 
+    /// IMAP4rev2 or UTF8=ACCEPT (RFC 6855) was enabled: names and quoted strings are UTF-8.
+    pub fn utf8(&self) -> bool {
+        self.enabled.rev2 || self.enabled.utf8_accept
+    }
+
     /// Set once `step` gave `Close`.
     pub fn close_reason(&self) -> Option<CloseReason> {
         self.close
@@ -502,18 +526,19 @@ impl Session {
         let out = self.output.bytes();
         out.extend_from_slice(tag);
         out.push(b' ');
-        code::reply(reply, &capabilities, out);
+        code::reply(reply, &capabilities, self.language, out);
     }
 
     fn go_ahead(&mut self, text: Text) {
+        let text = text.in_language(self.language);
         let out = self.output.bytes();
         out.extend_from_slice(b"+ ");
-        out.extend_from_slice(text.as_str().as_bytes());
+        out.extend_from_slice(text.as_bytes());
         out.extend_from_slice(b"\r\n");
     }
 
     fn close_with(&mut self, text: Text, reason: CloseReason) {
-        code::bye(text, self.output.bytes());
+        code::bye(text, self.language, self.output.bytes());
         self.close_silently(reason);
     }
 

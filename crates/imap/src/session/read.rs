@@ -78,7 +78,7 @@ impl Session {
 
     /// The tag of a command that is not whole.
     fn tag(&self, end: usize) -> Option<Vec<u8>> {
-        let named = command::name(self.input.command(end), self.enabled.rev2);
+        let named = command::name(self.input.command(end), self.utf8());
         named.tag.map(<[u8]>::to_vec)
     }
 
@@ -104,7 +104,7 @@ impl Session {
         let head_end = self.input.line_start() + literal.header;
         let command = self.input.command(line.end);
         let before = command.get(..head_end).unwrap_or_default();
-        let named = command::name(before, self.enabled.rev2);
+        let named = command::name(before, self.utf8());
         let tag = named.tag.map(<[u8]>::to_vec);
         let row = match named.row {
             Ok((row, _)) => row,
@@ -255,7 +255,7 @@ impl Session {
             self.close_with(text::BYE_NOT_IMAP, CloseReason::Http);
             return None;
         }
-        let named = command::name(bytes, self.enabled.rev2);
+        let named = command::name(bytes, self.utf8());
         let tag = named.tag.map(<[u8]>::to_vec);
         let row = named.row;
         let parsed = match row {

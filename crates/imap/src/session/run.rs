@@ -5,7 +5,7 @@ use crate::command::{
     Auth, Command, FetchAttribute, Numbering, Request, Row, SearchKey, StatusItem,
 };
 use crate::response::{Code, Reply};
-use crate::text;
+use crate::text::{self, Language};
 
 impl Session {
     pub(super) fn run(
@@ -19,6 +19,7 @@ impl Session {
             Command::Capability => self.capability(&tag),
             Command::Logout => self.logout(&tag),
             Command::StartTls => return self.start_tls(&tag),
+            Command::Language(ranges) => self.choose_language(&tag, &ranges),
             Command::Authenticate(auth) => return self.authenticate(tag, auth),
             Command::Enable(names) => {
                 let condstore = self.enable(&names);
@@ -52,9 +53,28 @@ impl Session {
 
     /// RFC 9051 §6.1.3.
     fn logout(&mut self, tag: &[u8]) {
-        crate::response::code::bye(text::BYE_LOGOUT, self.output.bytes());
+        crate::response::code::bye(text::BYE_LOGOUT, self.language, self.output.bytes());
         self.tagged(tag, &Reply::ok(text::LOGOUT_DONE));
         self.close_silently(CloseReason::Logout);
+    }
+
+    /// RFC 5255 §3.2: the first language that is spoken here; the change takes effect at once.
+    fn choose_language(&mut self, tag: &[u8], ranges: &[String]) {
+        let out = self.output.bytes();
+        if ranges.is_empty() {
+            out.extend_from_slice(b"* LANGUAGE (en fr i-default)\r\n");
+            return self.tagged(tag, &Reply::ok(text::LANGUAGES_LISTED));
+        }
+        match ranges.iter().find_map(|range| Language::matching(range)) {
+            Some((language, name)) => {
+                out.extend_from_slice(b"* LANGUAGE (");
+                out.extend_from_slice(name.as_bytes());
+                out.extend_from_slice(b")\r\n");
+                self.language = language;
+                self.tagged(tag, &Reply::ok(text::LANGUAGE_DONE));
+            }
+            None => self.tagged(tag, &Reply::no(text::LANGUAGE_UNKNOWN)),
+        }
     }
 
     /// RFC 9051 §6.2.1. What was sent along in plaintext could come from anybody.
@@ -107,6 +127,11 @@ impl Session {
                 "CONDSTORE" => {
                     self.enabled.condstore = true;
                     "CONDSTORE"
+                }
+                // RFC 6855 §3.
+                "UTF8=ACCEPT" => {
+                    self.enabled.utf8_accept = true;
+                    "UTF8=ACCEPT"
                 }
                 // RFC 7162 §3.2.3: QRESYNC brings CONDSTORE.
                 "QRESYNC" => {
@@ -161,6 +186,7 @@ impl Session {
             },
             Request::Close | Request::Unselect => Kind::Leave,
             Request::Idle => Kind::Idle,
+            Request::Unauthenticate => Kind::Unauthenticate,
             _ => Kind::Plain,
         };
         if matches!(kind, Kind::Select { .. }) && self.phase == Phase::Selected {

@@ -1,4 +1,4 @@
-//! ENVELOPE, BODY and BODYSTRUCTURE (RFC 9051 §7.5.2) from the facts of a message.
+//! ENVELOPE, BODY and BODYSTRUCTURE (RFC 9051 §7.5.2), PREVIEW (RFC 8970) from the facts of a message.
 //!
 //! Sizes are the body's own, as stored. Every string is one that the client's grammar knows,
 //! whatever bytes the message had.
@@ -60,6 +60,11 @@ pub(crate) fn string(out: &mut Vec<u8>, value: &[u8], form: StringForm) {
         out.push(*byte);
     }
     out.push(b'"');
+}
+
+/// PREVIEW (RFC 8970 §3.3): always a string, empty when there is nothing to show.
+pub fn preview(out: &mut Vec<u8>, text: &str, form: StringForm) {
+    string(out, text.as_bytes(), form);
 }
 
 fn number(out: &mut Vec<u8>, value: u64) {

@@ -84,6 +84,12 @@ fn enter<S: Stream>(link: &mut Link<S>, who: &mut Who, identity: Identity) -> Ha
     done(text::LOGGED_IN)
 }
 
+/// RFC 8437: the connection belongs to nobody again; what was selected is left without expunging.
+pub(super) fn leave(who: &mut Who) -> Handled {
+    *who = Who::Nobody(None);
+    done(text::UNAUTHENTICATE_DONE)
+}
+
 /// Ends the sessions of an account that was disabled or removed meanwhile.
 pub(super) fn check_account<S: Stream>(link: &Link<S>, user: &mut User) -> Result<(), Failure> {
     let now = link.ctx().clock.monotonic();

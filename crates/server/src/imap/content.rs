@@ -22,7 +22,7 @@ use crate::limits::STREAM_BYTES;
 pub(super) enum Item {
     /// Taken from the index's row.
     Row,
-    /// Printed already: ENVELOPE, BODY, BODYSTRUCTURE.
+    /// Printed already: ENVELOPE, BODY, BODYSTRUCTURE, PREVIEW.
     Structure(Vec<u8>),
     Content(Content),
     Binary {
@@ -136,6 +136,10 @@ impl<'a> Logical<'a> {
             }
             FetchAttribute::BodyStructure => {
                 structure::body_structure(&mut out, &self.facts.root, form);
+                out
+            }
+            FetchAttribute::Preview => {
+                structure::preview(&mut out, &self.facts.preview, form);
                 out
             }
             FetchAttribute::Rfc822 => return self.content(0..self.size(), None),

@@ -46,7 +46,7 @@ pub(super) async fn fetch<S: Stream>(
         mailbox: selected.id,
         rows_only: request.items.iter().all(is_in_row),
         attributes: request.items.into(),
-        form: match link.session.rev2() {
+        form: match link.session.utf8() {
             true => StringForm::Utf8,
             false => StringForm::Ascii,
         },
@@ -156,7 +156,8 @@ fn is_in_row(attribute: &FetchAttribute) -> bool {
         | FetchAttribute::Rfc822Text
         | FetchAttribute::Section { .. }
         | FetchAttribute::Binary { .. }
-        | FetchAttribute::BinarySize { .. } => false,
+        | FetchAttribute::BinarySize { .. }
+        | FetchAttribute::Preview => false,
     }
 }
 
@@ -362,6 +363,7 @@ fn fetch_item<'a>(
         (FetchAttribute::Envelope, Item::Structure(bytes)) => FetchItem::Envelope(bytes),
         (FetchAttribute::Body, Item::Structure(bytes)) => FetchItem::Body(bytes),
         (FetchAttribute::BodyStructure, Item::Structure(bytes)) => FetchItem::BodyStructure(bytes),
+        (FetchAttribute::Preview, Item::Structure(bytes)) => FetchItem::Preview(bytes),
         (FetchAttribute::Rfc822, _) => FetchItem::Rfc822(data),
         (FetchAttribute::Rfc822Header, _) => FetchItem::Rfc822Header(data),
         (FetchAttribute::Rfc822Text, _) => FetchItem::Rfc822Text(data),

@@ -250,6 +250,10 @@ impl<S: Stream> Connection<S> {
 
     /// One request: the handler, the news, the tagged response.
     async fn handle(&mut self, request: Request) -> io::Result<()> {
+        if request == Request::Unauthenticate {
+            // The next user has the time that every user has.
+            self.started = self.link.ctx().clock.monotonic();
+        }
         let handled = dispatch(&mut self.link, &mut self.who, request).await;
         let id = self.link.id();
         let (mut outcome, own) = match handled {
@@ -279,6 +283,7 @@ async fn dispatch<S: Stream>(link: &mut Link<S>, who: &mut Who, request: Request
         Request::Auth(start) => auth::start(link, who, start).await,
         Request::AuthResponse(response) => auth::response(link, who, response).await,
         Request::Id(fields) => id::id(link, fields),
+        Request::Unauthenticate => auth::leave(who),
         request => match who.user() {
             Some(user) => {
                 auth::check_account(link, user)?;
@@ -292,9 +297,11 @@ async fn dispatch<S: Stream>(link: &mut Link<S>, who: &mut Who, request: Request
 /// The commands that need a login.
 async fn command<S: Stream>(link: &mut Link<S>, user: &mut User, request: Request) -> Handled {
     match request {
-        Request::Login(_) | Request::Auth(_) | Request::AuthResponse(_) | Request::Id(_) => {
-            Err(Failure::Fault)
-        }
+        Request::Login(_)
+        | Request::Auth(_)
+        | Request::AuthResponse(_)
+        | Request::Id(_)
+        | Request::Unauthenticate => Err(Failure::Fault),
         Request::Noop => done(text::NOOP_DONE),
         Request::Check => done(text::CHECK_DONE),
         Request::Enabled { condstore } => select::enabled(link, user, condstore),

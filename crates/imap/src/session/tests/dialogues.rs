@@ -7,13 +7,13 @@ fn greeting_and_capabilities() {
     let plain = Driver::with(config(), false);
     assert_eq!(
         String::from_utf8(plain.said).unwrap(),
-        "* OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL- SASL-IR ID ENABLE STARTTLS LOGINDISABLED \
+        "* OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL- SASL-IR ID ENABLE LANGUAGE STARTTLS LOGINDISABLED \
          AUTH=SCRAM-SHA-256] Facteur ready.\r\n"
     );
     let mut tls = Driver::new();
     assert_eq!(
         tls.send("a capability\r\n"),
-        "* CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL- SASL-IR ID ENABLE AUTH=SCRAM-SHA-256-PLUS \
+        "* CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL- SASL-IR ID ENABLE LANGUAGE AUTH=SCRAM-SHA-256-PLUS \
          AUTH=PLAIN\r\na OK CAPABILITY completed.\r\n"
     );
     let said = tls.send("b LOGIN joe pw\r\n");
