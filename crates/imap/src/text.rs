@@ -69,6 +69,8 @@ texts! {
     BYE_TOO_MANY_CONNECTIONS = "Too many connections from here, please try again later.",
         "Trop de connexions viennent d'ici, réessayez plus tard.";
     BYE_ACCOUNT_CLOSED = "This account is no longer open.", "Ce compte n'est plus ouvert.";
+    BYE_PASSWORD_CHANGED = "The password was changed, please log in again.",
+        "Le mot de passe a changé, identifiez-vous à nouveau.";
     BYE_BAD_COMMANDS = "Too many commands were not understood, closing.",
         "Trop de commandes incomprises, la connexion se ferme.";
     BYE_TOO_MANY_COMMANDS = "Too many commands before login, closing.",

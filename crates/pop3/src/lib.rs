@@ -28,4 +28,4 @@ pub mod session;
 pub use command::Secret;
 pub use encode::MessageEncoder;
 pub use maildrop::{Entry, Maildrop};
-pub use session::{CloseReason, Config, Outcome, Output, Request, Session, Step};
+pub use session::{CloseReason, Config, Outcome, Output, Request, Session, ShutDown, Step};

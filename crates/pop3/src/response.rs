@@ -53,6 +53,10 @@ pub const AUTH_FAILED: Response = Response("-ERR [AUTH] wrong user name or passw
 /// RFC 3206 §3.
 pub const TEMPORARY: Response = Response("-ERR [SYS/TEMP] try again later");
 pub const PERMANENT: Response = Response("-ERR [SYS/PERM] the account is not available");
+/// The session ends: what was right at the login no longer is.
+pub const ACCOUNT_CLOSED: Response = Response("-ERR [SYS/PERM] the account is no longer open");
+pub const PASSWORD_CHANGED: Response =
+    Response("-ERR [AUTH] the password was changed, log in again");
 /// RFC 2449 §8.1.2.
 pub const IN_USE: Response = Response("-ERR [IN-USE] another session holds this maildrop");
 pub const LOGIN_DELAY: Response = Response("-ERR [LOGIN-DELAY] too many logins, wait a little");
@@ -109,6 +113,8 @@ mod tests {
             AUTH_FAILED,
             TEMPORARY,
             PERMANENT,
+            ACCOUNT_CLOSED,
+            PASSWORD_CHANGED,
             IN_USE,
             LOGIN_DELAY,
             NEEDS_UTF8,

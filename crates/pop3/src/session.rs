@@ -104,6 +104,14 @@ pub enum Output {
     },
 }
 
+/// Why the driver ends a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShutDown {
+    /// Disabled or removed since the login.
+    AccountClosed,
+    PasswordChanged,
+}
+
 /// Why the session ended, for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseReason {
@@ -115,6 +123,7 @@ pub enum CloseReason {
     TlsInjection,
     TlsOnPlaintextPort,
     HttpOnPop3Port,
+    ShutDown(ShutDown),
     /// The driver broke the contract; a bug.
     Internal,
 }
@@ -129,6 +138,8 @@ impl fmt::Display for CloseReason {
             CloseReason::TlsInjection => "plaintext bytes after STLS",
             CloseReason::TlsOnPlaintextPort => "a TLS handshake on a plaintext port",
             CloseReason::HttpOnPop3Port => "an HTTP request on a POP3 port",
+            CloseReason::ShutDown(ShutDown::AccountClosed) => "the account was closed",
+            CloseReason::ShutDown(ShutDown::PasswordChanged) => "the password was changed",
             CloseReason::Internal => "internal error: an outcome that fits no request",
         })
     }
@@ -323,6 +334,16 @@ impl Session {
         // RFC 2595 §4: what the client said before is forgotten.
         self.state = State::Authorization { user: None };
         self.utf8 = false;
+    }
+
+    /// The driver ends the session, in place of `finish` or while it waits: write the output, close.
+    /// Nothing is deleted.
+    pub fn shut_down(&mut self, why: ShutDown) {
+        let response = match why {
+            ShutDown::AccountClosed => response::ACCOUNT_CLOSED,
+            ShutDown::PasswordChanged => response::PASSWORD_CHANGED,
+        };
+        self.close(CloseReason::ShutDown(why), response);
     }
 
     pub fn is_tls(&self) -> bool {

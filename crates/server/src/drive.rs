@@ -15,6 +15,7 @@ use facteur_store::{BlobId, Store};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
+use crate::auth::{Access, Ended, Identity};
 use crate::context::{Context, Peer};
 use crate::limits;
 
@@ -42,6 +43,8 @@ pub enum ReadEnd {
     Timeout,
     /// The server stops.
     Shutdown,
+    /// Who logged in may not go on.
+    Ended(Ended),
 }
 
 #[derive(Debug)]
@@ -59,6 +62,10 @@ pub struct Wire<S> {
     peer: Peer,
     ctx: Arc<Context>,
     stopping: tokio::sync::watch::Receiver<bool>,
+    /// Of who logged in.
+    access: Option<Box<Access>>,
+    /// The driver knows that access has ended and says goodbye.
+    farewell: bool,
 }
 
 impl<S: Stream> Wire<S> {
@@ -71,6 +78,8 @@ impl<S: Stream> Wire<S> {
             stopping: ctx.shutdown.subscribe(),
             peer,
             ctx,
+            access: None,
+            farewell: false,
         };
         if implicit {
             wire.handshake().await?;
@@ -87,6 +96,24 @@ impl<S: Stream> Wire<S> {
         &self.ctx
     }
 
+    /// From here on the connection is this person's, as long as the account lets it.
+    pub fn admit(&mut self, identity: &Identity) {
+        self.access = Some(Box::new(Access::new(&self.ctx.store, identity)));
+    }
+
+    /// The connection is nobody's again.
+    pub fn dismiss(&mut self) {
+        self.access = None;
+    }
+
+    /// Whether who logged in may not go on; asked before each request. The driver then says
+    /// goodbye and closes.
+    pub fn ended(&mut self) -> Option<Ended> {
+        let ended = self.access.as_mut()?.ended();
+        self.farewell |= ended.is_some();
+        ended
+    }
+
     /// Waits for bytes and hands them to `feed` from a buffer on the stack.
     pub async fn read(
         &mut self,
@@ -96,6 +123,9 @@ impl<S: Stream> Wire<S> {
     ) -> io::Result<ReadEnd> {
         if wait == Wait::Idle && *self.stopping.borrow() {
             return Ok(ReadEnd::Shutdown);
+        }
+        if let Some(ended) = self.ended() {
+            return Ok(ReadEnd::Ended(ended));
         }
         let io = &mut self.io;
         let reading = poll_fn(|task| {
@@ -108,6 +138,13 @@ impl<S: Stream> Wire<S> {
             }
             Poll::Ready(io::Result::Ok(bytes.len()))
         });
+        let access = &mut self.access;
+        let ended = async {
+            match access {
+                Some(access) => access.end().await,
+                None => std::future::pending().await,
+            }
+        };
         let end = tokio::select! {
             biased;
             count = reading => match count {
@@ -118,13 +155,24 @@ impl<S: Stream> Wire<S> {
                 Err(error) => return Err(error),
             },
             _ = self.stopping.wait_for(|stopping| *stopping), if wait == Wait::Idle => ReadEnd::Shutdown,
+            ended = ended => ReadEnd::Ended(ended),
             () = tokio::time::sleep(timeout) => ReadEnd::Timeout,
         };
+        self.farewell |= matches!(end, ReadEnd::Ended(_));
         Ok(end)
     }
 
-    /// Writes all and flushes. A peer that takes nothing for [`limits::WRITE_STALL`] is an error.
+    /// Writes all and flushes. A peer that takes nothing for [`limits::WRITE_STALL`] is an error, and
+    /// so is one that may not read on.
     pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if let (Some(access), false) = (&mut self.access, self.farewell)
+            && let Some(ended) = access.ended()
+        {
+            return Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                ended.reason(),
+            ));
+        }
         let mut rest = bytes;
         while !rest.is_empty() {
             let count = stall(self.write_some(rest)).await?;
@@ -158,6 +206,7 @@ impl<S: Stream> Wire<S> {
         if self.peer.tls.is_some() {
             return Err(io::Error::other("TLS is on already"));
         }
+        self.dismiss();
         self.handshake().await
     }
 

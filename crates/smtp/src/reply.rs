@@ -63,6 +63,8 @@ replies! {
     // The connection.
     STOPPING = 421 "4.3.2" "the server is stopping, try again later";
     TIMEOUT = 421 "4.4.2" "nothing came in time";
+    ACCOUNT_CLOSED = 421 "4.7.0" "the account is no longer open";
+    PASSWORD_CHANGED = 421 "4.7.0" "the password was changed, log in again";
     TOO_MANY_CONNECTIONS = 421 "4.7.0" "too many connections, try again later";
     TOO_MANY_ERRORS = 421 "4.7.0" "too many errors";
     TOO_MANY_IDLE_COMMANDS = 421 "4.7.0" "too many commands without a message";

@@ -139,6 +139,8 @@ struct MailboxUpdate {
 pub struct AccountUpdate {
     /// The new highest modseq, when it changed.
     pub modseq: Option<ModSeq>,
+    /// Its own record changed: password, disabled, removed, erased.
+    pub profile: bool,
     /// The account was erased.
     gone: bool,
     mailboxes: BTreeMap<MailboxId, MailboxUpdate>,
@@ -178,6 +180,7 @@ impl Update {
 impl AccountUpdate {
     fn note(&mut self, family: Family, rest: &[u8], value: Option<&[u8]>) -> Result<(), Error> {
         match family {
+            Family::Profile => self.profile = true,
             Family::State => {
                 let state = value.map(State::decode).transpose()?;
                 self.gone = state.is_none();

@@ -182,6 +182,8 @@ pub struct Shared {
     pub cache: Cache,
     pub pins: Arc<Pins>,
     pub watchers: Mutex<HashMap<AccountId, watch::Sender<ModSeq>>>,
+    /// Count up with each change of the account's record.
+    pub account_watchers: Mutex<HashMap<AccountId, watch::Sender<u64>>>,
     pub queue_news: watch::Sender<u64>,
     /// Bytes free on the disk after the last group.
     pub available: AtomicU64,
@@ -209,8 +211,24 @@ impl Shared {
             }
         }
         drop(watchers);
+        self.announce_records(update);
         if update.queue {
             self.queue_news.send_modify(|count| *count += 1);
+        }
+    }
+
+    fn announce_records(&self, update: &Update) {
+        let changed = update.accounts.iter().filter(|(_, update)| update.profile);
+        let mut watchers = lock(&self.account_watchers);
+        for (account, _) in changed {
+            let Some(watcher) = watchers.get(account) else {
+                continue;
+            };
+            if watcher.receiver_count() == 0 {
+                watchers.remove(account);
+            } else {
+                watcher.send_modify(|count| *count = count.wrapping_add(1));
+            }
         }
     }
 

@@ -31,7 +31,7 @@ pub use cache::Index;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use disk::{Disk, File, RealDisk};
 pub use error::Error;
-pub use ops::changes::{Changes, Watcher};
+pub use ops::changes::{AccountWatcher, Changes, Watcher};
 pub use ops::queue::QueueFilter;
 pub use spool::{Body, Spool};
 pub use store::*;

@@ -91,6 +91,7 @@ impl Store {
             cache: Default::default(),
             pins: Default::default(),
             watchers: Default::default(),
+            account_watchers: Default::default(),
             queue_news: watch::Sender::new(0),
             available: AtomicU64::new(u64::MAX),
             unmeasured: AtomicU64::new(u64::MAX / 2),

@@ -7,6 +7,7 @@
 //! same work; nothing is offered or checked on a connection that is not private
 //! ([`crate::Peer::is_private`]); nothing here logs a password or a response.
 
+mod access;
 mod exchange;
 mod failures;
 mod password;
@@ -24,6 +25,7 @@ use crate::context::{Counters, Peer};
 use failures::Failures;
 use password::Hasher;
 
+pub use access::{Access, Ended};
 pub use exchange::Exchange;
 pub use password::make_credentials;
 
@@ -36,6 +38,8 @@ pub struct Identity {
     pub account: AccountId,
     /// The account's own address, normalised.
     pub address: String,
+    /// Of the credentials that were right.
+    pub(crate) stamp: access::Stamp,
 }
 
 /// Why a login failed; each protocol maps every variant to its reply.
@@ -192,6 +196,7 @@ impl Auth {
         Counters::add(&scene.counters.logins);
         tracing::info!(session = %scene.peer.session, account = %account.address, "logged in");
         Ok(Identity {
+            stamp: access::Stamp::of(&account.credentials),
             account: account.id,
             address: account.address,
         })

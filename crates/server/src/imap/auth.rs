@@ -7,7 +7,7 @@ use facteur_imap::{Outcome, Reply, text};
 
 use super::error::Failure;
 use super::link::Link;
-use super::{Answer, Handled, User, Who, done, limits};
+use super::{Answer, Handled, User, Who, done};
 use crate::auth::{Exchange, Identity, Progress, Refusal, Scene};
 use crate::drive::Stream;
 
@@ -74,9 +74,9 @@ fn scene<S: Stream>(link: &Link<S>) -> Scene<'_> {
 }
 
 fn enter<S: Stream>(link: &mut Link<S>, who: &mut Who, identity: Identity) -> Handled {
+    link.wire.admit(&identity);
     *who = Who::User(Box::new(User {
         account: identity.account,
-        checked: link.ctx().clock.monotonic(),
         watcher: link.store().watch(identity.account),
         selected: None,
         append: None,
@@ -85,21 +85,17 @@ fn enter<S: Stream>(link: &mut Link<S>, who: &mut Who, identity: Identity) -> Ha
 }
 
 /// RFC 8437: the connection belongs to nobody again; what was selected is left without expunging.
-pub(super) fn leave(who: &mut Who) -> Handled {
+pub(super) fn leave<S: Stream>(link: &mut Link<S>, who: &mut Who) -> Handled {
+    link.wire.dismiss();
     *who = Who::Nobody(None);
     done(text::UNAUTHENTICATE_DONE)
 }
 
-/// Ends the sessions of an account that was disabled or removed meanwhile.
-pub(super) fn check_account<S: Stream>(link: &Link<S>, user: &mut User) -> Result<(), Failure> {
-    let now = link.ctx().clock.monotonic();
-    if now.saturating_sub(user.checked) < limits::ACCOUNT_CHECK {
-        return Ok(());
-    }
-    user.checked = now;
-    match link.store().account(user.account)? {
-        Some(account) if !account.disabled && account.removed.is_none() => Ok(()),
-        _ => Err(facteur_store::Error::NoSuchAccount.into()),
+/// Ends the sessions of an account that was closed meanwhile, or that has another password.
+pub(super) fn check_account<S: Stream>(link: &mut Link<S>) -> Result<(), Failure> {
+    match link.wire.ended() {
+        None => Ok(()),
+        Some(ended) => Err(Failure::Ended(ended)),
     }
 }
 

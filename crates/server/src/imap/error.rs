@@ -7,6 +7,7 @@ use facteur_imap::view::OutOfRange;
 use facteur_imap::{Outcome, Reply, text};
 use facteur_store::Error;
 
+use crate::auth::Ended;
 use crate::context::SessionId;
 
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(super) enum Failure {
     Reply(Reply),
     /// The selected mailbox is no more.
     MailboxGone,
+    /// Who logged in may not go on.
+    Ended(Ended),
     /// The session let something through that it must not.
     Fault,
 }
@@ -59,12 +62,20 @@ impl Failure {
                 log(session, &error);
                 Ok(refuse(&error))
             }
+            Failure::Ended(ended) => Ok(Outcome::Bye(farewell(ended))),
             Failure::MailboxGone => Ok(Outcome::Bye(text::MAILBOX_GONE)),
             Failure::Fault => {
                 tracing::error!(%session, "a command came in a state where it can't");
                 Ok(Outcome::Bye(text::BYE_FAULT))
             }
         }
+    }
+}
+
+pub(super) fn farewell(ended: Ended) -> text::Text {
+    match ended {
+        Ended::AccountClosed => text::BYE_ACCOUNT_CLOSED,
+        Ended::PasswordChanged => text::BYE_PASSWORD_CHANGED,
     }
 }
 

@@ -4,8 +4,6 @@ use std::time::Duration;
 
 /// RFC 9051 §5.4: at least 30 minutes of silence before a logout.
 pub(super) const INACTIVITY: Duration = Duration::from_secs(30 * 60);
-/// Whether the account is still open to its sessions is asked again after this time.
-pub(super) const ACCOUNT_CHECK: Duration = Duration::from_secs(60);
 /// Silence in the middle of an APPEND.
 pub(super) const LITERAL_STALL: Duration = Duration::from_secs(300);
 /// Entries of the change log taken at once.

@@ -87,8 +87,6 @@ fn done(text: facteur_imap::text::Text) -> Handled {
 /// Somebody who logged in.
 struct User {
     account: AccountId,
-    /// When the account was last seen to be open, on the monotonic clock.
-    checked: Duration,
     watcher: Watcher,
     selected: Option<Selected>,
     append: Option<Appending>,
@@ -204,6 +202,7 @@ impl<S: Stream> Connection<S> {
             Event::Read(ReadEnd::Shutdown) | Event::StoreClosed => {
                 self.link.session.bye(text::BYE_SHUTDOWN);
             }
+            Event::Read(ReadEnd::Ended(ended)) => self.link.session.bye(error::farewell(ended)),
             Event::News => Box::pin(self.news()).await?,
         }
         Ok(true)
@@ -231,7 +230,7 @@ impl<S: Stream> Connection<S> {
         let Some(user) = self.who.user() else {
             return Ok(());
         };
-        let told = match auth::check_account(&self.link, user) {
+        let told = match auth::check_account(&mut self.link) {
             Ok(()) => sync::sync(&mut self.link, user, &Own::default()).await,
             Err(failure) => Err(failure),
         };
@@ -283,10 +282,10 @@ async fn dispatch<S: Stream>(link: &mut Link<S>, who: &mut Who, request: Request
         Request::Auth(start) => auth::start(link, who, start).await,
         Request::AuthResponse(response) => auth::response(link, who, response).await,
         Request::Id(fields) => id::id(link, fields),
-        Request::Unauthenticate => auth::leave(who),
+        Request::Unauthenticate => auth::leave(link, who),
         request => match who.user() {
             Some(user) => {
-                auth::check_account(link, user)?;
+                auth::check_account(link)?;
                 command(link, user, request).await
             }
             None => Err(Failure::Fault),

@@ -18,6 +18,7 @@ impl<S: Stream> Driver<S> {
             .await;
         match checked {
             Ok(identity) => {
+                self.wire.admit(&identity);
                 self.identity = Some(identity);
                 Outcome::Authenticated
             }
@@ -53,6 +54,7 @@ impl<S: Stream> Driver<S> {
                 Outcome::Challenge(challenge)
             }
             Progress::Done(identity) => {
+                self.wire.admit(&identity);
                 self.identity = Some(identity);
                 Outcome::Authenticated
             }

@@ -13,10 +13,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use facteur_pop3::{Config, Outcome, Output, Request, Session, Step};
+use facteur_pop3::{Config, Outcome, Output, Request, Session, ShutDown, Step};
 use facteur_store::{MailboxId, Message};
 
-use crate::auth::{Exchange, Identity};
+use crate::auth::{Ended, Exchange, Identity};
 use crate::context::{Context, Peer};
 use crate::drive::{ReadEnd, Stream, Wait, Wire};
 use crate::limits;
@@ -75,14 +75,18 @@ impl<S: Stream> Driver<S> {
                         .read(Wait::Idle, timeout, |bytes| session.feed(bytes));
                     match read.await? {
                         ReadEnd::Bytes(_) => {}
+                        ReadEnd::Ended(ended) => self.session.shut_down(farewell(ended)),
                         // RFC 1939 §3: an autologout removes nothing and says nothing.
                         end => return self.end(end).await,
                     }
                 }
-                Step::Run(request) => {
-                    let outcome = self.act(request).await;
-                    self.session.finish(outcome);
-                }
+                Step::Run(request) => match self.wire.ended() {
+                    Some(ended) => self.session.shut_down(farewell(ended)),
+                    None => {
+                        let outcome = self.act(request).await;
+                        self.session.finish(outcome);
+                    }
+                },
                 Step::StartTls => {
                     self.flush().await?;
                     self.wire.start_tls().await?;
@@ -136,11 +140,18 @@ impl<S: Stream> Driver<S> {
         let reason = match end {
             ReadEnd::Timeout => "silent for too long",
             ReadEnd::Shutdown => "the server stops",
-            ReadEnd::End | ReadEnd::Bytes(_) => "the peer closed without QUIT",
+            ReadEnd::End | ReadEnd::Bytes(_) | ReadEnd::Ended(_) => "the peer closed without QUIT",
         };
         tracing::info!(session = %self.wire.peer().session, reason, "closing");
         self.wire.close().await;
         Ok(())
+    }
+}
+
+fn farewell(ended: Ended) -> ShutDown {
+    match ended {
+        Ended::AccountClosed => ShutDown::AccountClosed,
+        Ended::PasswordChanged => ShutDown::PasswordChanged,
     }
 }
 

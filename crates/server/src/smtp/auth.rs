@@ -36,6 +36,7 @@ impl<S: Stream> Driver<S> {
                 Outcome::Challenge(challenge)
             }
             Progress::Done(identity) => {
+                self.wire.admit(&identity);
                 self.identity = Some(identity);
                 Outcome::Authenticated
             }

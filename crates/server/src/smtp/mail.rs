@@ -15,8 +15,6 @@ struct MailFacts {
     null_reverse_path: bool,
     /// The address is the account's own.
     own: bool,
-    /// Disabled or removed since the login.
-    account_closed: bool,
     disk_full: bool,
 }
 
@@ -25,8 +23,6 @@ fn check_mail(facts: MailFacts) -> Option<Refusal> {
     if facts.disk_full {
         // Said before the client sends the whole message for nothing.
         Some(Refusal::StorageFull)
-    } else if facts.submission && facts.account_closed {
-        Some(Refusal::Policy)
     } else if facts.submission && !facts.null_reverse_path && !facts.own {
         // The null reverse-path is nobody's address: Thunderbird and Outlook send read receipts
         // under it, as RFC 8098 §3 wants. Their From is checked with the message.
@@ -53,20 +49,10 @@ impl<S: Stream> Driver<S> {
             }
             _ => false,
         };
-        let account_closed = match &self.identity {
-            Some(identity) => match ctx.store.account(identity.account) {
-                Ok(account) => {
-                    account.is_none_or(|account| account.disabled || account.removed.is_some())
-                }
-                Err(error) => return self.failed("MAIL", &error),
-            },
-            None => false,
-        };
         let facts = MailFacts {
             submission: self.is_submission(),
             null_reverse_path: reverse_path.is_none(),
             own,
-            account_closed,
             disk_full: ctx.store.is_full(),
         };
         match check_mail(facts) {
@@ -136,7 +122,6 @@ mod tests {
             submission,
             null_reverse_path,
             own,
-            account_closed: false,
             disk_full: false,
         };
         for (facts, expected) in [
@@ -147,12 +132,6 @@ mod tests {
             (facts(true, true, false), None),
         ] {
             assert_eq!(check_mail(facts), expected, "{facts:?}");
-            let closed = MailFacts {
-                account_closed: true,
-                ..facts
-            };
-            let refused = facts.submission.then_some(Refusal::Policy);
-            assert_eq!(check_mail(closed), refused);
             let full = MailFacts {
                 disk_full: true,
                 ..facts

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use facteur_smtp::server::{Config, Outcome, Refusal, Request, Role, Session, ShutDown, Step};
 
-use crate::auth::{Exchange, Identity};
+use crate::auth::{Ended, Exchange, Identity};
 use crate::config;
 use crate::context::{Context, Peer};
 use crate::drive::{ReadEnd, Stream, Wait, Wire};
@@ -81,8 +81,13 @@ impl<S: Stream> Driver<S> {
                     self.body.write(bytes).await;
                 }
                 Step::Run(request) => {
-                    let outcome = self.act(request).await;
-                    self.session.finish(outcome);
+                    match self.wire.ended() {
+                        Some(ended) => self.session.shut_down(farewell(ended)),
+                        None => {
+                            let outcome = self.act(request).await;
+                            self.session.finish(outcome);
+                        }
+                    }
                     self.progress = self.wire.context().clock.monotonic();
                 }
                 Step::StartTls => {
@@ -124,6 +129,10 @@ impl<S: Stream> Driver<S> {
             }
             ReadEnd::Shutdown => {
                 self.session.shut_down(ShutDown::Stopping);
+                Ok(())
+            }
+            ReadEnd::Ended(ended) => {
+                self.session.shut_down(farewell(ended));
                 Ok(())
             }
             ReadEnd::End => Err(io::Error::new(
@@ -190,6 +199,13 @@ fn session_config<S: Stream>(wire: &Wire<S>) -> Config {
         config.mechanisms_plaintext = owned(ctx.auth.mechanisms(&ctx.config, peer));
     }
     config
+}
+
+fn farewell(ended: Ended) -> ShutDown {
+    match ended {
+        Ended::AccountClosed => ShutDown::AccountClosed,
+        Ended::PasswordChanged => ShutDown::PasswordChanged,
+    }
 }
 
 /// What a failure of the store means for the peer.

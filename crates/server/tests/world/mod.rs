@@ -18,7 +18,8 @@
 //! | `stop` | the server begins to stop |
 //! | `alias ADDRESS TO,TO` | an alias |
 //! | `catch-all WHO` | of example.test |
-//! | `disable WHO`, `remove WHO` | the account |
+//! | `disable WHO`, `remove WHO`, `erase WHO` | the account |
+//! | `name WHO NAME` | the name that people see |
 //! | `password WHO NEW` | a new password |
 //! | `disk full`, `disk free` | room on the disk |
 //! | `guess WHO N` | N logins with a wrong password from 192.0.2.1 |
@@ -298,6 +299,17 @@ impl World {
             ["remove", who] => {
                 let edit = AccountEdit {
                     removed: Some(true),
+                    ..AccountEdit::default()
+                };
+                self.edit(who, edit).await;
+            }
+            ["erase", who] => {
+                let account = self.account(who);
+                self.store().erase_account(account).await.unwrap();
+            }
+            ["name", who, name] => {
+                let edit = AccountEdit {
+                    display_name: Some((*name).to_owned()),
                     ..AccountEdit::default()
                 };
                 self.edit(who, edit).await;

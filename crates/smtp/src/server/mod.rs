@@ -195,6 +195,9 @@ pub enum ShutDown {
     Stopping,
     /// Before the greeting: this peer has too many connections.
     TooManyConnections,
+    /// Disabled or removed since the login.
+    AccountClosed,
+    PasswordChanged,
 }
 
 /// Why the session ended, for the log.
@@ -232,6 +235,8 @@ impl fmt::Display for CloseReason {
             CloseReason::ShutDown(ShutDown::Timeout) => "nothing came in time",
             CloseReason::ShutDown(ShutDown::Stopping) => "the server stops",
             CloseReason::ShutDown(ShutDown::TooManyConnections) => "too many connections",
+            CloseReason::ShutDown(ShutDown::AccountClosed) => "the account was closed",
+            CloseReason::ShutDown(ShutDown::PasswordChanged) => "the password was changed",
             CloseReason::Internal => "internal error: an outcome that fits no request",
         })
     }

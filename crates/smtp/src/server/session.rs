@@ -225,11 +225,14 @@ impl Session {
         self.authenticated = false;
     }
 
-    /// The driver ends the session, outside of a request: write the output, close.
+    /// The driver ends the session, in place of `finish` or outside of a request: write the output,
+    /// close.
     pub fn shut_down(&mut self, why: ShutDown) {
         let reply = match why {
             ShutDown::Timeout => reply::TIMEOUT,
             ShutDown::Stopping => reply::STOPPING,
+            ShutDown::AccountClosed => reply::ACCOUNT_CLOSED,
+            ShutDown::PasswordChanged => reply::PASSWORD_CHANGED,
             ShutDown::TooManyConnections => {
                 // In place of the greeting.
                 self.output = Vec::new();

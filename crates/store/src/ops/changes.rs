@@ -39,6 +39,30 @@ impl Watcher {
     }
 }
 
+/// Waits for changes of one account's record: its password, disabled, removed, erased.
+#[derive(Clone, Debug)]
+pub struct AccountWatcher {
+    receiver: watch::Receiver<u64>,
+}
+
+impl AccountWatcher {
+    /// Whether the record changed since the last question.
+    pub fn has_changed(&mut self) -> bool {
+        let changed = self.receiver.has_changed().unwrap_or(false);
+        if changed {
+            self.receiver.mark_unchanged();
+        }
+        changed
+    }
+
+    /// Returns when the record changed since the last question; for ever when the store closes.
+    pub async fn changed(&mut self) {
+        if self.receiver.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
 impl Store {
     /// At most `entries_max` entries after `since`, oldest first; `up_to` is the last one given,
     /// or the account's newest modseq when nothing is left out.
@@ -110,6 +134,17 @@ impl Store {
             watchers.clear();
         }
         Watcher { receiver }
+    }
+
+    /// What is changed after this call is told of; who asked before it reads the record again.
+    pub fn watch_account(&self, account: AccountId) -> AccountWatcher {
+        let mut watchers = lock(&self.engine.shared.account_watchers);
+        let sender = watchers
+            .entry(account)
+            .or_insert_with(|| watch::Sender::new(0));
+        AccountWatcher {
+            receiver: sender.subscribe(),
+        }
     }
 }
 
