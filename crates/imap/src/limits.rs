@@ -95,6 +95,9 @@ pub const LANGUAGE_RANGES_MAX: usize = 32;
 /// Messages of one APPEND (RFC 3502).
 pub const APPEND_MESSAGES_MAX: usize = 1000;
 
+/// Parts of one message of CATENATE that one line may name (RFC 4469).
+pub const CATENATE_PARTS_MAX: usize = 256;
+
 /// Output above which a handler is to flush before it says more.
 pub const OUTPUT_BYTES_SOFT: usize = 64 << 10;
 

@@ -121,6 +121,7 @@ texts! {
         "STORE est fait, certains messages avaient changé.";
     COPY_DONE = "COPY completed.", "COPY est fait.";
     MOVE_DONE = "MOVE completed.", "MOVE est fait.";
+    REPLACE_DONE = "REPLACE completed.", "REPLACE est fait.";
     UNAUTHENTICATE_DONE = "UNAUTHENTICATE completed.", "UNAUTHENTICATE est fait.";
     LANGUAGE_DONE = "Now in English.", "La langue est désormais le français.";
     LANGUAGES_LISTED = "These are the languages.", "Voilà les langues.";
@@ -135,6 +136,7 @@ texts! {
     HIGHESTMODSEQ = "Highest mod-sequence.", "Plus haut numéro de modification.";
     MAILBOXID = "Mailbox identifier.", "Identifiant de la boîte.";
     COPYUID = "Where they went.", "Leur nouvelle place.";
+    APPENDUID = "What takes its place.", "Ce qui prend sa place.";
     STILL_HERE = "Still here.", "Toujours au travail.";
 
     // Continuation.
@@ -181,6 +183,7 @@ texts! {
         "Un message n'a pas pu être lu ; l'administrateur est prévenu.";
     UNKNOWN_CTE = "That part has an encoding that is not known here.",
         "Cette partie a un codage inconnu ici.";
+    BAD_URL = "That URL names nothing here.", "Cette URL ne désigne rien ici.";
     NO_SUCH_QUOTA_ROOT = "There is no such quota root.", "Il n'y a pas de telle racine de quota.";
     BAD_CHARSET = "Only UTF-8 and US-ASCII are understood.",
         "Seuls UTF-8 et US-ASCII sont compris.";

@@ -92,7 +92,7 @@ fn attribute(cursor: &mut Cursor<'_>) -> Parse<FetchAttribute> {
         ("RFC822.HEADER", false) => FetchAttribute::Rfc822Header,
         ("RFC822.TEXT", false) => FetchAttribute::Rfc822Text,
         ("BODY" | "BODY.PEEK", true) => FetchAttribute::Section {
-            section: section(cursor)?,
+            section: whole_section(cursor)?,
             partial: partial(cursor)?,
             peek: name == "BODY.PEEK",
         },
@@ -117,7 +117,7 @@ fn preview(cursor: &mut Cursor<'_>) -> Parse<FetchAttribute> {
 }
 
 /// RFC 9051 §9 `section`.
-fn section(cursor: &mut Cursor<'_>) -> Parse<Section> {
+pub(crate) fn whole_section(cursor: &mut Cursor<'_>) -> Parse<Section> {
     cursor.expect(b'[')?;
     let part = part(cursor)?;
     let has_text = if part.is_empty() {

@@ -6,7 +6,7 @@
 mod access;
 pub(crate) mod append;
 mod copy;
-mod fetch;
+pub(crate) mod fetch;
 mod list;
 pub(crate) mod mailbox;
 pub(crate) mod mailboxes;
@@ -20,7 +20,7 @@ use crate::date::{Date, DateTime};
 use crate::flag::FlagNames;
 use crate::limits;
 use crate::pattern::Pattern;
-use crate::set::SequenceSet;
+use crate::set::{SequenceSet, SetNumber};
 
 /// What the driver is to do. Each ends with `session.finish`.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,6 +59,9 @@ pub enum Request {
     /// Head of one message: accept with `Outcome::AppendAccept` (then `Step::Body` pieces), or
     /// refuse with a tagged reply.
     AppendBegin(Append),
+    /// A stored piece of the message that is being appended (RFC 4469): accept with
+    /// `Outcome::AppendAccept`, or refuse with a tagged reply.
+    AppendUrl(String),
     /// All messages are here: commit, then the tagged reply.
     AppendEnd,
     /// The command broke off after `AppendBegin` was accepted: drop what was spooled and finish
@@ -232,12 +235,21 @@ pub struct Append {
     /// 0 for the first message of the command; RFC 3502 allows more, all or none of which are kept.
     /// When a later one is refused, the earlier ones are to be dropped.
     pub index: usize,
+    /// RFC 8508: what the message takes the place of.
+    pub replaced: Option<Replaced>,
     pub flags: FlagNames,
     pub date: Option<DateTime>,
-    /// Bytes.
-    pub size: u64,
-    /// Sent as literal8: NUL is allowed (RFC 3516 §4.4).
+    /// Bytes; `None`: it is put together of parts.
+    pub size: Option<u64>,
+    /// Sent as literal8: NUL is allowed (RFC 3516 §4.4). In parts, each is as it may be.
     pub binary: bool,
+}
+
+/// The message that REPLACE replaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replaced {
+    pub numbering: Numbering,
+    pub number: SetNumber,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -490,6 +502,11 @@ pub(crate) enum Command {
     Enable(Vec<String>),
     /// RFC 5255 §3.2: language ranges as written; none asks for the list.
     Language(Vec<String>),
+    /// APPEND or REPLACE without a literal of its own.
+    Append {
+        target: append::Target,
+        items: Vec<append::Item>,
+    },
     /// Done by the driver.
     Run(Request),
 }
@@ -588,6 +605,7 @@ pub(crate) static TABLE: &[Row] = &[
     row("FETCH",        Legal::WithMailbox, fetch::fetch).with_uid().holding_expunges(),
     row("STORE",        Legal::WithMailbox, store::store).with_uid().holding_expunges().writing(),
     row("COPY",         Legal::WithMailbox, copy::copy).with_uid(),
+    row("REPLACE",      Legal::WithMailbox, append::replace).with_uid().writing(),
     row("MOVE",         Legal::WithMailbox, copy::move_).with_uid().writing(),
 ];
 

@@ -333,27 +333,34 @@ fn list() {
 
 #[test]
 fn append_heads() {
-    use append::{Head, head};
+    use append::{Item, head};
     let read = |line: &str| {
         let named = name(line.as_bytes(), false);
-        head(&mut named.arguments.clone())
+        head(&mut named.arguments.clone(), None, true)
     };
-    assert_eq!(read("a APPEND "), Ok(Head::Mailbox));
+    assert_eq!(read("a APPEND "), Ok(None));
     assert_eq!(read("a APPEND"), Err(Fault::Arguments));
     assert_eq!(read("a APPEND x"), Err(Fault::Arguments));
     assert_eq!(read("a APPEND x "), read("a APPEND {1}\r\nx "));
-    match read(
+    assert_eq!(read("a APPEND x CATENATE (URL "), Ok(None));
+    let (target, items) = read(
         "a APPEND saved-messages (\\Seen \\Recent $Work $work) \" 7-Feb-1994 22:43:04 -0800\" ",
-    ) {
-        Ok(Head::Message { mailbox, options }) => {
-            assert_eq!(mailbox.as_str(), "saved-messages");
-            assert_eq!(options.flags.system, SystemFlags::SEEN);
-            assert_eq!(options.flags.keywords, ["$Work"]);
-            let date = options.date.unwrap();
-            assert_eq!((date.seconds, date.zone_minutes), (760_689_784, -480));
-        }
-        other => panic!("{other:?}"),
-    }
+    )
+    .unwrap()
+    .unwrap();
+    assert_eq!(target.mailbox.as_str(), "saved-messages");
+    let [
+        Item::Message { options, catenated },
+        Item::Literal { utf8: false },
+    ] = items.as_slice()
+    else {
+        panic!("{items:?}");
+    };
+    assert!(!catenated);
+    assert_eq!(options.flags.system, SystemFlags::SEEN);
+    assert_eq!(options.flags.keywords, ["$Work"]);
+    let date = options.date.unwrap();
+    assert_eq!((date.seconds, date.zone_minutes), (760_689_784, -480));
     for (line, fault) in [
         ("a APPEND x (\\Seen)", Fault::Arguments),
         ("a APPEND x (\\Seen) x ", Fault::Arguments),
@@ -363,6 +370,12 @@ fn append_heads() {
         ("a APPEND x \"07-Feb-1994 22:43:04 0000\" ", Fault::Date),
         ("a APPEND x \"07-Feb-1994 22:43:04 +00000\" ", Fault::Date),
         ("a APPEND x (\\Whatever) ", Fault::Flag),
+        ("a APPEND x CATENATE (", Fault::Arguments),
+        ("a APPEND x CATENATE (URL x TEXT", Fault::Arguments),
+        ("a APPEND x CATENATE (URL xTEXT ", Fault::Arguments),
+        ("a APPEND x CATENATE (URL x)", Fault::Arguments),
+        ("a APPEND x CATENATE (BODY ", Fault::Arguments),
+        ("a APPEND x UTF8 ", Fault::Arguments),
     ] {
         assert_eq!(read(line), Err(fault), "{line}");
     }

@@ -34,6 +34,7 @@ pub(crate) fn reply(reply: &Reply, capabilities: &str, language: Language, out: 
 fn says_nothing(code: &Code) -> bool {
     match code {
         Code::CopyUid { uids, .. } => uids.is_empty(),
+        Code::BadUrl(url) => url.is_empty(),
         Code::AppendUid { uids, .. } | Code::Modified(uids) => uids.is_empty(),
         _ => false,
     }
@@ -46,6 +47,11 @@ fn print(code: &Code, capabilities: &str, out: &mut Vec<u8>) {
             out.extend_from_slice(b" (");
             out.extend_from_slice(CHARSETS.join(" ").as_bytes());
             out.push(b')');
+        }
+        Code::BadUrl(url) => {
+            out.push(b' ');
+            let legal = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b']' | b'\\');
+            out.extend(url.bytes().filter(legal));
         }
         Code::Capability => {
             out.push(b' ');
@@ -94,6 +100,7 @@ fn name(code: &Code) -> &'static str {
         Code::AuthenticationFailed => "AUTHENTICATIONFAILED",
         Code::AuthorizationFailed => "AUTHORIZATIONFAILED",
         Code::BadCharset => "BADCHARSET",
+        Code::BadUrl(_) => "BADURL",
         Code::Cannot => "CANNOT",
         Code::Capability => "CAPABILITY",
         Code::ClientBug => "CLIENTBUG",

@@ -76,7 +76,7 @@ pub enum Outcome {
     SelectedReadOnly(Reply),
     /// SASL: send this (it gets encoded) and wait for the answer.
     Challenge(Vec<u8>),
-    /// To `AppendBegin` only: let the message come.
+    /// To `AppendBegin` and `AppendUrl` only: let more come.
     AppendAccept,
     /// To `AppendAbort` only.
     AppendAborted,
@@ -103,6 +103,8 @@ pub enum Code {
     },
     AuthenticationFailed,
     AuthorizationFailed,
+    /// RFC 4469 §4.1: the URL as the client gave it.
+    BadUrl(String),
     /// Prints the charsets that are understood.
     BadCharset,
     Cannot,

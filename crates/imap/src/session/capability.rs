@@ -47,6 +47,9 @@ const AFTER_LOGIN: &[&str] = &[
     "PREVIEW",
     "UNAUTHENTICATE",
     "UTF8=ACCEPT",
+    "CATENATE",
+    "REPLACE",
+    "URL-PARTIAL",
 ];
 
 /// Without TLS and leave to go without, passwords are refused.

@@ -148,10 +148,8 @@ enum Kind {
     },
     /// CLOSE and UNSELECT.
     Leave,
-    AppendBegin {
-        incoming: Incoming,
-        synchronizing: bool,
-    },
+    /// AppendBegin or AppendUrl.
+    AppendPart(Box<Incoming>),
     AppendAbort,
     Idle,
     Unauthenticate,
@@ -294,17 +292,8 @@ impl Session {
                 self.challenge(&challenge);
                 self.reading = Reading::Sasl { tag: running.tag };
             }
-            (
-                Outcome::AppendAccept,
-                Kind::AppendBegin {
-                    incoming,
-                    synchronizing,
-                },
-            ) => {
-                if synchronizing {
-                    self.go_ahead(text::CONTINUE);
-                }
-                self.reading = Reading::Message(incoming);
+            (Outcome::AppendAccept, Kind::AppendPart(incoming)) => {
+                self.reading = Reading::Message(*incoming);
             }
             // The reply comes when the rest of the command is read.
             (Outcome::AppendAborted, Kind::AppendAbort) => {}
@@ -344,18 +333,7 @@ impl Session {
                 self.phase = Phase::Authenticated;
                 self.read_only = false;
             }
-            Kind::AppendBegin {
-                incoming,
-                synchronizing: false,
-            } => {
-                self.reading = Reading::Refused(Refused {
-                    tag: Some(tag),
-                    reply,
-                    literal: incoming.remaining,
-                    dropped: 0,
-                });
-                return;
-            }
+            Kind::AppendPart(incoming) => return self.append_refused(*incoming, reply),
             Kind::AppendAbort => return self.fault(),
             Kind::Unauthenticate if ok => {
                 self.unauthenticated();

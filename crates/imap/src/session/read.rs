@@ -3,9 +3,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::append::Incoming;
 use super::input::{Announced, LineEnd, announced, ends_in_quotes};
 use super::{CloseReason, Kind, Phase, Reading, Refused, Running, Session, Step, reply};
-use crate::command::{self, Numbering, Request};
+use crate::command::{self, Numbering, Request, Row};
 use crate::cursor::Fault;
 use crate::response::{Code, Reply};
 use crate::text;
@@ -106,8 +107,8 @@ impl Session {
         let before = command.get(..head_end).unwrap_or_default();
         let named = command::name(before, self.utf8());
         let tag = named.tag.map(<[u8]>::to_vec);
-        let row = match named.row {
-            Ok((row, _)) => row,
+        let (row, numbering) = match named.row {
+            Ok(row) => row,
             Err(fault) => {
                 self.refuse_bad(tag, fault.reply(), line, literal);
                 return None;
@@ -117,12 +118,18 @@ impl Session {
             self.refuse_bad(tag, reply, line, literal);
             return None;
         }
-        if row.name == "APPEND" {
-            match command::append::head(&mut named.arguments.clone()) {
-                Ok(command::append::Head::Mailbox) => {}
-                Ok(command::append::Head::Message { mailbox, options }) => {
+        if let Some(numbering) = appends(row, numbering) {
+            match command::append::head(&mut named.arguments.clone(), numbering, true) {
+                Ok(None) => {}
+                Ok(Some((target, items))) => {
                     let tag = tag.unwrap_or_default();
-                    return self.append_begin(tag, mailbox, options, line, literal);
+                    if row.writes && self.read_only {
+                        let reply = Reply::no(text::READ_ONLY);
+                        self.refuse_literal(Some(tag), reply, line, literal);
+                        return None;
+                    }
+                    let incoming = Incoming::new(tag, row.name, target, items, Some(literal));
+                    return self.append_begin(incoming, line, literal);
                 }
                 Err(fault) => {
                     self.refuse_bad(tag, fault.reply(), line, literal);
@@ -374,6 +381,15 @@ impl Running {
             condstore_began: false,
             kind,
         }
+    }
+}
+
+/// A command whose literal may be a message; inside, how REPLACE counts.
+fn appends(row: &Row, numbering: Numbering) -> Option<Option<Numbering>> {
+    match row.name {
+        "APPEND" => Some(None),
+        "REPLACE" => Some(Some(numbering)),
+        _ => None,
     }
 }
 

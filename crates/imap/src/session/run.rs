@@ -1,5 +1,6 @@
 //! What the session does itself with a command, and what it checks before the driver gets one.
 
+use super::append::Incoming;
 use super::{CloseReason, Kind, Phase, Reading, Running, Session, Step, capability};
 use crate::command::{
     Auth, Command, FetchAttribute, Numbering, Request, Row, SearchKey, StatusItem,
@@ -27,6 +28,13 @@ impl Session {
                 running.condstore_began = condstore;
                 self.running = Some(running);
                 return Some(Step::Run(Request::Enabled { condstore }));
+            }
+            Command::Append { .. } if row.writes && self.read_only => {
+                self.tagged(&tag, &Reply::no(text::READ_ONLY));
+            }
+            Command::Append { target, items } => {
+                let incoming = Incoming::new(tag, row.name, target, items, None);
+                self.reading = Reading::Message(incoming);
             }
             Command::Run(Request::Noop) if self.phase == Phase::NotAuthenticated => {
                 self.tagged(&tag, &Reply::ok(text::NOOP_DONE));

@@ -1,4 +1,5 @@
-//! APPEND (RFC 9051 §6.3.12), several messages at once (RFC 3502), literal8 (RFC 3516 §4.4).
+//! APPEND (RFC 9051 §6.3.12), several messages at once (RFC 3502), literal8 (RFC 3516 §4.4), made
+//! of stored parts (RFC 4469), in the place of another (RFC 8508).
 //!
 //! The bytes go from the socket's buffer into the intake; only one piece of them is ever in
 //! memory. A message that can't be kept is read to its end all the same: the
@@ -6,24 +7,29 @@
 
 use std::ops::Range;
 
-use facteur_imap::command::{self, Append};
+use facteur_imap::command::{Append, FetchAttribute, Replaced};
 use facteur_imap::response::Code;
-use facteur_imap::set::Numbers;
-use facteur_imap::{Outcome, Reply, text};
-use facteur_store::{Error, MailboxId, NewBody, NewMessage, Store};
+use facteur_imap::set::{Numbers, SequenceSet};
+use facteur_imap::structure::StringForm;
+use facteur_imap::url::MessageUrl;
+use facteur_imap::{Outcome, Reply, Untagged, text};
+use facteur_store::{Error, MailboxId, NewBody, NewMessage, Store, Uid};
 
+use super::content::{Chunk, Content, Item, Logical, Problem};
 use super::copy::no_target;
 use super::error::Failure;
-use super::link::Link;
+use super::link::{Link, Source};
 use super::selected::flag_names;
-use super::{Handled, User, limits};
-use crate::drive::Stream;
+use super::{Handled, User, done, limits};
+use crate::drive::{self, Stream};
 use crate::intake::Intake;
 use crate::limits::STREAM_BYTES;
 
 /// An APPEND under way.
 pub(super) struct Appending {
     mailbox: MailboxId,
+    /// REPLACE: what goes.
+    replaced: Option<(MailboxId, Uid)>,
     finished: Vec<(NewBody, NewMessage)>,
     /// Bytes of finished bodies that wait in memory.
     held_bytes: u64,
@@ -43,7 +49,7 @@ pub(super) async fn begin<S: Stream>(
     request: Append,
 ) -> Handled {
     if request.index == 0 {
-        user.append = Some(target(link, user, &request.mailbox)?);
+        user.append = Some(target(link, user, &request)?);
     }
     let Some(append) = user.append.as_mut() else {
         return Err(Failure::Fault);
@@ -58,22 +64,44 @@ pub(super) async fn begin<S: Stream>(
     }
 }
 
-fn target<S: Stream>(
-    link: &Link<S>,
-    user: &User,
-    name: &command::MailboxName,
-) -> Result<Appending, Failure> {
+fn target<S: Stream>(link: &Link<S>, user: &User, request: &Append) -> Result<Appending, Failure> {
     let mailbox = link
         .store()
-        .mailbox_by_name(user.account, name.as_str())?
+        .mailbox_by_name(user.account, request.mailbox.as_str())?
         .ok_or_else(|| no_target(Error::NoSuchMailbox))?;
+    let replaced = request
+        .replaced
+        .map(|replaced| replaced_message(link, user, replaced))
+        .transpose()?;
     Ok(Appending {
         mailbox: mailbox.id,
+        replaced,
         finished: Vec::new(),
         held_bytes: 0,
         current: None,
         failure: None,
     })
+}
+
+/// RFC 8508 §3.4: it has to be there before the new one is taken.
+fn replaced_message<S: Stream>(
+    link: &Link<S>,
+    user: &User,
+    replaced: Replaced,
+) -> Result<(MailboxId, Uid), Failure> {
+    let selected = user.selected.as_ref().ok_or(Failure::Fault)?;
+    selected.writable()?;
+    let set = SequenceSet::Ranges(vec![(replaced.number, replaced.number)]);
+    let uids = selected.resolve(&set, replaced.numbering)?;
+    let index = link.store().index(user.account, selected.id)?;
+    let uid = uids
+        .first()
+        .map(Uid)
+        .filter(|uid| index.get(*uid).is_some());
+    match uid {
+        Some(uid) => Ok((selected.id, uid)),
+        None => Err(Error::NoSuchMessage.into()),
+    }
 }
 
 impl Appending {
@@ -86,7 +114,7 @@ impl Appending {
             return Err(Reply::no(text::TRY_AGAIN).with(Code::Limit).into());
         }
         self.current = Some(Incoming {
-            intake: Intake::new(store, Some(request.size))?,
+            intake: Intake::new(store, request.size)?,
             message: NewMessage {
                 prefix: Vec::new(),
                 flags: flag_names(request.flags),
@@ -145,6 +173,89 @@ pub(super) async fn take<S: Stream>(link: &mut Link<S>, user: &mut User, range: 
     }
 }
 
+/// The next part of the message is one that is stored (RFC 4469 §3).
+pub(super) async fn url<S: Stream>(link: &mut Link<S>, user: &mut User, url: &str) -> Handled {
+    let copied = match content_of(link, user, url).await {
+        Ok(chunks) => copy_chunks(link.store(), user, chunks).await,
+        Err(failure) => Err(failure),
+    };
+    match copied {
+        Ok(()) => Ok(Outcome::AppendAccept.into()),
+        Err(failure) => {
+            user.append = None;
+            Err(failure)
+        }
+    }
+}
+
+/// What a URL names; anything that is not there, or not this user's, is one answer.
+async fn content_of<S: Stream>(
+    link: &Link<S>,
+    user: &User,
+    url: &str,
+) -> Result<Vec<Chunk>, Failure> {
+    let bad = || Failure::from(Reply::no(text::BAD_URL).with(Code::BadUrl(url.to_owned())));
+    let named = MessageUrl::parse(url).ok_or_else(bad)?;
+    let store = link.store().clone();
+    let account = user.account;
+    let mailbox = match (&named.mailbox, &user.selected) {
+        (Some(name), _) => store.mailbox_by_name(account, name)?,
+        (None, Some(selected)) => store.mailbox(account, selected.id)?,
+        (None, None) => None,
+    }
+    .ok_or_else(bad)?;
+    if named
+        .uid_validity
+        .is_some_and(|validity| validity != mailbox.uid_validity)
+    {
+        return Err(bad());
+    }
+    let message = store.message(account, mailbox.id, Uid(named.uid))?;
+    let message = message.ok_or_else(bad)?;
+    let attribute = FetchAttribute::Section {
+        section: named.section,
+        partial: named.partial,
+        peek: true,
+    };
+    let item = drive::blocking(move || {
+        let logical = Logical::new(&store, message)?;
+        Ok(logical.item(&attribute, StringForm::Utf8))
+    })
+    .await?;
+    match item {
+        Ok(Item::Content(Content::Chunks(chunks))) => Ok(chunks),
+        Err(Problem::Store(error)) => Err(error.into()),
+        _ => Err(bad()),
+    }
+}
+
+async fn copy_chunks(store: &Store, user: &mut User, chunks: Vec<Chunk>) -> Result<(), Failure> {
+    let append = user.append.as_mut().ok_or(Failure::Fault)?;
+    if let Some(failure) = append.failure.take() {
+        return Err(failure);
+    }
+    for chunk in chunks {
+        match chunk {
+            Chunk::Bytes(bytes) => append.take(&bytes).await,
+            Chunk::Stored(Source::Body(blob), range) => {
+                let mut at = range.start;
+                while at < range.end && append.failure.is_none() {
+                    let len = (range.end - at).min(STREAM_BYTES);
+                    append
+                        .take(&drive::read_body(store, blob, at, len).await?)
+                        .await;
+                    at += len;
+                }
+            }
+            Chunk::Stored(Source::Decoded { .. }, _) => return Err(Failure::Fault),
+        }
+    }
+    match append.failure.take() {
+        Some(failure) => Err(failure),
+        None => Ok(()),
+    }
+}
+
 pub(super) async fn end<S: Stream>(link: &mut Link<S>, user: &mut User) -> Handled {
     let Some(mut append) = user.append.take() else {
         return Err(Failure::Fault);
@@ -152,6 +263,10 @@ pub(super) async fn end<S: Stream>(link: &mut Link<S>, user: &mut User) -> Handl
     append.finish_message().await;
     if let Some(failure) = append.failure {
         return Err(failure);
+    }
+    if let Some(replaced) = append.replaced {
+        let message = append.finished.pop().ok_or(Failure::Fault)?;
+        return replace(link, user, replaced, append.mailbox, message).await;
     }
     let appended = link
         .store()
@@ -170,6 +285,27 @@ pub(super) async fn end<S: Stream>(link: &mut Link<S>, user: &mut User) -> Handl
             .collect::<Numbers>(),
     };
     Ok(reply.with(code).into())
+}
+
+/// RFC 8508 §4.3: APPENDUID comes before the EXPUNGE.
+async fn replace<S: Stream>(
+    link: &mut Link<S>,
+    user: &mut User,
+    replaced: (MailboxId, Uid),
+    mailbox: MailboxId,
+    message: (NewBody, NewMessage),
+) -> Handled {
+    let appended = link
+        .store()
+        .replace(user.account, replaced, mailbox, message)
+        .await?;
+    let code = Code::AppendUid {
+        uid_validity: appended.uid_validity,
+        uids: Numbers::from_ranges([(appended.uid.0, appended.uid.0)]),
+    };
+    let reply = Reply::ok(text::APPENDUID).with(code);
+    link.session.respond(&Untagged::Reply(&reply));
+    done(text::REPLACE_DONE)
 }
 
 /// The client broke off: nothing was kept.

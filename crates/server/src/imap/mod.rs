@@ -315,6 +315,7 @@ async fn command<S: Stream>(link: &mut Link<S>, user: &mut User, request: Reques
         Request::Namespace => list::namespace(link),
         Request::Status(request) => status::status(link, user, request),
         Request::AppendBegin(request) => append::begin(link, user, request).await,
+        Request::AppendUrl(url) => append::url(link, user, &url).await,
         Request::AppendEnd => append::end(link, user).await,
         Request::AppendAbort => append::abort(user),
         Request::GetQuota(root) => quota::quota(link, user, &root),

@@ -60,6 +60,34 @@ impl Store {
             })
             .await
     }
+
+    /// Puts a message in the place of another, which is expunged, in one step (RFC 8508). The room
+    /// of the old one counts as free. It may be in another mailbox; gone already:
+    /// [`Error::NoSuchMessage`].
+    pub async fn replace(
+        &self,
+        account: AccountId,
+        (from, uid): (MailboxId, Uid),
+        to: MailboxId,
+        (body, message): (NewBody, NewMessage),
+    ) -> Result<Appended, Error> {
+        if self.is_full() {
+            return Err(Error::DiskFull);
+        }
+        self.engine
+            .write(cost_of(&body, 1), move |tx| {
+                tx.state(account)?;
+                tx.mailbox(account, from)?;
+                tx.mailbox(account, to)?;
+                let old = tx.rows_in(account, from, &[uid].into_iter().collect())?;
+                if old.is_empty() {
+                    return Err(Error::NoSuchMessage);
+                }
+                super::expunge::bury(tx, account, from, &old)?;
+                add_message(tx, account, to, &body, &message)
+            })
+            .await
+    }
 }
 
 /// Bytes that the commit will write, about.

@@ -28,17 +28,7 @@ impl Store {
             if only_deleted {
                 rows.retain(|row| row.flags.system.contains(SystemFlags::DELETED));
             }
-            take_out(tx, account, mailbox, &rows)?;
-            let modseq = tx.state(account)?.highest_modseq;
-            for row in &rows {
-                let key = keys::message(account, Family::Tombstone, mailbox, row.uid);
-                let grave = Grave {
-                    row: *row,
-                    modseq,
-                    at: tx.now(),
-                };
-                tx.put(key, grave.encode());
-            }
+            let modseq = bury(tx, account, mailbox, &rows)?;
             Ok((rows.iter().map(|row| row.uid).collect(), modseq))
         })
         .await
@@ -96,6 +86,27 @@ impl Store {
         })
         .await
     }
+}
+
+/// Takes messages out of their mailbox and keeps them for a while.
+pub fn bury(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    mailbox: MailboxId,
+    rows: &[Row],
+) -> Result<ModSeq, Error> {
+    take_out(tx, account, mailbox, rows)?;
+    let modseq = tx.state(account)?.highest_modseq;
+    for row in rows {
+        let key = keys::message(account, Family::Tombstone, mailbox, row.uid);
+        let grave = Grave {
+            row: *row,
+            modseq,
+            at: tx.now(),
+        };
+        tx.put(key, grave.encode());
+    }
+    Ok(modseq)
 }
 
 /// Takes expunged messages of the set out of their graves, or out of their deleted mailbox;

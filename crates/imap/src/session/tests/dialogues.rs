@@ -573,12 +573,13 @@ fn append_is_data() {
             size,
             binary,
             index,
+            replaced: None,
         })) => {
             assert_eq!(mailbox.as_str(), "Entwürfe");
             assert_eq!(flags.keywords, ["$Work"]);
             assert_eq!(flags.system, SystemFlags::default());
             assert_eq!(date.unwrap().seconds, 837_596_665);
-            assert_eq!((size, binary, index), (310, false, 0));
+            assert_eq!((size, binary, index), (Some(310), false, 0));
         }
         other => panic!("{other:?}"),
     }
