@@ -43,39 +43,21 @@ impl Facts {
     /// # Errors
     /// [`DecodeError`] when the bytes are of an unknown version or damaged.
     pub fn decode(bytes: &[u8]) -> Result<Facts, DecodeError> {
-        let mut input = Reader {
-            rest: bytes,
-            parts: 0,
-        };
-        if input.byte()? != VERSION {
-            return Err(DecodeError);
-        }
-        let size = input.number()?;
-        let degraded = Degraded(u16::try_from(input.number()?).map_err(|_| DecodeError)?);
-        let flags = input.number()?;
-        let header = input.header()?;
-        let preview = String::from_utf8(input.bytes()?).map_err(|_| DecodeError)?;
-        let subject_key = input.fixed()?;
-        let thread_keys = input.list(Reader::fixed)?;
-        let envelope = input.envelope()?;
-        let root = input.part(0, 0)?;
+        let mut input = Reader::new(bytes);
+        let mut facts = input.head()?;
+        facts.root = input.part(0, 0)?;
         if !input.rest.is_empty() {
             return Err(DecodeError);
         }
-        Ok(Facts {
-            size,
-            envelope,
-            root,
-            header,
-            preview,
-            thread_keys,
-            subject_key,
-            subject_is_reply: flags & 2 != 0,
-            has_attachment: flags & 1 != 0,
-            has_8bit: flags & 4 != 0,
-            has_nul: flags & 8 != 0,
-            degraded,
-        })
+        Ok(facts)
+    }
+
+    /// The same without the structure: `root` is an empty part. For envelopes of many messages.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when the bytes are of an unknown version or damaged.
+    pub fn decode_head(bytes: &[u8]) -> Result<Facts, DecodeError> {
+        Reader::new(bytes).head()
     }
 }
 
@@ -263,7 +245,14 @@ struct Reader<'a> {
     parts: u32,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Reader {
+            rest: bytes,
+            parts: 0,
+        }
+    }
+
     fn byte(&mut self) -> Result<u8, DecodeError> {
         let (first, rest) = self.rest.split_first().ok_or(DecodeError)?;
         self.rest = rest;
@@ -330,6 +319,30 @@ impl Reader<'_> {
             return Err(DecodeError);
         }
         (0..count).map(|_| entry(self)).collect()
+    }
+
+    /// All but the structure.
+    fn head(&mut self) -> Result<Facts, DecodeError> {
+        if self.byte()? != VERSION {
+            return Err(DecodeError);
+        }
+        let size = self.number()?;
+        let degraded = Degraded(u16::try_from(self.number()?).map_err(|_| DecodeError)?);
+        let flags = self.number()?;
+        Ok(Facts {
+            size,
+            header: self.header()?,
+            preview: String::from_utf8(self.bytes()?).map_err(|_| DecodeError)?,
+            subject_key: self.fixed()?,
+            thread_keys: self.list(Reader::fixed)?,
+            envelope: self.envelope()?,
+            root: Part::default(),
+            subject_is_reply: flags & 2 != 0,
+            has_attachment: flags & 1 != 0,
+            has_8bit: flags & 4 != 0,
+            has_nul: flags & 8 != 0,
+            degraded,
+        })
     }
 
     fn header(&mut self) -> Result<HeaderFacts, DecodeError> {

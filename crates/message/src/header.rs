@@ -148,6 +148,9 @@ impl Facts {
     /// Takes Date and Message-ID from the bytes that a copy has in front of the body, where the
     /// body has none: on submission they are added there.
     pub fn complete(&mut self, prefix: &[u8]) {
+        if self.header.has_date && self.header.has_message_id {
+            return;
+        }
         for field in fields(prefix) {
             if !self.header.has_date && field.is("date") {
                 let value = field.unfolded();

@@ -299,24 +299,31 @@ pub async fn read_body(
     offset: u64,
     len: u64,
 ) -> Result<Vec<u8>, facteur_store::Error> {
+    let mut out = Vec::new();
+    // A body in the page cache costs less than the way to another thread.
+    if store.read_body_cached(blob, offset..offset.saturating_add(len), &mut out)? {
+        return Ok(out);
+    }
     let store = store.clone();
     blocking(move || {
-        let mut out = Vec::new();
         store.read_body(blob, offset..offset.saturating_add(len), &mut out)?;
         Ok(out)
     })
     .await
 }
 
-/// A long store read off the runtime's threads.
-pub async fn blocking<T: Send + 'static>(
+/// A long store read off the runtime's threads; it begins at once.
+pub fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, facteur_store::Error> + Send + 'static,
-) -> Result<T, facteur_store::Error> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Err(facteur_store::Error::Closed),
-        },
+) -> impl Future<Output = Result<T, facteur_store::Error>> {
+    let task = tokio::task::spawn_blocking(work);
+    async {
+        match task.await {
+            Ok(result) => result,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(facteur_store::Error::Closed),
+            },
+        }
     }
 }

@@ -331,7 +331,7 @@ impl Store {
                 if !victims.contains(&from.segment()) {
                     continue;
                 }
-                let (header, payload) = self.engine.shared.segments.read(from)?;
+                let (header, payload) = self.engine.shared.segments.read(from, chunk.stored)?;
                 bytes += payload.len();
                 let packed = Packed::ready(header.kind, payload, header.raw_len);
                 moved.push(Moved {

@@ -34,6 +34,11 @@ pub trait File: Send + Sync + fmt::Debug + 'static {
     fn len(&self) -> io::Result<u64>;
     /// Reads exactly `buffer.len()` bytes at `offset`; `UnexpectedEof` when the file is shorter.
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+    /// The same when it needs no wait for the device; false: it does, or nobody can tell.
+    fn read_cached_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<bool> {
+        let _ = (buffer, offset);
+        Ok(false)
+    }
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
     fn set_len(&self, len: u64) -> io::Result<()>;
     /// fdatasync: on return everything written before is durable.

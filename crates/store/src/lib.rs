@@ -33,6 +33,7 @@ pub use disk::{Disk, File, RealDisk};
 pub use error::Error;
 pub use ops::changes::{AccountWatcher, Changes, Watcher};
 pub use ops::queue::QueueFilter;
+pub use ops::read::Bodies;
 pub use spool::{Body, Spool};
 pub use store::*;
 pub use types::*;

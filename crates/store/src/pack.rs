@@ -32,12 +32,25 @@ pub fn pack(raw: &[u8]) -> Option<Vec<u8>> {
 
 /// The bytes again; `raw_len` is how many they were at most.
 pub fn unpack(packed: &[u8], raw_len: usize) -> io::Result<Vec<u8>> {
-    DECOMPRESSOR.with_borrow_mut(|held| match held {
-        Some(decompressor) => decompressor.decompress(packed, raw_len),
-        None => held
-            .insert(Decompressor::new()?)
-            .decompress(packed, raw_len),
-    })
+    let mut raw = Vec::new();
+    unpack_into(packed, raw_len, &mut raw)?;
+    Ok(raw)
+}
+
+/// Appends the bytes to `out`; after an error `out` may hold more than before.
+pub fn unpack_into(packed: &[u8], raw_len: usize, out: &mut Vec<u8>) -> io::Result<()> {
+    let start = out.len();
+    out.resize(start + raw_len, 0);
+    let space = out.get_mut(start..).unwrap_or_default();
+    let len = DECOMPRESSOR.with_borrow_mut(|held| {
+        let decompressor = match held {
+            Some(decompressor) => decompressor,
+            None => held.insert(Decompressor::new()?),
+        };
+        decompressor.decompress_to_buffer(packed, space)
+    })?;
+    out.truncate(start + len);
+    Ok(())
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub(crate) fn nstring(out: &mut Vec<u8>, value: Option<&[u8]>, form: StringForm)
 /// A quoted string where that is allowed, else a literal. A NUL, which neither may have, becomes
 /// U+FFFD.
 pub(crate) fn string(out: &mut Vec<u8>, value: &[u8], form: StringForm) {
-    if value.contains(&0) {
+    if memchr::memchr(0, value).is_some() {
         let clean: Vec<u8> = value
             .iter()
             .flat_map(|byte| match byte {
@@ -46,19 +46,23 @@ pub(crate) fn string(out: &mut Vec<u8>, value: &[u8], form: StringForm) {
         StringForm::Ascii => value.is_ascii(),
         StringForm::Utf8 => std::str::from_utf8(value).is_ok(),
     };
-    let line_end = value.iter().any(|byte| matches!(byte, b'\r' | b'\n'));
+    let line_end = memchr::memchr2(b'\r', b'\n', value).is_some();
     if !text || line_end || value.len() > QUOTED_BYTES_MAX {
         out.extend_from_slice(format!("{{{}}}\r\n", value.len()).as_bytes());
         out.extend_from_slice(value);
         return;
     }
     out.push(b'"');
-    for byte in value {
-        if matches!(byte, b'"' | b'\\') {
-            out.push(b'\\');
-        }
-        out.push(*byte);
+    let mut rest = value;
+    while let Some(at) = memchr::memchr2(b'"', b'\\', rest) {
+        let (plain, special) = rest.split_at(at);
+        let (special, after) = special.split_at(1);
+        out.extend_from_slice(plain);
+        out.push(b'\\');
+        out.extend_from_slice(special);
+        rest = after;
     }
+    out.extend_from_slice(rest);
     out.push(b'"');
 }
 

@@ -4,18 +4,22 @@
 //! content is read here, large content is left to be streamed. Blocking: runs off the runtime's
 //! threads.
 
+use std::cell::OnceCell;
 use std::ops::Range;
 
 use facteur_imap::command::{FetchAttribute, Partial, Section, SectionText};
 use facteur_imap::structure::{self, StringForm};
 use facteur_message::decode::PartDecoder;
 use facteur_message::{Encoding, Facts, Part, Scanner, Span};
-use facteur_store::{Error, Message, Store};
+use facteur_store::{Bodies, Error, Message};
 
 use super::header;
 use super::limits::{HEADER_BYTES_MAX, INLINE_BYTES_MAX};
 use super::link::Source;
 use crate::limits::STREAM_BYTES;
+
+/// What an envelope takes, about.
+const ENVELOPE_BYTES: usize = 512;
 
 /// One item, ready to be announced.
 #[derive(Debug)]
@@ -84,26 +88,45 @@ impl Chunk {
 
 /// A message to be looked into.
 pub(super) struct Logical<'a> {
-    store: &'a Store,
+    bodies: &'a Bodies<'a>,
     message: Message,
-    facts: Facts,
+    facts: OnceCell<Facts>,
 }
 
 impl<'a> Logical<'a> {
-    pub(super) fn new(store: &'a Store, message: Message) -> Result<Self, Error> {
-        Ok(Logical {
-            facts: facts(store, &message)?,
-            store,
+    pub(super) fn new(bodies: &'a Bodies<'a>, message: Message) -> Self {
+        Logical {
+            bodies,
             message,
-        })
+            facts: OnceCell::new(),
+        }
     }
 
     pub(super) fn message(&self) -> &Message {
         &self.message
     }
 
-    pub(super) fn facts(&self) -> &Facts {
-        &self.facts
+    /// Decoded when first asked for.
+    pub(super) fn facts(&self) -> Result<&Facts, Error> {
+        match self.facts.get() {
+            Some(facts) => Ok(facts),
+            None => {
+                let facts = facts(self.bodies, &self.message)?;
+                Ok(self.facts.get_or_init(|| facts))
+            }
+        }
+    }
+
+    fn envelope(&self, form: StringForm) -> Result<Vec<u8>, Error> {
+        let mut out = Vec::with_capacity(ENVELOPE_BYTES);
+        match (self.facts.get(), Facts::decode_head(&self.message.facts)) {
+            (None, Ok(mut head)) => {
+                head.complete(&self.message.prefix);
+                structure::envelope(&mut out, &head.envelope, form);
+            }
+            _ => structure::envelope(&mut out, &self.facts()?.envelope, form),
+        }
+        Ok(out)
     }
 
     fn prefix_len(&self) -> u64 {
@@ -126,16 +149,13 @@ impl<'a> Logical<'a> {
             | FetchAttribute::InternalDate
             | FetchAttribute::Rfc822Size
             | FetchAttribute::ModSeq => return Ok(Item::Row),
-            FetchAttribute::Envelope => {
-                structure::envelope(&mut out, &self.facts.envelope, form);
-                out
-            }
+            FetchAttribute::Envelope => self.envelope(form)?,
             FetchAttribute::Body => {
-                structure::body(&mut out, &self.facts.root, form);
+                structure::body(&mut out, &self.facts()?.root, form);
                 out
             }
             FetchAttribute::BodyStructure => {
-                structure::body_structure(&mut out, &self.facts.root, form);
+                structure::body_structure(&mut out, &self.facts()?.root, form);
                 out
             }
             FetchAttribute::Preview => {
@@ -143,8 +163,8 @@ impl<'a> Logical<'a> {
                 out
             }
             FetchAttribute::Rfc822 => return self.content(0..self.size(), None),
-            FetchAttribute::Rfc822Header => return self.content(self.header(), None),
-            FetchAttribute::Rfc822Text => return self.content(self.text(), None),
+            FetchAttribute::Rfc822Header => return self.content(self.header()?, None),
+            FetchAttribute::Rfc822Text => return self.content(self.text()?, None),
             FetchAttribute::Section {
                 section, partial, ..
             } => return self.section(section, *partial),
@@ -155,12 +175,12 @@ impl<'a> Logical<'a> {
     }
 
     /// The header with its blank line; the prefix is its beginning.
-    pub(super) fn header(&self) -> Range<u64> {
-        0..self.prefix_len() + self.facts.header_end()
+    pub(super) fn header(&self) -> Result<Range<u64>, Error> {
+        Ok(0..self.prefix_len() + self.facts()?.header_end())
     }
 
-    fn text(&self) -> Range<u64> {
-        self.header().end.min(self.size())..self.size()
+    fn text(&self) -> Result<Range<u64>, Error> {
+        Ok(self.header()?.end.min(self.size())..self.size())
     }
 
     fn span(&self, span: Span) -> Range<u64> {
@@ -169,21 +189,21 @@ impl<'a> Logical<'a> {
     }
 
     fn section(&self, section: &Section, partial: Option<Partial>) -> Result<Item, Problem> {
+        if section.part.is_empty() && section.text == SectionText::All {
+            return self.content(0..self.size(), partial);
+        }
         let nil = Ok(Item::Content(Content::Nil));
-        let Some(part) = self.facts.section(&section.part) else {
+        let Some(part) = self.facts()?.section(&section.part) else {
             return nil;
         };
         // The header and text meant: of the whole, or of a message inside (RFC 9051 §6.4.5.1).
         let inner = if section.part.is_empty() {
-            Some((self.header(), self.text()))
+            Some((self.header()?, self.text()?))
         } else {
             part.nested()
                 .map(|nested| (self.span(nested.root.header), self.span(nested.root.body)))
         };
         match (&section.text, inner) {
-            (SectionText::All, _) if section.part.is_empty() => {
-                self.content(0..self.size(), partial)
-            }
             (SectionText::All, _) => self.content(self.span(part.body), partial),
             (SectionText::Mime, _) => self.content(self.span(part.header), partial),
             (SectionText::Header, Some((header, _))) => self.content(header, partial),
@@ -247,10 +267,7 @@ impl<'a> Logical<'a> {
     fn read(&self, range: Range<u64>) -> Result<Vec<u8>, Error> {
         let (prefix, body) = self.split(range.start..range.end.min(self.size()));
         let mut out = prefix.to_vec();
-        self.read_body(body, &mut |bytes| {
-            out.extend_from_slice(bytes);
-            true
-        })?;
+        self.bodies.read(self.message.blob, body, &mut out)?;
         Ok(out)
     }
 
@@ -260,7 +277,7 @@ impl<'a> Logical<'a> {
         range: Range<u64>,
         each: &mut dyn FnMut(&[u8]) -> bool,
     ) -> Result<(), Error> {
-        read_pieces(self.store, &self.message, range, each)
+        read_pieces(self.bodies, &self.message, range, each)
     }
 
     fn binary(&self, path: &[u32], partial: Option<Partial>) -> Result<Item, Problem> {
@@ -310,7 +327,7 @@ impl<'a> Logical<'a> {
         if path.is_empty() {
             return Ok(Some((0..self.size(), Encoding::Identity)));
         }
-        let Some(part) = self.facts.section(path) else {
+        let Some(part) = self.facts()?.section(path) else {
             return Ok(None);
         };
         match encoding(part) {
@@ -397,19 +414,19 @@ fn cut(bytes: Vec<u8>, partial: Option<Partial>) -> Vec<u8> {
 }
 
 /// The stored facts, with what submission added in front of the body.
-fn facts(store: &Store, message: &Message) -> Result<Facts, Error> {
-    let mut facts = body_facts(store, message)?;
+fn facts(bodies: &Bodies<'_>, message: &Message) -> Result<Facts, Error> {
+    let mut facts = body_facts(bodies, message)?;
     facts.complete(&message.prefix);
     Ok(facts)
 }
 
 /// Read anew from the body when what is stored is of another version or damaged.
-fn body_facts(store: &Store, message: &Message) -> Result<Facts, Error> {
+fn body_facts(bodies: &Bodies<'_>, message: &Message) -> Result<Facts, Error> {
     if let Ok(facts) = Facts::decode(&message.facts) {
         return Ok(facts);
     }
     let mut scanner = Scanner::new();
-    read_pieces(store, message, 0..message.body_size, &mut |bytes| {
+    read_pieces(bodies, message, 0..message.body_size, &mut |bytes| {
         scanner.push(bytes);
         true
     })?;
@@ -417,7 +434,7 @@ fn body_facts(store: &Store, message: &Message) -> Result<Facts, Error> {
 }
 
 fn read_pieces(
-    store: &Store,
+    bodies: &Bodies<'_>,
     message: &Message,
     range: Range<u64>,
     each: &mut dyn FnMut(&[u8]) -> bool,
@@ -427,7 +444,7 @@ fn read_pieces(
     while at < range.end {
         let end = range.end.min(at.saturating_add(STREAM_BYTES));
         piece.clear();
-        store.read_body(message.blob, at..end, &mut piece)?;
+        bodies.read(message.blob, at..end, &mut piece)?;
         if !each(&piece) {
             break;
         }

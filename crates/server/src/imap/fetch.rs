@@ -9,9 +9,10 @@ use facteur_imap::command::{Fetch, FetchAttribute, Numbering};
 use facteur_imap::response::{Code, Data, FetchItem, Piece};
 use facteur_imap::set::Numbers;
 use facteur_imap::structure::StringForm;
+use facteur_imap::view::View;
 use facteur_imap::{Reply, Untagged, text};
 use facteur_store::{
-    AccountId, Error, FlagEdit, FlagNames, Index, MailboxId, Message, ModSeq, Row, Store,
+    AccountId, Bodies, Error, FlagEdit, FlagNames, Index, MailboxId, Message, ModSeq, Row, Store,
     SystemFlags, UidSet,
 };
 
@@ -50,26 +51,53 @@ pub(super) async fn fetch<S: Stream>(
             true => StringForm::Utf8,
             false => StringForm::Ascii,
         },
-        found: 0,
+        gone: 0,
         damaged: false,
         unknown_encoding: false,
     };
-    let since = request.changed_since.map(ModSeq);
-    let mut walk = Walk::new(&uids);
-    loop {
-        let max = match work.rows_only {
-            true => limits::ROWS_MAX,
-            false => limits::MESSAGES_MAX,
-        };
-        let mut hits = walk.next(&index, &selected.view, max);
-        if hits.is_empty() {
-            break;
-        }
-        work.found += hits.len() as u64;
-        hits.retain(|hit| since.is_none_or(|since| hit.row.modseq > since));
-        work.respond(link, &index, hits).await?;
+    let mut source = Hits {
+        walk: Walk::new(&uids),
+        since: request.changed_since.map(ModSeq),
+        found: 0,
+    };
+    match work.rows_only {
+        true => loop {
+            let hits = source.next(&index, &selected.view, limits::ROWS_MAX);
+            if hits.is_empty() {
+                break;
+            }
+            for hit in hits {
+                work.say(link, &index, hit, &[]).await?;
+            }
+        },
+        false => work.respond(link, &index, selected, &mut source).await?,
     }
-    Ok(work.reply(asked).into())
+    Ok(work.reply(asked, source.found).into())
+}
+
+/// The messages that a FETCH asks for, a slice at a time.
+struct Hits {
+    walk: Walk,
+    since: Option<ModSeq>,
+    /// Messages of the set that are still there.
+    found: u64,
+}
+
+impl Hits {
+    /// At most `max`; empty at the end.
+    fn next(&mut self, index: &Index, view: &View, max: usize) -> Vec<Hit> {
+        loop {
+            let mut hits = self.walk.next(index, view, max);
+            if hits.is_empty() {
+                return hits;
+            }
+            self.found += hits.len() as u64;
+            hits.retain(|hit| self.since.is_none_or(|since| hit.row.modseq > since));
+            if !hits.is_empty() {
+                return hits;
+            }
+        }
+    }
 }
 
 /// RFC 7162 §3.2.6: which of the asked uids are gone since then. Those that the client still
@@ -168,35 +196,35 @@ struct Work {
     attributes: Arc<[FetchAttribute]>,
     rows_only: bool,
     form: StringForm,
-    /// Messages of the set that are still there.
-    found: u64,
+    /// Messages that went away while the command ran.
+    gone: u64,
     damaged: bool,
     unknown_encoding: bool,
 }
 
 impl Work {
+    /// The next messages are read while these are sent.
     async fn respond<S: Stream>(
         &mut self,
         link: &mut Link<S>,
         index: &Index,
-        mut hits: Vec<Hit>,
+        selected: &Selected,
+        source: &mut Hits,
     ) -> Result<(), Failure> {
-        if self.rows_only {
-            for hit in hits {
-                self.say(link, index, hit, &[]).await?;
-            }
-            return Ok(());
-        }
-        while !hits.is_empty() {
-            let uids: UidSet = hits.iter().map(|hit| hit.row.uid).collect();
-            let slice = self.prepare(link.store(), uids).await?;
+        let mut hits = source.next(index, &selected.view, limits::MESSAGES_MAX);
+        let mut reading = self.read_ahead(link.store(), &hits);
+        while let Some(read) = reading.take() {
+            let slice = read.await?;
             let after = hits.partition_point(|hit| hit.row.uid.0 <= slice.done_up_to);
-            let rest = hits.split_off(after);
-            self.found = self
-                .found
-                .saturating_sub((hits.len() - slice.messages.len().min(hits.len())) as u64);
+            let mut next = hits.split_off(after);
+            if next.is_empty() {
+                next = source.next(index, &selected.view, limits::MESSAGES_MAX);
+            }
+            reading = self.read_ahead(link.store(), &next);
+            self.gone += (hits.len() - slice.messages.len().min(hits.len())) as u64;
             for (uid, prepared) in slice.messages {
-                let Some(hit) = hits.iter().find(|hit| hit.row.uid.0 == uid) else {
+                let place = hits.binary_search_by_key(&uid, |hit| hit.row.uid.0);
+                let Some(hit) = place.ok().and_then(|place| hits.get(place)) else {
                     continue;
                 };
                 match prepared {
@@ -209,15 +237,22 @@ impl Work {
                     Err(Problem::Store(error)) => return Err(error.into()),
                 }
             }
-            hits = rest;
+            hits = next;
         }
         Ok(())
     }
 
-    async fn prepare(&self, store: &Store, uids: UidSet) -> Result<Slice, Error> {
+    /// Begins to prepare these messages on another thread; none: there are none.
+    fn read_ahead(
+        &self,
+        store: &Store,
+        hits: &[Hit],
+    ) -> Option<impl Future<Output = Result<Slice, Error>> + use<>> {
+        let uids: UidSet = hits.iter().map(|hit| hit.row.uid).collect();
         let (store, attributes) = (store.clone(), Arc::clone(&self.attributes));
         let (account, mailbox, form) = (self.account, self.mailbox, self.form);
-        drive::blocking(move || prepare(&store, account, mailbox, &uids, &attributes, form)).await
+        let work = move || prepare(&store, account, mailbox, &uids, &attributes, form);
+        (!hits.is_empty()).then(|| drive::blocking(work))
     }
 
     async fn say<S: Stream>(
@@ -248,7 +283,8 @@ impl Work {
         Ok(())
     }
 
-    fn reply(&self, asked: Option<u64>) -> Reply {
+    /// `found`: messages of the set that were there.
+    fn reply(&self, asked: Option<u64>, found: u64) -> Reply {
         if self.unknown_encoding {
             return Reply::no(text::UNKNOWN_CTE).with(Code::UnknownCte);
         }
@@ -257,7 +293,7 @@ impl Work {
         }
         let reply = Reply::ok(text::FETCH_DONE);
         match asked {
-            Some(asked) if self.found < asked => reply.with(Code::ExpungeIssued),
+            Some(asked) if found - self.gone.min(found) < asked => reply.with(Code::ExpungeIssued),
             _ => reply,
         }
     }
@@ -291,31 +327,33 @@ fn prepare(
     if bytes >= limits::MESSAGES_BYTES_SOFT {
         slice.done_up_to = loaded.last().map_or(u32::MAX, |message| message.row.uid.0);
     }
+    let bodies = store.bodies()?;
+    let read = loaded.len();
     let mut held = 0;
-    for message in &loaded {
+    for message in loaded {
         if held >= limits::PREPARED_BYTES_SOFT {
             break;
         }
         let uid = message.row.uid.0;
-        let items = items(store, message, attributes, form);
+        let items = items(&bodies, message, attributes, form);
         held += items
             .as_ref()
             .map_or(0, |items| items.iter().map(Item::held_bytes).sum());
         slice.messages.push((uid, items));
     }
-    if slice.messages.len() < loaded.len() {
+    if slice.messages.len() < read {
         slice.done_up_to = slice.messages.last().map_or(u32::MAX, |(uid, _)| *uid);
     }
     Ok(slice)
 }
 
 fn items(
-    store: &Store,
-    message: &Message,
+    bodies: &Bodies<'_>,
+    message: Message,
     attributes: &[FetchAttribute],
     form: StringForm,
 ) -> Result<Vec<Item>, Problem> {
-    let logical = Logical::new(store, message.clone())?;
+    let logical = Logical::new(bodies, message);
     attributes
         .iter()
         .map(|attribute| logical.item(attribute, form))

@@ -11,11 +11,11 @@ pub(super) const CHANGES_MAX: usize = 1024;
 /// Rows of the index turned into responses between two looks at the output.
 pub(super) const ROWS_MAX: usize = 512;
 /// Messages prepared in one piece of blocking work.
-pub(super) const MESSAGES_MAX: usize = 128;
+pub(super) const MESSAGES_MAX: usize = 64;
 /// Facts and prefixes held at once while messages are prepared; one message may exceed it alone.
-pub(super) const MESSAGES_BYTES_SOFT: usize = 1 << 20;
-/// Content prepared before it is sent; one message may exceed it alone.
-pub(super) const PREPARED_BYTES_SOFT: usize = 512 << 10;
+pub(super) const MESSAGES_BYTES_SOFT: usize = 512 << 10;
+/// Content prepared before it is sent, while as much is being sent; one message may exceed it alone.
+pub(super) const PREPARED_BYTES_SOFT: usize = 256 << 10;
 /// Content up to this size is read with its message; larger is streamed.
 pub(super) const INLINE_BYTES_MAX: u64 = 32 << 10;
 /// Bytes of a header block that HEADER.FIELDS and SEARCH look at; the scanner reads no more either.

@@ -10,7 +10,7 @@ use facteur_imap::command::SearchKey;
 use facteur_imap::date::Date;
 use facteur_imap::set::Numbers;
 use facteur_imap::view::View;
-use facteur_store::{AccountId, Error, MailboxId, Row, Store, SystemFlags, Timestamp};
+use facteur_store::{AccountId, Bodies, Error, MailboxId, Row, SystemFlags, Timestamp};
 
 use super::content::Logical;
 use super::error::Failure;
@@ -135,7 +135,7 @@ impl Test {
             Test::Size(sizes) => sizes.contains(&row.size),
             Test::ModSeq(modseq) => row.modseq.0 >= *modseq,
             Test::Sent(days) => candidate.asks(|message| {
-                let sent = message.facts().header.sent;
+                let sent = message.facts()?.header.sent;
                 // The date as it was written: neither time nor zone count.
                 Ok(sent.is_some_and(|sent| {
                     let local = sent.unix + i64::from(sent.offset_minutes) * 60;
@@ -164,7 +164,7 @@ impl Test {
 
 /// One message under test.
 pub(super) struct Candidate<'a> {
-    store: &'a Store,
+    bodies: &'a Bodies<'a>,
     account: AccountId,
     mailbox: MailboxId,
     row: Row,
@@ -172,9 +172,14 @@ pub(super) struct Candidate<'a> {
 }
 
 impl<'a> Candidate<'a> {
-    pub(super) fn new(store: &'a Store, account: AccountId, mailbox: MailboxId, row: Row) -> Self {
+    pub(super) fn new(
+        bodies: &'a Bodies<'a>,
+        account: AccountId,
+        mailbox: MailboxId,
+        row: Row,
+    ) -> Self {
         Candidate {
-            store,
+            bodies,
             account,
             mailbox,
             row,
@@ -187,12 +192,9 @@ impl<'a> Candidate<'a> {
         question: impl FnOnce(&Logical<'a>) -> Result<bool, Error>,
     ) -> Result<bool, Error> {
         if self.message.get().is_none() {
-            let message = self
-                .store
-                .message(self.account, self.mailbox, self.row.uid)?;
-            let message = message
-                .map(|message| Logical::new(self.store, message))
-                .transpose()?;
+            let store = self.bodies.store();
+            let message = store.message(self.account, self.mailbox, self.row.uid)?;
+            let message = message.map(|message| Logical::new(self.bodies, message));
             // Set once: this is the only place, and it was empty.
             let _ = self.message.set(message);
         }

@@ -164,6 +164,7 @@ fn from_rows<S: Stream>(
     index: &Index,
     test: &Test,
 ) -> Result<Vec<Hit>, Failure> {
+    let bodies = link.store().bodies()?;
     let mut found = Vec::new();
     let mut walk = Walk::new(&everything());
     loop {
@@ -172,7 +173,7 @@ fn from_rows<S: Stream>(
             return Ok(found);
         }
         for hit in hits {
-            let candidate = Candidate::new(link.store(), account, selected.id, hit.row);
+            let candidate = Candidate::new(&bodies, account, selected.id, hit.row);
             if test.matches(&candidate)? {
                 found.push(hit);
             }
@@ -212,9 +213,10 @@ impl Work {
     /// Whether each of the rows matches, of as many as fit into the time; at least one.
     fn run(&self, rows: &[Row]) -> Result<Vec<bool>, Error> {
         let started = self.clock.monotonic();
+        let bodies = self.store.bodies()?;
         let mut matched = Vec::with_capacity(rows.len());
         for row in rows {
-            let candidate = Candidate::new(&self.store, self.account, self.mailbox, *row);
+            let candidate = Candidate::new(&bodies, self.account, self.mailbox, *row);
             matched.push(match self.test.matches(&candidate) {
                 Err(error @ Error::Damaged { .. }) => {
                     tracing::error!(%error, uid = row.uid.0, "a message can't be searched");

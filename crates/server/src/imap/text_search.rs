@@ -59,7 +59,7 @@ pub(super) fn envelope_contains(
     field: Field,
     needle: &str,
 ) -> Result<bool, Error> {
-    let facts = message.facts();
+    let facts = message.facts()?;
     let name = match field {
         Field::From => "from",
         Field::To => "to",
@@ -110,7 +110,7 @@ pub(super) fn header_contains(
     name: &str,
     needle: &str,
 ) -> Result<bool, Error> {
-    let block = message.read_header(message.header())?;
+    let block = message.read_header(message.header()?)?;
     let found = header::fields(&block).any(|field| {
         field.name.eq_ignore_ascii_case(name.as_bytes())
             && (needle.is_empty() || contains(&header::text(field.value), needle))
@@ -120,7 +120,7 @@ pub(super) fn header_contains(
 
 /// Header or body.
 pub(super) fn text_contains(message: &Logical<'_>, needle: &str) -> Result<bool, Error> {
-    let block = message.read_header(message.header())?;
+    let block = message.read_header(message.header()?)?;
     Ok(block_contains(&block, needle) || body_contains(message, needle)?)
 }
 
@@ -136,7 +136,7 @@ pub(super) fn body_contains(message: &Logical<'_>, needle: &str) -> Result<bool,
     if needle.is_empty() {
         return Ok(true);
     }
-    for part in message.facts().root.walk() {
+    for part in message.facts()?.root.walk() {
         let found = match &part.content {
             PartBody::Multipart(_) => false,
             PartBody::Message(nested) => {

@@ -6,7 +6,7 @@ use facteur_pop3::{MessageEncoder, Outcome};
 use facteur_store::Uid;
 
 use super::Driver;
-use crate::drive::{Stream, blocking, read_body};
+use crate::drive::{Stream, read_body};
 use crate::limits;
 
 impl<S: Stream> Driver<S> {
@@ -15,7 +15,7 @@ impl<S: Stream> Driver<S> {
             return Outcome::Failed;
         };
         let (store, account) = (self.wire.context().store.clone(), identity.account);
-        match blocking(move || store.message(account, inbox, Uid(uid))).await {
+        match store.message(account, inbox, Uid(uid)) {
             Ok(Some(message)) => {
                 self.message = Some(message);
                 Outcome::Message
@@ -47,9 +47,12 @@ impl<S: Stream> Driver<S> {
                 tracing::error!(session = %self.wire.peer().session, %error, "the message can't be read to its end");
                 io::Error::other("the store failed")
             })?;
+            // The last piece waits for the end: a small message is one write.
+            if !out.is_empty() && offset > 0 {
+                self.wire.write(&out).await?;
+                out.clear();
+            }
             more = encoder.push(&chunk, &mut out);
-            self.wire.write(&out).await?;
-            out.clear();
             offset += len;
         }
         encoder.finish(&mut out);

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{FlockOperation, flock, statvfs};
+use rustix::io::{ReadWriteFlags, preadv2};
 
 use super::{Disk, File};
 
@@ -118,6 +119,14 @@ impl File for RealFile {
         self.0.read_exact_at(buffer, offset)
     }
 
+    fn read_cached_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<bool> {
+        let len = buffer.len();
+        let mut buffers = [io::IoSliceMut::new(buffer)];
+        // EAGAIN, a short read, a file system that knows no such thing: the caller reads as ever.
+        let read = preadv2(&self.0, &mut buffers, offset, ReadWriteFlags::NOWAIT);
+        Ok(read == Ok(len))
+    }
+
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.0.write_all_at(bytes, offset)
     }
@@ -164,6 +173,11 @@ mod tests {
             .read_exact_at(&mut bytes, 4)
             .unwrap();
         assert_eq!(&bytes, b"ello");
+        let file = disk.open("sub/b", false).unwrap();
+        assert!(!file.read_cached_at(&mut bytes, 5).unwrap());
+        if file.read_cached_at(&mut bytes, 3).unwrap() {
+            assert_eq!(&bytes, b"hell");
+        }
         assert!(disk.open("sub/a", false).is_err());
         assert!(disk.available_bytes().unwrap() > 0);
     }

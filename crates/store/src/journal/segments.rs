@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::record::{Kind, RECORD_HEADER_BYTES, RecordHeader, SEGMENT_HEADER_BYTES, SegmentHeader};
 use super::{Position, place, record, segment_path};
-use crate::limits::{CHUNK_BYTES_MAX, OPEN_SEGMENTS_MAX};
+use crate::limits::{CHUNK_BYTES_MAX, OPEN_SEGMENTS_MAX, RECORD_PAYLOAD_MAX};
 use crate::{Disk, Error, File, pack};
 
 /// A segment open for reading.
@@ -74,54 +74,97 @@ impl Segments {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The record at `position`, checked: its header and payload.
-    pub fn read(&self, position: Position) -> Result<(RecordHeader, Vec<u8>), Error> {
+    /// The record at `position` with that many bytes of payload, checked.
+    pub fn read(&self, position: Position, stored: u32) -> Result<(RecordHeader, Vec<u8>), Error> {
         let segment = self.get(position.segment())?;
-        let damaged = |what: &str| Error::Damaged {
-            place: place(position),
-            what: what.to_owned(),
-        };
-        let read = |buffer: &mut [u8], offset| {
-            let read = segment.file.read_exact_at(buffer, offset);
-            read.map_err(|error| match error.kind() {
-                std::io::ErrorKind::UnexpectedEof => damaged("the segment is too short"),
-                _ => Error::Disk(error),
-            })
-        };
-        let mut bytes = [0; RECORD_HEADER_BYTES];
-        read(&mut bytes, position.offset())?;
-        let header = RecordHeader::decode(&bytes, &segment.header.key, position)
-            .ok_or_else(|| damaged("the record's header is bad"))?;
-        let mut payload = vec![0; header.payload_len as usize];
-        let offset = position.offset() + RECORD_HEADER_BYTES as u64;
-        read(&mut payload, offset)?;
-        if record::payload_hash(&payload) != header.payload_hash {
-            return Err(damaged("the record's checksum is wrong"));
-        }
-        Ok((header, payload))
+        let mut bytes = space(position, stored)?;
+        let read = segment.file.read_exact_at(&mut bytes, position.offset());
+        read.map_err(|error| match error.kind() {
+            std::io::ErrorKind::UnexpectedEof => damaged(position, "the segment is too short"),
+            _ => Error::Disk(error),
+        })?;
+        let header = check(&segment, position, &bytes)?;
+        bytes.drain(..RECORD_HEADER_BYTES);
+        Ok((header, bytes))
     }
 
-    /// The body bytes of the chunk at `position`.
-    pub fn read_chunk(&self, position: Position) -> Result<Vec<u8>, Error> {
-        let (header, payload) = self.read(position)?;
-        let damaged = |what: &str| Error::Damaged {
-            place: place(position),
-            what: what.to_owned(),
-        };
-        let raw_len = header.raw_len as usize;
-        if raw_len > CHUNK_BYTES_MAX {
-            return Err(damaged("the chunk is too large"));
-        }
-        let bytes = match header.kind {
-            Kind::ChunkPlain => payload,
-            Kind::ChunkZstd => {
-                pack::unpack(&payload, raw_len).map_err(|_| damaged("the chunk does not unpack"))?
-            }
-            _ => return Err(damaged("not a chunk")),
-        };
-        if bytes.len() != raw_len {
-            return Err(damaged("the chunk has another length"));
-        }
-        Ok(bytes)
+    /// Appends the body bytes of the chunk at `position` to `out`.
+    pub fn read_chunk(
+        &self,
+        position: Position,
+        stored: u32,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let (header, payload) = self.read(position, stored)?;
+        unpack(&header, &payload, out)
     }
+
+    /// The same when it needs no wait for the disk; false: it does, and `out` is as it was.
+    pub fn read_chunk_cached(
+        &self,
+        position: Position,
+        stored: u32,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, Error> {
+        let Some(segment) = self.lock().get(&position.segment()).cloned() else {
+            return Ok(false);
+        };
+        let mut bytes = space(position, stored)?;
+        let read = segment.file.read_cached_at(&mut bytes, position.offset());
+        if !read.map_err(Error::Disk)? {
+            return Ok(false);
+        }
+        let header = check(&segment, position, &bytes)?;
+        let payload = bytes.get(RECORD_HEADER_BYTES..).unwrap_or_default();
+        unpack(&header, payload, out)?;
+        Ok(true)
+    }
+}
+
+fn damaged(position: Position, what: &str) -> Error {
+    Error::Damaged {
+        place: place(position),
+        what: what.to_owned(),
+    }
+}
+
+fn space(position: Position, stored: u32) -> Result<Vec<u8>, Error> {
+    let stored = stored as usize;
+    if stored > RECORD_PAYLOAD_MAX {
+        return Err(damaged(position, "the record is too large"));
+    }
+    Ok(vec![0; RECORD_HEADER_BYTES + stored])
+}
+
+/// Checks a whole record.
+fn check(segment: &Segment, position: Position, bytes: &[u8]) -> Result<RecordHeader, Error> {
+    let header = RecordHeader::decode(bytes, &segment.header.key, position)
+        .filter(|header| header.record_len() == bytes.len() as u64)
+        .ok_or_else(|| damaged(position, "the record's header is bad"))?;
+    let payload = bytes.get(RECORD_HEADER_BYTES..).unwrap_or_default();
+    if record::payload_hash(payload) != header.payload_hash {
+        return Err(damaged(position, "the record's checksum is wrong"));
+    }
+    Ok(header)
+}
+
+fn unpack(header: &RecordHeader, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+    let raw_len = header.raw_len as usize;
+    let position = header.position;
+    if raw_len > CHUNK_BYTES_MAX {
+        return Err(damaged(position, "the chunk is too large"));
+    }
+    let start = out.len();
+    match header.kind {
+        Kind::ChunkPlain => out.extend_from_slice(payload),
+        Kind::ChunkZstd => pack::unpack_into(payload, raw_len, out)
+            .map_err(|_| damaged(position, "the chunk does not unpack"))?,
+        Kind::TxPart | Kind::Tx | Kind::Checkpoint => {
+            return Err(damaged(position, "not a chunk"));
+        }
+    }
+    if out.len() - start != raw_len {
+        return Err(damaged(position, "the chunk has another length"));
+    }
+    Ok(())
 }

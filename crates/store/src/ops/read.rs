@@ -118,29 +118,80 @@ impl Store {
     }
 
     /// Part of a body as it was received, appended to `out`; blocking, at most `range.len()` bytes
-    /// held (ask in pieces of 64 KiB). A range past the end gives what there is.
+    /// and a chunk held (ask in pieces of 64 KiB). A range past the end gives what there is.
     pub fn read_body(
         &self,
         blob: BlobId,
         range: Range<u64>,
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
+        self.bodies()?.read(blob, range, out)
+    }
+
+    /// The same when no byte of it must come from the disk: no thread is held up. False: read it
+    /// the other way, `out` is as it was.
+    pub fn read_body_cached(
+        &self,
+        blob: BlobId,
+        range: Range<u64>,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, Error> {
         let start = out.len();
-        let first = self.read_range(blob, &range, out);
-        match first {
+        let done = self.bodies()?.read_range(blob, &range, out, Wait::No);
+        if !matches!(done, Ok(true)) {
+            out.truncate(start);
+        }
+        done
+    }
+
+    /// For reading many bodies.
+    pub fn bodies(&self) -> Result<Bodies<'_>, Error> {
+        Ok(Bodies {
+            view: self.view()?,
+            store: self,
+        })
+    }
+}
+
+/// Reads bodies from one picture of the index. Short-lived: what the picture holds is not freed.
+#[derive(Debug)]
+pub struct Bodies<'a> {
+    store: &'a Store,
+    view: View,
+}
+
+impl Bodies<'_> {
+    pub fn store(&self) -> &Store {
+        self.store
+    }
+
+    /// As [`Store::read_body`].
+    pub fn read(&self, blob: BlobId, range: Range<u64>, out: &mut Vec<u8>) -> Result<(), Error> {
+        let start = out.len();
+        match self.read_range(blob, &range, out, Wait::Yes) {
             // The compactor may have moved the chunks between our look at the index and now.
             Err(Error::Disk(error)) if error.kind() == std::io::ErrorKind::NotFound => {
                 out.truncate(start);
-                self.read_range(blob, &range, out)
+                let now = self.store.bodies()?;
+                now.read_range(blob, &range, out, Wait::Yes)?;
             }
-            result => result,
+            result => {
+                result?;
+            }
         }
+        Ok(())
     }
 
-    fn read_range(&self, id: BlobId, range: &Range<u64>, out: &mut Vec<u8>) -> Result<(), Error> {
-        let view = self.view()?;
-        let value = view.get(&keys::blob(id))?.ok_or_else(|| missing_blob(id))?;
-        let blob = Blob::decode(&value)?;
+    fn read_range(
+        &self,
+        id: BlobId,
+        range: &Range<u64>,
+        out: &mut Vec<u8>,
+        wait: Wait,
+    ) -> Result<bool, Error> {
+        let value = self.view.get(&keys::blob(id))?;
+        let blob = Blob::decode(&value.ok_or_else(|| missing_blob(id))?)?;
+        let segments = &self.store.engine.shared.segments;
         let end = range.end.min(blob.size);
         let mut at = range.start;
         while at < end {
@@ -150,18 +201,30 @@ impl Store {
                 .ok()
                 .and_then(|n| blob.chunks.get(n));
             let chunk = chunk.ok_or_else(|| missing_blob(id))?;
-            let bytes = self.engine.shared.segments.read_chunk(chunk.position)?;
+            let start = out.len();
+            match wait {
+                Wait::Yes => segments.read_chunk(chunk.position, chunk.stored, out)?,
+                Wait::No if segments.read_chunk_cached(chunk.position, chunk.stored, out)? => {}
+                Wait::No => return Ok(false),
+            }
             let wanted = usize::try_from(end - at).unwrap_or(usize::MAX);
-            let stop = within.saturating_add(wanted).min(bytes.len());
-            let piece = bytes.get(within..stop).unwrap_or_default();
-            if piece.is_empty() {
+            let stop = within.saturating_add(wanted).min(out.len() - start);
+            if stop <= within {
                 return Err(missing_blob(id));
             }
-            out.extend_from_slice(piece);
-            at += piece.len() as u64;
+            out.truncate(start + stop);
+            out.drain(start..start + within);
+            at += (stop - within) as u64;
         }
-        Ok(())
+        Ok(true)
     }
+}
+
+/// May a read wait for the disk?
+#[derive(Clone, Copy)]
+enum Wait {
+    Yes,
+    No,
 }
 
 pub fn check_account(view: &View, account: AccountId) -> Result<(), Error> {

@@ -76,11 +76,14 @@ fn check_bytes(
     let mut hasher = blake3::Hasher::new();
     let mut size = 0;
     let last = blob.chunks.len().saturating_sub(1);
+    let mut bytes = Vec::new();
     for (at, chunk) in blob.chunks.iter().enumerate() {
-        let Some(bytes) = report.note(segments.read_chunk(chunk.position))? else {
+        bytes.clear();
+        let read = segments.read_chunk(chunk.position, chunk.stored, &mut bytes);
+        if report.note(read)?.is_none() {
             report.fault(format!("the body {} cannot be read", hex(id)));
             return Ok(());
-        };
+        }
         if at < last && bytes.len() != CHUNK_BYTES_MAX {
             report.fault(format!("the body {} has a short piece in it", hex(id)));
         }
