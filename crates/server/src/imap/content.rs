@@ -4,6 +4,7 @@
 //! content is read here, large content is left to be streamed. Blocking: runs off the runtime's
 //! threads.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::ops::Range;
 
@@ -117,16 +118,15 @@ impl<'a> Logical<'a> {
         }
     }
 
-    fn envelope(&self, form: StringForm) -> Result<Vec<u8>, Error> {
-        let mut out = Vec::with_capacity(ENVELOPE_BYTES);
+    /// The facts, their structure perhaps left out.
+    fn head(&self) -> Result<Cow<'_, Facts>, Error> {
         match (self.facts.get(), Facts::decode_head(&self.message.facts)) {
             (None, Ok(mut head)) => {
                 head.complete(&self.message.prefix);
-                structure::envelope(&mut out, &head.envelope, form);
+                Ok(Cow::Owned(head))
             }
-            _ => structure::envelope(&mut out, &self.facts()?.envelope, form),
+            _ => Ok(Cow::Borrowed(self.facts()?)),
         }
-        Ok(out)
     }
 
     fn prefix_len(&self) -> u64 {
@@ -149,7 +149,11 @@ impl<'a> Logical<'a> {
             | FetchAttribute::InternalDate
             | FetchAttribute::Rfc822Size
             | FetchAttribute::ModSeq => return Ok(Item::Row),
-            FetchAttribute::Envelope => self.envelope(form)?,
+            FetchAttribute::Envelope => {
+                out.reserve(ENVELOPE_BYTES);
+                structure::envelope(&mut out, &self.head()?.envelope, form);
+                out
+            }
             FetchAttribute::Body => {
                 structure::body(&mut out, &self.facts()?.root, form);
                 out
@@ -159,7 +163,7 @@ impl<'a> Logical<'a> {
                 out
             }
             FetchAttribute::Preview => {
-                structure::preview(&mut out, &self.facts.preview, form);
+                structure::preview(&mut out, &self.head()?.preview, form);
                 out
             }
             FetchAttribute::Rfc822 => return self.content(0..self.size(), None),
