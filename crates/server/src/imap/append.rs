@@ -218,7 +218,8 @@ async fn content_of<S: Stream>(
         peek: true,
     };
     let item = drive::blocking(move || {
-        let logical = Logical::new(&store, message)?;
+        let bodies = store.bodies()?;
+        let logical = Logical::new(&bodies, message);
         Ok(logical.item(&attribute, StringForm::Utf8))
     })
     .await?;
