@@ -195,7 +195,7 @@ fn answer(session: &mut Session, request: &Request) -> Outcome {
                 .with(Code::TryCreate)
                 .into()
         }
-        Request::AppendBegin(_) => Outcome::AppendAccept,
+        Request::AppendBegin(_) | Request::AppendUrl(_) => Outcome::AppendAccept,
         Request::AppendAbort => Outcome::AppendAborted,
         Request::Idle => Outcome::Idling,
         Request::IdleDone => {

@@ -184,6 +184,14 @@ impl<'a> Cursor<'a> {
         self.string().map(Some)
     }
 
+    /// `nstring / literal8`, RFC 9051 §9.
+    pub(crate) fn nstring8(&mut self) -> Parse<Option<Cow<'a, [u8]>>> {
+        if self.skip(b'~') {
+            return self.any_literal().map(|bytes| Some(Cow::Borrowed(bytes)));
+        }
+        self.nstring()
+    }
+
     /// 8-bit bytes are let through: names and passwords in UTF-8 come so from many clients, and
     /// RFC 9051 allows them.
     fn quoted(&mut self) -> Parse<Cow<'a, [u8]>> {
@@ -215,8 +223,17 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// `{n}` or `{n+}`, the line's end, n bytes without NUL.
+    /// As below, without NUL.
     fn literal(&mut self) -> Parse<&'a [u8]> {
+        let literal = self.any_literal()?;
+        if literal.contains(&0) {
+            return Err(Fault::Arguments);
+        }
+        Ok(literal)
+    }
+
+    /// `{n}` or `{n+}`, the line's end, n bytes.
+    fn any_literal(&mut self) -> Parse<&'a [u8]> {
         self.expect(b'{')?;
         let length = self.number64()?;
         self.skip(b'+');
@@ -224,11 +241,7 @@ impl<'a> Cursor<'a> {
         self.skip(b'\r');
         self.expect(b'\n')?;
         let length = usize::try_from(length).map_err(|_| Fault::Arguments)?;
-        let literal = self.take(length).ok_or(Fault::Arguments)?;
-        if literal.contains(&0) {
-            return Err(Fault::Arguments);
-        }
-        Ok(literal)
+        self.take(length).ok_or(Fault::Arguments)
     }
 
     /// Decimal, at most 2^63-1 (RFC 9051 §9 `number64`).

@@ -95,6 +95,11 @@ pub const LANGUAGE_RANGES_MAX: usize = 32;
 /// Messages of one APPEND (RFC 3502).
 pub const APPEND_MESSAGES_MAX: usize = 1000;
 
+/// Entries in one GETMETADATA or SETMETADATA, bytes of a name, and of a value (RFC 5464).
+pub const METADATA_ENTRIES_MAX: usize = 64;
+pub const METADATA_NAME_BYTES_MAX: usize = 256;
+pub const METADATA_VALUE_BYTES_MAX: usize = 64 << 10;
+
 /// Parts of one message of CATENATE that one line may name (RFC 4469).
 pub const CATENATE_PARTS_MAX: usize = 256;
 

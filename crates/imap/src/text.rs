@@ -122,6 +122,8 @@ texts! {
     COPY_DONE = "COPY completed.", "COPY est fait.";
     MOVE_DONE = "MOVE completed.", "MOVE est fait.";
     REPLACE_DONE = "REPLACE completed.", "REPLACE est fait.";
+    GETMETADATA_DONE = "GETMETADATA completed.", "GETMETADATA est fait.";
+    SETMETADATA_DONE = "SETMETADATA completed.", "SETMETADATA est fait.";
     UNAUTHENTICATE_DONE = "UNAUTHENTICATE completed.", "UNAUTHENTICATE est fait.";
     LANGUAGE_DONE = "Now in English.", "La langue est désormais le français.";
     LANGUAGES_LISTED = "These are the languages.", "Voilà les langues.";
@@ -183,6 +185,8 @@ texts! {
         "Un message n'a pas pu être lu ; l'administrateur est prévenu.";
     UNKNOWN_CTE = "That part has an encoding that is not known here.",
         "Cette partie a un codage inconnu ici.";
+    METADATA_TOO_BIG = "That value is too large.", "Cette valeur est trop grande.";
+    METADATA_TOO_MANY = "There are too many annotations.", "Il y a trop d'annotations.";
     BAD_URL = "That URL names nothing here.", "Cette URL ne désigne rien ici.";
     NO_SUCH_QUOTA_ROOT = "There is no such quota root.", "Il n'y a pas de telle racine de quota.";
     BAD_CHARSET = "Only UTF-8 and US-ASCII are understood.",

@@ -28,6 +28,8 @@ pub enum Error {
     TooManyMailboxes,
     #[error("too many keywords in the mailbox")]
     TooManyKeywords,
+    #[error("too many annotations")]
+    TooManyEntries,
     #[error("the account is over its quota")]
     OverQuota,
     #[error("the message is too large")]

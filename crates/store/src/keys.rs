@@ -29,6 +29,7 @@ pub enum Family {
     Log = 8,
     Tombstone = 9,
     Thread = 10,
+    Metadata = 11,
 }
 
 /// What a key names, for those who walk over all rows.
@@ -61,6 +62,7 @@ fn family_of(byte: u8) -> Option<Family> {
         Log,
         Tombstone,
         Thread,
+        Metadata,
     ]
     .into_iter()
     .find(|family| *family as u8 == byte)
@@ -119,6 +121,12 @@ pub fn log(account: AccountId, modseq: ModSeq) -> Vec<u8> {
 
 pub fn thread(account: AccountId, key: u64) -> Vec<u8> {
     in_account(account, Family::Thread, &[&key.to_be_bytes()])
+}
+
+/// An annotation of a mailbox; mailbox 0 is the account itself.
+pub fn metadata(account: AccountId, mailbox: MailboxId, entry: &str) -> Vec<u8> {
+    let mailbox = mailbox.0.to_be_bytes();
+    in_account(account, Family::Metadata, &[&mailbox, entry.as_bytes()])
 }
 
 pub fn blob(blob: BlobId) -> Vec<u8> {
@@ -224,6 +232,13 @@ pub fn mailbox_and_uid(rest: &[u8]) -> Option<(MailboxId, Uid)> {
 /// The mailbox of a key in Mailbox or DeletedMailbox.
 pub fn mailbox_id(rest: &[u8]) -> Option<MailboxId> {
     Some(MailboxId(u32::from_be_bytes(number(rest)?)))
+}
+
+/// Mailbox and entry name of a key in Metadata.
+pub fn mailbox_and_entry(rest: &[u8]) -> Option<(MailboxId, &str)> {
+    let (mailbox, entry) = rest.split_at_checked(4)?;
+    let mailbox = MailboxId(u32::from_be_bytes(number(mailbox)?));
+    Some((mailbox, std::str::from_utf8(entry).ok()?))
 }
 
 /// The modseq of a key in Log.

@@ -32,6 +32,7 @@ pub use clock::{Clock, SystemClock, Timestamp};
 pub use disk::{Disk, File, RealDisk};
 pub use error::Error;
 pub use ops::changes::{AccountWatcher, Changes, Watcher};
+pub use ops::metadata::MetadataEdit;
 pub use ops::queue::QueueFilter;
 pub use ops::read::Bodies;
 pub use spool::{Body, Spool};

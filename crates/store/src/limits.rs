@@ -30,6 +30,9 @@ pub const MAILBOX_LEVEL_BYTES_MAX: usize = 255;
 /// One bit each in [`crate::Flags::keywords`].
 pub const KEYWORDS_MAX: usize = 128;
 pub const KEYWORD_BYTES_MAX: usize = 255;
+/// Annotations of one mailbox, and bytes of all of an account with their names (RFC 5464).
+pub const METADATA_ENTRIES_MAX: usize = 256;
+pub const METADATA_BYTES_MAX: usize = 1 << 20;
 /// Thread keys of one message that are looked at.
 pub const THREAD_KEYS_MAX: usize = 64;
 

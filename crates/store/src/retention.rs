@@ -162,6 +162,7 @@ fn drop_buried(
         tx.put(key, buried.encode());
     } else {
         tx.delete(key);
+        ops::metadata::drop_metadata(tx, account, mailbox)?;
     }
     Ok(())
 }

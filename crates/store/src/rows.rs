@@ -502,6 +502,20 @@ pub fn decode_change(bytes: &[u8], modseq: ModSeq) -> Result<Change, Error> {
     Ok(change)
 }
 
+/// The value of an annotation.
+pub fn encode_metadata(value: &[u8]) -> Vec<u8> {
+    let mut w = Writer::version(VERSION);
+    w.bytes(value);
+    w.0
+}
+
+pub fn decode_metadata(bytes: &[u8]) -> Result<Vec<u8>, Error> {
+    let mut r = Reader::version(bytes, "annotation", VERSION)?;
+    let value = r.bytes()?.to_vec();
+    r.end()?;
+    Ok(value)
+}
+
 pub fn encode_thread(thread: ThreadId) -> Vec<u8> {
     let mut w = Writer::version(VERSION);
     w.u64(thread.0);

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::mailbox::{joined, reference};
 use super::mailboxes::status_items;
+use super::metadata::entries;
 use super::{Command, List, ListReturn, ListSelect, Lsub, Numbering, Request};
 use crate::cursor::{Cursor, Fault, Parse};
 use crate::limits;
@@ -84,6 +85,10 @@ fn returning(cursor: &mut Cursor<'_>) -> Parse<ListReturn> {
             "STATUS" => {
                 cursor.space()?;
                 return_.status = Some(status_items(cursor)?);
+            }
+            "METADATA" => {
+                cursor.space()?;
+                return_.metadata = Some(entries(cursor)?);
             }
             _ => return Err(Fault::Arguments),
         }

@@ -10,6 +10,7 @@ pub(crate) mod fetch;
 mod list;
 pub(crate) mod mailbox;
 pub(crate) mod mailboxes;
+mod metadata;
 pub(crate) mod search;
 mod store;
 #[cfg(test)]
@@ -69,6 +70,8 @@ pub enum Request {
     AppendAbort,
     GetQuota(String),
     GetQuotaRoot(MailboxName),
+    GetMetadata(GetMetadata),
+    SetMetadata(SetMetadata),
     /// RFC 2177. Sync, then finish with `Outcome::Idling`; while `session.is_idle()`, news may be
     /// given with `respond` at any time between steps.
     Idle,
@@ -195,6 +198,35 @@ pub struct ListReturn {
     pub special_use: bool,
     /// RFC 5819.
     pub status: Option<Vec<StatusItem>>,
+    /// RFC 9590: names of entries, lower case.
+    pub metadata: Option<Vec<String>>,
+}
+
+/// RFC 5464 §4.2. Entry names are well-formed and in lower case.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GetMetadata {
+    /// `None`: the server.
+    pub mailbox: Option<MailboxName>,
+    pub entries: Vec<String>,
+    pub depth: Depth,
+    /// Bytes of a value; larger ones are left out.
+    pub max_size: Option<u64>,
+}
+
+/// RFC 5464 §4.2.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    Zero,
+    One,
+    Infinity,
+}
+
+/// RFC 5464 §4.3.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SetMetadata {
+    pub mailbox: Option<MailboxName>,
+    /// `None` takes the entry away.
+    pub entries: Vec<(String, Option<Vec<u8>>)>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -597,6 +629,8 @@ pub(crate) static TABLE: &[Row] = &[
     row("IDLE",         Legal::AfterLogin,  |_, _| Ok(Command::Run(Request::Idle))),
     row("GETQUOTA",     Legal::AfterLogin,  mailboxes::get_quota),
     row("GETQUOTAROOT", Legal::AfterLogin,  mailboxes::get_quota_root),
+    row("GETMETADATA",  Legal::AfterLogin,  metadata::get_metadata),
+    row("SETMETADATA",  Legal::AfterLogin,  metadata::set_metadata),
     row("CHECK",        Legal::WithMailbox, |_, _| Ok(Command::Run(Request::Check))),
     row("CLOSE",        Legal::WithMailbox, |_, _| Ok(Command::Run(Request::Close))),
     row("UNSELECT",     Legal::WithMailbox, |_, _| Ok(Command::Run(Request::Unselect))),

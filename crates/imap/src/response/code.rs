@@ -80,6 +80,10 @@ fn print(code: &Code, capabilities: &str, out: &mut Vec<u8>) {
             out.extend_from_slice(id.as_bytes());
             out.push(b')');
         }
+        Code::MetadataLongEntries(size) | Code::MetadataMaxSize(size) => {
+            out.push(b' ');
+            number(*size, out);
+        }
         Code::Modified(uids) => {
             out.push(b' ');
             numbers(uids, out);
@@ -115,6 +119,9 @@ fn name(code: &Code) -> &'static str {
         Code::InUse => "INUSE",
         Code::Limit => "LIMIT",
         Code::MailboxId(_) => "MAILBOXID",
+        Code::MetadataLongEntries(_) => "METADATA LONGENTRIES",
+        Code::MetadataMaxSize(_) => "METADATA MAXSIZE",
+        Code::MetadataTooMany => "METADATA TOOMANY",
         Code::Modified(_) => "MODIFIED",
         Code::NoModSeq => "NOMODSEQ",
         Code::NonExistent => "NONEXISTENT",

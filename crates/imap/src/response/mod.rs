@@ -127,6 +127,11 @@ pub enum Code {
     Limit,
     /// RFC 8474.
     MailboxId(String),
+    /// RFC 5464 §4.2.1: bytes of the largest value that was left out.
+    MetadataLongEntries(u64),
+    /// RFC 5464 §4.3: bytes that a value may have.
+    MetadataMaxSize(u64),
+    MetadataTooMany,
     /// RFC 7162 §3.1.3: sequence numbers, or uids after a UID command.
     Modified(Numbers),
     NoModSeq,
@@ -187,6 +192,8 @@ pub enum Untagged<'a> {
     FlagsChanged(FlagsChanged<'a>),
     Namespace,
     Id(&'a [(&'a str, &'a str)]),
+    /// RFC 5464 §4.4.1.
+    Metadata(&'a MetadataData<'a>),
     Quota(&'a QuotaData<'a>),
     QuotaRoot {
         mailbox: &'a str,
@@ -274,6 +281,17 @@ pub struct SearchData<'a> {
     /// The highest modseq of the matches, when a MODSEQ key was used and there are matches.
     pub modseq: Option<u64>,
 }
+
+/// Annotations; never none.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MetadataData<'a> {
+    /// UTF-8; empty: the server.
+    pub mailbox: &'a str,
+    pub entries: &'a [MetadataEntry<'a>],
+}
+
+/// Name and value; `None`: NIL.
+pub type MetadataEntry<'a> = (&'a str, Option<&'a [u8]>);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct QuotaData<'a> {

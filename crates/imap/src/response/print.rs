@@ -3,13 +3,14 @@
 use super::output::Queue;
 use super::token::{self, flags, mailbox, number, number32, numbers, string, word};
 use super::{
-    Data, FetchItem, FlagsChanged, ListData, Piece, QuotaData, QuotaResource, Reply, SearchData,
-    SelectData, StatusData, StatusValue, Untagged, code,
+    Data, FetchItem, FlagsChanged, ListData, MetadataData, Piece, QuotaData, QuotaResource, Reply,
+    SearchData, SelectData, StatusData, StatusValue, Untagged, code,
 };
 use crate::command::mailboxes::SPECIAL_USES;
 use crate::command::{Numbering, Section, SectionText, SpecialUse};
 use crate::flag::{FlagList, SYSTEM_FLAGS};
 use crate::set::Numbers;
+use crate::structure::{self, StringForm};
 use crate::text::Language;
 use crate::{command::SearchReturn, text};
 
@@ -57,6 +58,7 @@ pub(crate) fn untagged(untagged: &Untagged<'_>, dialect: &Dialect<'_>, queue: &m
         Untagged::Vanished { earlier, uids } => vanished(*earlier, uids, out),
         Untagged::Namespace => out.extend_from_slice(b"* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n"),
         Untagged::Id(fields) => code::id(fields, out),
+        Untagged::Metadata(data) => metadata(data, utf8, out),
         Untagged::Quota(data) => quota(data, out),
         Untagged::QuotaRoot {
             mailbox: name,
@@ -290,6 +292,35 @@ fn search_rev1(data: &SearchData<'_>, out: &mut Vec<u8>) {
         out.push(b')');
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// RFC 5464 §4.4.1. A value is text in quotes where it can be, and may hold anything.
+fn metadata(data: &MetadataData<'_>, utf8: bool, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"* METADATA ");
+    mailbox(data.mailbox, utf8, out);
+    out.extend_from_slice(b" (");
+    let mut separator = false;
+    for (name, value) in data.entries {
+        word("", &mut separator, out);
+        token::astring(name.as_bytes(), out);
+        out.push(b' ');
+        match value {
+            None => out.extend_from_slice(b"NIL"),
+            Some(value) if value.contains(&0) => {
+                token::literal_header(value.len() as u64, true, out);
+                out.extend_from_slice(value);
+            }
+            Some(value) => {
+                let form = if utf8 {
+                    StringForm::Utf8
+                } else {
+                    StringForm::Ascii
+                };
+                structure::string(out, value, form);
+            }
+        }
+    }
+    out.extend_from_slice(b")\r\n");
 }
 
 fn quota(data: &QuotaData<'_>, out: &mut Vec<u8>) {

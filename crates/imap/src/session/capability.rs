@@ -48,6 +48,8 @@ const AFTER_LOGIN: &[&str] = &[
     "UNAUTHENTICATE",
     "UTF8=ACCEPT",
     "CATENATE",
+    "LIST-METADATA",
+    "METADATA",
     "REPLACE",
     "URL-PARTIAL",
 ];

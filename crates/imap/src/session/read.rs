@@ -8,6 +8,7 @@ use super::input::{Announced, LineEnd, announced, ends_in_quotes};
 use super::{CloseReason, Kind, Phase, Reading, Refused, Running, Session, Step, reply};
 use crate::command::{self, Numbering, Request, Row};
 use crate::cursor::Fault;
+use crate::limits::METADATA_VALUE_BYTES_MAX;
 use crate::response::{Code, Reply};
 use crate::text;
 
@@ -137,7 +138,8 @@ impl Session {
                 }
             }
         }
-        if literal.literal8 {
+        // RFC 5464 §5: a value may be one.
+        if literal.literal8 && row.name != "SETMETADATA" {
             self.refuse_bad(tag, Reply::bad(text::BAD_LITERAL), line, literal);
             return None;
         }
@@ -154,7 +156,12 @@ impl Session {
                 }
             }
             _ => {
-                let reply = Reply::no(text::LITERAL_TOO_BIG).with(Code::Limit);
+                let reply = match row.name {
+                    // RFC 5464 §4.3.
+                    "SETMETADATA" => Reply::no(text::METADATA_TOO_BIG)
+                        .with(Code::MetadataMaxSize(METADATA_VALUE_BYTES_MAX as u64)),
+                    _ => Reply::no(text::LITERAL_TOO_BIG).with(Code::Limit),
+                };
                 self.refuse_bad(tag, reply, line, literal);
             }
         }

@@ -248,6 +248,7 @@ impl From<Error> for ApiError {
             Error::InUse => Code::InUse,
             Error::TooManyMailboxes
             | Error::TooManyKeywords
+            | Error::TooManyEntries
             | Error::OverQuota
             | Error::TooLarge => Code::OverLimit,
             Error::DiskFull => Code::DiskFull,

@@ -104,6 +104,7 @@ pub(super) fn refuse(error: &Error) -> Outcome {
         Error::InUse => (Code::Cannot, text::MAILBOX_IN_USE),
         Error::TooManyMailboxes => (Code::Limit, text::TOO_MANY_MAILBOXES),
         Error::TooManyKeywords => (Code::Limit, text::TOO_MANY_KEYWORDS),
+        Error::TooManyEntries => (Code::MetadataTooMany, text::METADATA_TOO_MANY),
         Error::OverQuota => (Code::OverQuota, text::OVER_QUOTA),
         Error::TooLarge => (Code::TooBig, text::TOO_BIG),
         Error::DiskFull => (Code::Unavailable, text::DISK_FULL),

@@ -1,5 +1,5 @@
-//! LIST, plain and extended (RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154), LSUB (RFC 3501
-//! §6.3.9) and NAMESPACE (RFC 9051 §6.3.10).
+//! LIST, plain and extended (RFC 9051 §6.3.9, RFC 5258, RFC 5819, RFC 6154, RFC 9590), LSUB (RFC
+//! 3501 §6.3.9) and NAMESPACE (RFC 9051 §6.3.10).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use facteur_store::Mailbox;
 
 use super::error::Failure;
 use super::link::Link;
-use super::{Handled, User, done, status};
+use super::{Handled, User, done, metadata, status};
 use crate::drive::Stream;
 
 /// The answer to an empty pattern: the separator alone.
@@ -116,6 +116,11 @@ pub(super) async fn list<S: Stream>(link: &mut Link<S>, user: &mut User, request
             && matched != Match::Below
         {
             status::respond(link, user, mailbox, items)?;
+        }
+        if let (Some(entries), Some(mailbox)) = (&request.return_.metadata, mailbox)
+            && matched != Match::Below
+        {
+            metadata::list(link, user, mailbox, entries).await?;
         }
     }
     done(text::LIST_DONE)

@@ -22,6 +22,7 @@ mod link;
 mod list;
 mod mailbox;
 mod matching;
+mod metadata;
 mod quota;
 mod search;
 mod select;
@@ -320,6 +321,8 @@ async fn command<S: Stream>(link: &mut Link<S>, user: &mut User, request: Reques
         Request::AppendAbort => append::abort(user),
         Request::GetQuota(root) => quota::quota(link, user, &root),
         Request::GetQuotaRoot(name) => quota::quota_root(link, user, &name),
+        Request::GetMetadata(request) => metadata::get(link, user, request).await,
+        Request::SetMetadata(request) => metadata::set(link, user, request).await,
         Request::Idle => Ok(Outcome::Idling.into()),
         Request::IdleDone => done(text::IDLE_DONE),
         Request::Close => expunge::close(link, user).await,

@@ -227,6 +227,7 @@ fn refusal(error: &facteur_store::Error) -> Refusal {
         | Error::InUse
         | Error::TooManyMailboxes
         | Error::TooManyKeywords
+        | Error::TooManyEntries
         | Error::Disk(_)
         | Error::Damaged { .. }
         | Error::Closed => Refusal::Temporary,

@@ -9,6 +9,7 @@ pub mod erase;
 pub mod expunge;
 pub mod flags;
 pub mod mailboxes;
+pub mod metadata;
 pub mod names;
 pub mod queue;
 pub mod read;

@@ -201,3 +201,36 @@ async fn flags_of_a_whole_mailbox_change_in_one_transaction() {
         .collect();
     assert_eq!(some, [1002, 1004, 1006]);
 }
+
+#[tokio::test]
+async fn annotations_go_with_their_mailbox_for_good() {
+    let place = Place::new();
+    let (store, _) = place.open();
+    let alice = person(&store, "alice").await;
+    let work = store.create_mailbox(alice, "Work", None).await.unwrap();
+    let edit = |name: &str, value: Option<&[u8]>| (name.to_owned(), value.map(<[u8]>::to_vec));
+    let edits = vec![
+        edit("/private/a", Some(b"1")),
+        edit("/private/b", Some(b"")),
+    ];
+    store.set_metadata(alice, Some(work), edits).await.unwrap();
+    let own = vec![edit("/private/a", Some(b"own"))];
+    store.set_metadata(alice, None, own).await.unwrap();
+    store.delete_mailbox(alice, work).await.unwrap();
+    let more = store.set_metadata(alice, Some(work), vec![edit("/private/c", Some(b"3"))]);
+    assert!(matches!(more.await, Err(Error::NoSuchMailbox)));
+    store.restore_mailbox(alice, work).await.unwrap();
+    let gone = vec![edit("/private/b", None)];
+    store.set_metadata(alice, Some(work), gone).await.unwrap();
+    let kept = store.metadata(alice, Some(work)).unwrap();
+    assert_eq!(kept, [("/private/a".to_owned(), b"1".to_vec())]);
+    store.delete_mailbox(alice, work).await.unwrap();
+    place.clock.advance(31 * DAY);
+    care(&store).await;
+    assert!(store.metadata(alice, Some(work)).unwrap().is_empty());
+    assert_eq!(store.metadata(alice, None).unwrap().len(), 1);
+    store.close().await.unwrap();
+    drop(store);
+    let report = Store::verify(place.disk(), place.clock.clone()).unwrap();
+    assert!(report.faults.is_empty(), "{:?}", report.faults);
+}

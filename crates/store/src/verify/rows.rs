@@ -195,6 +195,7 @@ impl Check<'_> {
                     self.fault("a thread has a number not given yet");
                 }
             }
+            Family::Metadata => self.metadata(rest, value)?,
             Family::Profile | Family::State | Family::Record => {}
         }
         Ok(())
@@ -221,6 +222,18 @@ impl Check<'_> {
             self.fault(&format!("mailbox {} has a number not given yet", id.0));
         }
         self.mailboxes.insert(id, mailbox);
+        Ok(())
+    }
+
+    fn metadata(&mut self, rest: &[u8], value: &[u8]) -> Result<(), Error> {
+        rows::decode_metadata(value)?;
+        // The account's own have mailbox 0.
+        let home = |id: MailboxId| {
+            id.0 == 0 || self.mailboxes.contains_key(&id) || self.buried.contains_key(&id)
+        };
+        if !keys::mailbox_and_entry(rest).is_some_and(|(id, _)| home(id)) {
+            self.fault("an annotation is of no mailbox");
+        }
         Ok(())
     }
 
