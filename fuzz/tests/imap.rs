@@ -375,6 +375,7 @@ fn serve(tls: bool, pieces: &[&[u8]]) -> Heard {
                     assert!(!range.is_empty());
                     body.extend_from_slice(&session.input()[range]);
                 }
+                Step::Compress => {}
                 Step::StartTls => {
                     heard.collect(&mut session);
                     heard.tls = true;

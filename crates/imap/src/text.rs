@@ -84,6 +84,8 @@ texts! {
     BYE_NOT_IMAP = "This port speaks IMAP.", "Ce port parle IMAP.";
     BYE_STARTTLS = "Nothing may be sent between STARTTLS and the handshake, closing.",
         "Rien ne doit venir entre STARTTLS et la négociation, la connexion se ferme.";
+    BYE_COMPRESS = "That can't be decompressed here, closing.",
+        "Cela ne peut pas être décompressé ici, la connexion se ferme.";
     BYE_FAULT = "Something went wrong here, closing; please connect again.",
         "Quelque chose a échoué ici, la connexion se ferme ; reconnectez-vous.";
 
@@ -124,6 +126,7 @@ texts! {
     REPLACE_DONE = "REPLACE completed.", "REPLACE est fait.";
     GETMETADATA_DONE = "GETMETADATA completed.", "GETMETADATA est fait.";
     SETMETADATA_DONE = "SETMETADATA completed.", "SETMETADATA est fait.";
+    COMPRESS_BEGIN = "Compressed from here on.", "La suite est compressée.";
     UNAUTHENTICATE_DONE = "UNAUTHENTICATE completed.", "UNAUTHENTICATE est fait.";
     LANGUAGE_DONE = "Now in English.", "La langue est désormais le français.";
     LANGUAGES_LISTED = "These are the languages.", "Voilà les langues.";
@@ -187,6 +190,8 @@ texts! {
         "Cette partie a un codage inconnu ici.";
     METADATA_TOO_BIG = "That value is too large.", "Cette valeur est trop grande.";
     METADATA_TOO_MANY = "There are too many annotations.", "Il y a trop d'annotations.";
+    COMPRESSED_ALREADY = "This connection is compressed already.",
+        "Cette connexion est déjà compressée.";
     BAD_URL = "That URL names nothing here.", "Cette URL ne désigne rien ici.";
     NO_SUCH_QUOTA_ROOT = "There is no such quota root.", "Il n'y a pas de telle racine de quota.";
     BAD_CHARSET = "Only UTF-8 and US-ASCII are understood.",
@@ -220,6 +225,9 @@ texts! {
     BAD_DATE = "No such date.", "Date inconnue.";
     BAD_TOO_MUCH = "That is more than one command can ask.",
         "C'est plus qu'une commande ne peut demander.";
+    BAD_COMPRESS = "Only DEFLATE is known here.", "Seul DEFLATE est connu ici.";
+    BAD_COMPRESS_PIPELINED = "Nothing may be sent along with COMPRESS.",
+        "Rien ne doit venir avec COMPRESS.";
     BAD_QRESYNC = "ENABLE QRESYNC first.", "Faites d'abord ENABLE QRESYNC.";
     BAD_MAILBOX_MAX = "The mailbox name is too long.", "Le nom de la boîte est trop long.";
 }

@@ -40,6 +40,7 @@
 //! | `eof`, `eof[NAME]` | the client says no more, but still reads |
 //! | `close`, `close[NAME]` | the client drops the connection |
 //! | `starttls`, `starttls[NAME]` | the client does the TLS handshake ([`World::start_tls`]) |
+//! | `compress`, `plain`, with `[NAME]` | the client begins to compress, or ends it ([`World::compress`]) |
 //! | `advance 30m` | [`World::advance`]: a number and `ms`, `s`, `m`, `h` or `d` |
 //! | `log: text` | waits until a log line contains the text ([`World::next_log`]) |
 //! | `do text` | whatever the world makes of it ([`World::act`]), such as delivering a message |
@@ -93,6 +94,16 @@ pub trait World {
     fn start_tls(&self, stream: Self::Stream) -> impl Future<Output = io::Result<Self::Stream>> {
         drop(stream);
         async { Err(io::Error::other("this world has no TLS")) }
+    }
+
+    /// The client compresses from here on, or does not any more.
+    fn compress(
+        &self,
+        stream: Self::Stream,
+        on: bool,
+    ) -> impl Future<Output = io::Result<Self::Stream>> {
+        drop((stream, on));
+        async { Err(io::Error::other("this world does not compress")) }
     }
 
     /// The next line of the server's log; waits for it. `None`: there is no log.
@@ -286,6 +297,7 @@ impl<W: World> Run<'_, W> {
                 self.connections.remove(connection);
             }
             Action::StartTls { connection } => self.start_tls(connection).await?,
+            Action::Compress { connection, on } => self.compress(connection, *on).await?,
             Action::Advance { by } => self.world.advance(*by).await,
             Action::Log { text } => self.log(text).await?,
             Action::Do { text } => {
@@ -321,6 +333,16 @@ impl<W: World> Run<'_, W> {
         }
         let stream = self.world.start_tls(connection.into_stream()).await;
         let stream = stream.map_err(|error| format!("starttls: {error}"))?;
+        self.connections
+            .insert(name.to_owned(), Connection::new(stream));
+        Ok(())
+    }
+
+    async fn compress(&mut self, name: &str, on: bool) -> Result<(), String> {
+        let connection = self.connections.remove(name);
+        let connection = connection.ok_or_else(|| not_connected(name))?;
+        let stream = self.world.compress(connection.into_stream(), on).await;
+        let stream = stream.map_err(|error| format!("compress: {error}"))?;
         self.connections
             .insert(name.to_owned(), Connection::new(stream));
         Ok(())

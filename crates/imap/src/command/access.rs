@@ -48,6 +48,12 @@ pub(super) fn enable(cursor: &mut Cursor<'_>, _: Numbering) -> Parse<Command> {
     Ok(Command::Enable(names))
 }
 
+/// RFC 4978 §3.
+pub(super) fn compress(cursor: &mut Cursor<'_>, _: Numbering) -> Parse<Command> {
+    cursor.space()?;
+    Ok(Command::Compress(cursor.word()?))
+}
+
 /// RFC 5255 §3.2.
 pub(super) fn language(cursor: &mut Cursor<'_>, _: Numbering) -> Parse<Command> {
     let mut ranges = Vec::new();

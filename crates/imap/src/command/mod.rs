@@ -534,6 +534,8 @@ pub(crate) enum Command {
     Enable(Vec<String>),
     /// RFC 5255 §3.2: language ranges as written; none asks for the list.
     Language(Vec<String>),
+    /// RFC 4978: the mechanism in upper case.
+    Compress(String),
     /// APPEND or REPLACE without a literal of its own.
     Append {
         target: append::Target,
@@ -631,6 +633,7 @@ pub(crate) static TABLE: &[Row] = &[
     row("GETQUOTAROOT", Legal::AfterLogin,  mailboxes::get_quota_root),
     row("GETMETADATA",  Legal::AfterLogin,  metadata::get_metadata),
     row("SETMETADATA",  Legal::AfterLogin,  metadata::set_metadata),
+    row("COMPRESS",     Legal::AfterLogin,  access::compress),
     row("CHECK",        Legal::WithMailbox, |_, _| Ok(Command::Run(Request::Check))),
     row("CLOSE",        Legal::WithMailbox, |_, _| Ok(Command::Run(Request::Close))),
     row("UNSELECT",     Legal::WithMailbox, |_, _| Ok(Command::Run(Request::Unselect))),

@@ -109,6 +109,7 @@ fn name(code: &Code) -> &'static str {
         Code::Capability => "CAPABILITY",
         Code::ClientBug => "CLIENTBUG",
         Code::Closed => "CLOSED",
+        Code::CompressionActive => "COMPRESSIONACTIVE",
         Code::ContactAdmin => "CONTACTADMIN",
         Code::CopyUid { .. } => "COPYUID",
         Code::Corruption => "CORRUPTION",

@@ -112,6 +112,8 @@ pub enum Code {
     Capability,
     ClientBug,
     Closed,
+    /// RFC 4978 §3.
+    CompressionActive,
     ContactAdmin,
     /// Source and destination uids, pairwise.
     CopyUid {

@@ -48,6 +48,7 @@ const AFTER_LOGIN: &[&str] = &[
     "UNAUTHENTICATE",
     "UTF8=ACCEPT",
     "CATENATE",
+    "COMPRESS=DEFLATE",
     "LIST-METADATA",
     "METADATA",
     "REPLACE",

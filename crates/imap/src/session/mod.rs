@@ -60,6 +60,8 @@ pub enum Step {
     Body(Range<usize>),
     /// Flush, do the handshake, call `tls_started`.
     StartTls,
+    /// Flush; both sides compress from here on (RFC 4978).
+    Compress,
     /// Flush, close.
     Close,
 }
@@ -176,6 +178,7 @@ struct Counts {
 pub struct Session {
     config: Arc<Config>,
     tls: bool,
+    compressed: bool,
     phase: Phase,
     read_only: bool,
     enabled: Enabled,
@@ -194,6 +197,7 @@ impl Session {
         let mut session = Session {
             config,
             tls,
+            compressed: false,
             phase: Phase::NotAuthenticated,
             read_only: false,
             enabled: Enabled::default(),
@@ -352,6 +356,7 @@ impl Session {
         self.phase = Phase::NotAuthenticated;
         self.read_only = false;
         self.enabled = Enabled::default();
+        self.compressed = false;
         self.language = Language::default();
         self.counts = Counts::default();
     }

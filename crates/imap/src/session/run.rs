@@ -20,6 +20,7 @@ impl Session {
             Command::Capability => self.capability(&tag),
             Command::Logout => self.logout(&tag),
             Command::StartTls => return self.start_tls(&tag),
+            Command::Compress(mechanism) => return self.compress(&tag, &mechanism),
             Command::Language(ranges) => self.choose_language(&tag, &ranges),
             Command::Authenticate(auth) => return self.authenticate(tag, auth),
             Command::Enable(names) => {
@@ -64,6 +65,27 @@ impl Session {
         crate::response::code::bye(text::BYE_LOGOUT, self.language, self.output.bytes());
         self.tagged(tag, &Reply::ok(text::LOGOUT_DONE));
         self.close_silently(CloseReason::Logout);
+    }
+
+    /// RFC 4978 §3. The client waits for the answer: what came along would be neither plain nor
+    /// compressed for sure.
+    fn compress(&mut self, tag: &[u8], mechanism: &str) -> Option<Step> {
+        let refusal = if mechanism != "DEFLATE" {
+            Some(Reply::bad(text::BAD_COMPRESS))
+        } else if self.compressed {
+            Some(Reply::no(text::COMPRESSED_ALREADY).with(Code::CompressionActive))
+        } else if !self.input.is_empty() {
+            Some(Reply::bad(text::BAD_COMPRESS_PIPELINED))
+        } else {
+            None
+        };
+        if let Some(reply) = refusal {
+            self.tagged(tag, &reply);
+            return None;
+        }
+        self.compressed = true;
+        self.tagged(tag, &Reply::ok(text::COMPRESS_BEGIN));
+        Some(Step::Compress)
     }
 
     /// RFC 5255 §3.2: the first language that is spoken here; the change takes effect at once.

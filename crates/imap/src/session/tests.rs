@@ -95,7 +95,7 @@ impl Driver {
                     self.answer(&request);
                 }
                 Step::Body(range) => self.body.extend(&self.session.input()[range.clone()]),
-                Step::Read | Step::StartTls | Step::Close => break,
+                Step::Read | Step::StartTls | Step::Compress | Step::Close => break,
             }
             self.collect();
         }

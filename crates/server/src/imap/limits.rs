@@ -28,5 +28,11 @@ pub(super) const SEARCH_SLICE: Duration = Duration::from_millis(250);
 pub(super) const SEARCH_TIME_MAX: Duration = Duration::from_secs(300);
 /// A SEARCH says that it is still at work this often.
 pub(super) const SEARCH_SIGN_OF_LIFE: Duration = Duration::from_secs(15);
+/// Inflated bytes given to the session at once, and the pieces they come in (RFC 4978).
+pub(super) const INFLATED_BYTES_MAX: usize = 64 << 10;
+pub(super) const INFLATED_PIECE_BYTES: usize = 8 << 10;
+/// A client's bytes may be so many times what came over the wire, beside so many free ones.
+pub(super) const COMPRESSED_RATIO_MAX: u64 = 200;
+pub(super) const COMPRESSED_FREE_BYTES: u64 = 8 << 20;
 /// Bytes of small bodies that one APPEND of several messages may hold until its commit.
 pub(super) const APPEND_HELD_BYTES_MAX: u64 = 16 << 20;

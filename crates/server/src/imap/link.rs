@@ -5,11 +5,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use facteur_imap::response::Stored;
-use facteur_imap::{Output, Session, Untagged};
+use facteur_imap::{Output, Session, Untagged, text};
 use facteur_message::decode::PartDecoder;
 use facteur_message::{Encoding, Span};
 use facteur_store::{BlobId, Store};
 
+use super::compress::{Deflate, Refused};
 use crate::context::{Context, Peer, SessionId};
 use crate::drive::{self, Stream, Wire};
 use crate::limits::STREAM_BYTES;
@@ -32,6 +33,8 @@ pub(super) struct Link<S> {
     pub(super) session: Session,
     /// A handle of [`Stored`] is a place in here; emptied by every flush.
     sources: Vec<Source>,
+    /// COMPRESS is on.
+    deflate: Option<Box<Deflate>>,
 }
 
 impl<S: Stream> Link<S> {
@@ -42,6 +45,52 @@ impl<S: Stream> Link<S> {
             wire,
             session,
             sources: Vec::new(),
+            deflate: None,
+        }
+    }
+
+    /// The wire, and where its bytes go.
+    pub(super) fn receive(&mut self) -> (&mut Wire<S>, impl FnMut(&[u8])) {
+        let Link {
+            wire,
+            session,
+            deflate,
+            ..
+        } = self;
+        let receive = |bytes: &[u8]| match deflate {
+            Some(deflate) => deflate.receive(bytes),
+            None => session.feed(bytes),
+        };
+        (wire, receive)
+    }
+
+    /// Gives the session some of what came compressed. False: there is nothing, read on.
+    pub(super) fn inflate(&mut self) -> bool {
+        let Link {
+            session, deflate, ..
+        } = self;
+        let Some(deflate) = deflate else {
+            return false;
+        };
+        match deflate.inflate(|bytes| session.feed(bytes)) {
+            Ok(given) => given > 0,
+            Err(Refused) => {
+                tracing::info!(session = %self.id(), "compressed input was refused");
+                self.session.bye(text::BYE_COMPRESS);
+                true
+            }
+        }
+    }
+
+    /// From here on both sides compress (RFC 4978 §3); all that was said before is sent.
+    pub(super) fn compress(&mut self) {
+        self.deflate = Some(Deflate::new());
+    }
+
+    /// RFC 8437 §4.1: neither side compresses any more; all that was said before is sent.
+    pub(super) fn uncompress(&mut self) {
+        if let Some(deflate) = self.deflate.take() {
+            self.session.feed(&deflate.into_rest());
         }
     }
 
@@ -77,12 +126,23 @@ impl<S: Stream> Link<S> {
     pub(super) async fn flush(&mut self) -> io::Result<()> {
         for output in self.session.take_output() {
             match output {
-                Output::Bytes(bytes) => self.wire.write(&bytes).await?,
+                Output::Bytes(bytes) => self.send(&bytes).await?,
                 Output::Stored(stored) => self.stream(stored).await?,
             }
         }
         self.sources = Vec::new();
+        if let Some(deflate) = &mut self.deflate {
+            let bytes = deflate.flush(self.session.is_idle())?;
+            self.wire.write(&bytes).await?;
+        }
         Ok(())
+    }
+
+    async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.deflate {
+            Some(deflate) => self.wire.write(&deflate.deflate(bytes)?).await,
+            None => self.wire.write(bytes).await,
+        }
     }
 
     /// Its length is announced already: an error ends the connection.
@@ -117,7 +177,7 @@ impl<S: Stream> Link<S> {
             if bytes.len() as u64 != len {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            self.wire.write(&bytes).await?;
+            self.send(&bytes).await?;
             at += len;
         }
         Ok(())
@@ -145,7 +205,7 @@ impl<S: Stream> Link<S> {
             let end = position + decoded.len() as u64;
             let wanted = overlap(position..end, &range);
             if let Some(bytes) = decoded.get(wanted) {
-                self.wire.write(bytes).await?;
+                self.send(bytes).await?;
             }
             position = end;
             if len == 0 && position < range.end {

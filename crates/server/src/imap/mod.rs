@@ -10,6 +10,7 @@
 
 mod append;
 mod auth;
+mod compress;
 mod content;
 mod copy;
 mod error;
@@ -161,6 +162,10 @@ impl<S: Stream> Connection<S> {
                     self.link.wire.start_tls().await?;
                     self.link.session.tls_started();
                 }
+                Step::Compress => {
+                    self.link.flush().await?;
+                    self.link.compress();
+                }
                 Step::Close => {
                     self.link.flush().await?;
                     self.link.wire.close().await;
@@ -174,14 +179,17 @@ impl<S: Stream> Connection<S> {
 
     /// Waits for input, in IDLE for news too. False: the peer is gone.
     async fn wait(&mut self) -> io::Result<bool> {
+        if self.link.inflate() {
+            return Ok(true);
+        }
         let (wait, timeout) = self.patience();
         let event = match self.who.user() {
             Some(user) if self.link.session.is_idle() && user.selected.is_some() => {
                 let seen = user.selected.as_ref().map(|selected| selected.modseq);
-                let Link { wire, session, .. } = &mut self.link;
+                let (wire, mut receive) = self.link.receive();
                 tokio::select! {
                     biased;
-                    end = wire.read(wait, timeout, |bytes| session.feed(bytes)) => Event::Read(end?),
+                    end = wire.read(wait, timeout, |bytes| receive(bytes)) => Event::Read(end?),
                     news = user.watcher.past(seen.unwrap_or_default()) => match news {
                         Ok(_) => Event::News,
                         Err(_) => Event::StoreClosed,
@@ -189,11 +197,8 @@ impl<S: Stream> Connection<S> {
                 }
             }
             _ => {
-                let Link { wire, session, .. } = &mut self.link;
-                Event::Read(
-                    wire.read(wait, timeout, |bytes| session.feed(bytes))
-                        .await?,
-                )
+                let (wire, mut receive) = self.link.receive();
+                Event::Read(wire.read(wait, timeout, |bytes| receive(bytes)).await?)
             }
         };
         match event {
@@ -250,10 +255,7 @@ impl<S: Stream> Connection<S> {
 
     /// One request: the handler, the news, the tagged response.
     async fn handle(&mut self, request: Request) -> io::Result<()> {
-        if request == Request::Unauthenticate {
-            // The next user has the time that every user has.
-            self.started = self.link.ctx().clock.monotonic();
-        }
+        let leaves = request == Request::Unauthenticate;
         let handled = dispatch(&mut self.link, &mut self.who, request).await;
         let id = self.link.id();
         let (mut outcome, own) = match handled {
@@ -270,6 +272,12 @@ impl<S: Stream> Connection<S> {
             outcome = failure.outcome(id)?;
         }
         self.link.session.finish(outcome);
+        if leaves {
+            // The next user has the time that every user has.
+            self.started = self.link.ctx().clock.monotonic();
+            self.link.flush().await?;
+            self.link.uncompress();
+        }
         if self.link.session.output_full() {
             self.link.flush().await?;
         }

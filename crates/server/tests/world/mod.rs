@@ -26,6 +26,8 @@
 //! | `count WHO N` | fails unless WHO's INBOX holds N messages |
 //! | `queued N` | fails unless the queue holds N entries |
 
+mod deflated;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -33,6 +35,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context as Task, Poll};
 use std::time::Duration;
 
+use deflated::Deflated;
 use facteur_server::intake::Intake;
 use facteur_server::tls::TlsFacts;
 use facteur_server::{CertificateFiles, Config, Context, Peer, PeerAddress, Role, auth};
@@ -441,6 +444,14 @@ impl transcript::World for World {
         Ok(Pipe::Tls(Box::new(stream)))
     }
 
+    async fn compress(&self, stream: Pipe, on: bool) -> io::Result<Pipe> {
+        match (stream, on) {
+            (Pipe::Plain(stream), true) => Ok(Pipe::Deflate(Box::new(Deflated::new(stream)))),
+            (Pipe::Deflate(deflated), false) => Ok(Pipe::Plain(deflated.stream)),
+            _ => Err(io::Error::other("not from this state")),
+        }
+    }
+
     async fn next_log(&self) -> Option<String> {
         self.log.lock().await.recv().await
     }
@@ -473,6 +484,7 @@ impl transcript::World for World {
 pub enum Pipe {
     Plain(DuplexStream),
     Tls(Box<TlsStream<DuplexStream>>),
+    Deflate(Box<Deflated>),
 }
 
 impl AsyncRead for Pipe {
@@ -484,6 +496,7 @@ impl AsyncRead for Pipe {
         match self.get_mut() {
             Pipe::Plain(stream) => Pin::new(stream).poll_read(task, buffer),
             Pipe::Tls(stream) => Pin::new(stream.as_mut()).poll_read(task, buffer),
+            Pipe::Deflate(deflated) => deflated.poll_read(task, buffer),
         }
     }
 }
@@ -497,6 +510,7 @@ impl AsyncWrite for Pipe {
         match self.get_mut() {
             Pipe::Plain(stream) => Pin::new(stream).poll_write(task, bytes),
             Pipe::Tls(stream) => Pin::new(stream.as_mut()).poll_write(task, bytes),
+            Pipe::Deflate(deflated) => deflated.poll_write(task, bytes),
         }
     }
 
@@ -504,6 +518,7 @@ impl AsyncWrite for Pipe {
         match self.get_mut() {
             Pipe::Plain(stream) => Pin::new(stream).poll_flush(task),
             Pipe::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(task),
+            Pipe::Deflate(deflated) => deflated.poll_flush(task),
         }
     }
 
@@ -511,6 +526,7 @@ impl AsyncWrite for Pipe {
         match self.get_mut() {
             Pipe::Plain(stream) => Pin::new(stream).poll_shutdown(task),
             Pipe::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(task),
+            Pipe::Deflate(deflated) => Pin::new(&mut deflated.stream).poll_shutdown(task),
         }
     }
 }

@@ -42,6 +42,10 @@ pub(super) enum Action {
     StartTls {
         connection: String,
     },
+    Compress {
+        connection: String,
+        on: bool,
+    },
     Advance {
         by: Duration,
     },
@@ -221,6 +225,10 @@ fn parse_directive(line: &str) -> Parsed<Action> {
         }),
         "starttls" => Ok(Action::StartTls {
             connection: named()?,
+        }),
+        "compress" | "plain" => Ok(Action::Compress {
+            connection: named()?,
+            on: word.starts_with("compress"),
         }),
         "advance" => Ok(Action::Advance {
             by: duration(rest)?,

@@ -57,7 +57,9 @@ async fn one_round<W: World>(
     for item in acts {
         run.line.store(item.line, Ordering::Relaxed);
         // Answers are written where a handshake or a close would lose them.
-        if let Action::StartTls { connection } | Action::Close { connection } = &item.action
+        if let Action::StartTls { connection }
+        | Action::Compress { connection, .. }
+        | Action::Close { connection } = &item.action
             && spoken.contains(connection)
         {
             let place = Place {

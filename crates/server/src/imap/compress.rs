@@ -1,0 +1,198 @@
+//! COMPRESS=DEFLATE (RFC 4978): raw DEFLATE (RFC 1951) between the session and the wire.
+//!
+//! Invariants: what comes in is inflated a bounded piece at a time, and the session has done with
+//! one piece before it gets the next; who sends far more than compression of mail explains is cut
+//! off; in IDLE no compressor is kept, only the window that the client's data may refer to.
+
+use std::io;
+
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+
+use super::limits::{
+    COMPRESSED_FREE_BYTES, COMPRESSED_RATIO_MAX, INFLATED_BYTES_MAX, INFLATED_PIECE_BYTES,
+};
+
+/// The client's data is not DEFLATE, ends, or is a bomb.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Refused;
+
+/// Both directions of one connection.
+#[derive(Debug)]
+pub(super) struct Deflate {
+    inflater: Decompress,
+    /// Received and not inflated yet: at most what one read gives.
+    pending: Vec<u8>,
+    /// Made when there is something to say.
+    deflater: Option<Compress>,
+}
+
+impl Deflate {
+    pub(super) fn new() -> Box<Self> {
+        Box::new(Deflate {
+            inflater: Decompress::new(false),
+            pending: Vec::new(),
+            deflater: None,
+        })
+    }
+
+    /// From the wire; only when [`Deflate::inflate`] has nothing left.
+    pub(super) fn receive(&mut self, bytes: &[u8]) {
+        self.pending.extend_from_slice(bytes);
+    }
+
+    /// Gives the session some of what was received. How many bytes; 0: read more.
+    pub(super) fn inflate(&mut self, mut feed: impl FnMut(&[u8])) -> Result<usize, Refused> {
+        let mut given = 0;
+        let mut piece = [0; INFLATED_PIECE_BYTES];
+        while given < INFLATED_BYTES_MAX {
+            let (read, written) = (self.inflater.total_in(), self.inflater.total_out());
+            let flush = FlushDecompress::None;
+            let status = self.inflater.decompress(&self.pending, &mut piece, flush);
+            let read = count(self.inflater.total_in() - read);
+            let written = count(self.inflater.total_out() - written);
+            self.pending.drain(..read.min(self.pending.len()));
+            feed(piece.get(..written).unwrap_or_default());
+            given += written;
+            let allowed = self
+                .inflater
+                .total_in()
+                .saturating_mul(COMPRESSED_RATIO_MAX);
+            if self.inflater.total_out() > COMPRESSED_FREE_BYTES.saturating_add(allowed) {
+                return Err(Refused);
+            }
+            match status {
+                Ok(Status::Ok) if read + written > 0 => {}
+                Ok(Status::Ok | Status::BufError) => break,
+                Ok(Status::StreamEnd) | Err(_) => return Err(Refused),
+            }
+        }
+        if self.pending.is_empty() {
+            self.pending = Vec::new();
+        }
+        Ok(given)
+    }
+
+    /// What of the client's bytes is not compressed any more.
+    pub(super) fn into_rest(self) -> Vec<u8> {
+        self.pending
+    }
+
+    /// Compressed, perhaps held back in part until [`Deflate::flush`].
+    pub(super) fn deflate(&mut self, bytes: &[u8]) -> io::Result<Vec<u8>> {
+        self.run(bytes, FlushCompress::None)
+    }
+
+    /// The rest of it, so that the client can read all. `rest`: nothing more for a while; the next
+    /// bytes refer to none before and need no compressor kept (RFC 4978 §4, Z_FULL_FLUSH).
+    pub(super) fn flush(&mut self, rest: bool) -> io::Result<Vec<u8>> {
+        if self.deflater.is_none() {
+            return Ok(Vec::new());
+        }
+        let flush = match rest {
+            true => FlushCompress::Full,
+            false => FlushCompress::Sync,
+        };
+        let out = self.run(&[], flush)?;
+        if rest {
+            self.deflater = None;
+        }
+        Ok(out)
+    }
+
+    fn run(&mut self, mut bytes: &[u8], flush: FlushCompress) -> io::Result<Vec<u8>> {
+        let deflater = self
+            .deflater
+            .get_or_insert_with(|| Compress::new(Compression::fast(), false));
+        let mut out = Vec::with_capacity(bytes.len() / 2 + 64);
+        loop {
+            let before = deflater.total_in();
+            deflater
+                .compress_vec(bytes, &mut out, flush)
+                .map_err(io::Error::other)?;
+            let read = count(deflater.total_in() - before);
+            bytes = bytes.get(read..).unwrap_or_default();
+            if bytes.is_empty() && out.len() < out.capacity() {
+                return Ok(out);
+            }
+            out.reserve(INFLATED_PIECE_BYTES);
+        }
+    }
+}
+
+fn count(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(text: &[u8]) -> Vec<u8> {
+        let mut client = Deflate::new();
+        let mut wire = client.deflate(text).unwrap();
+        wire.extend(client.flush(false).unwrap());
+        wire
+    }
+
+    #[test]
+    fn what_one_side_says_the_other_hears() {
+        let text: Vec<u8> = (0..300_000_u32)
+            .flat_map(|n| n.wrapping_mul(n).to_le_bytes())
+            .collect();
+        let (mut ours, mut client) = (Deflate::new(), Deflate::new());
+        let mut heard = Vec::new();
+        for (turn, part) in text.chunks(100_000).enumerate() {
+            let mut wire = ours.deflate(part).unwrap();
+            wire.extend(ours.flush(turn % 2 == 0).unwrap());
+            for bytes in wire.chunks(16_384) {
+                client.receive(bytes);
+                while client
+                    .inflate(|piece| heard.extend_from_slice(piece))
+                    .unwrap()
+                    > 0
+                {}
+            }
+        }
+        assert!(heard == text);
+        assert!(client.pending.capacity() == 0);
+    }
+
+    #[test]
+    fn one_turn_gives_a_bounded_piece() {
+        let mut server = Deflate::new();
+        server.receive(&said(&vec![b'a'; 2 << 20]));
+        let given = server.inflate(|_| {}).unwrap();
+        assert!(given < 2 * INFLATED_BYTES_MAX, "{given}");
+    }
+
+    #[test]
+    fn a_bomb_is_refused() {
+        let mut client = Deflate::new();
+        let mut server = Deflate::new();
+        let zeros = vec![0; 1 << 20];
+        let mut total = 0;
+        for _ in 0..64 {
+            let mut wire = client.deflate(&zeros).unwrap();
+            wire.extend(client.flush(false).unwrap());
+            server.receive(&wire);
+            loop {
+                match server.inflate(|_| {}) {
+                    Ok(0) => break,
+                    Ok(given) => total += given as u64,
+                    Err(Refused) => {
+                        assert!(total < 4 * COMPRESSED_FREE_BYTES, "{total}");
+                        return;
+                    }
+                }
+            }
+        }
+        panic!("{total} bytes went through");
+    }
+
+    #[test]
+    fn what_is_not_deflate_is_refused() {
+        let mut server = Deflate::new();
+        server.receive(b"a NOOP\r\n");
+        assert_eq!(server.inflate(|_| {}), Err(Refused));
+    }
+}
