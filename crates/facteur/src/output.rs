@@ -43,7 +43,12 @@ pub struct Failure {
     pub code: String,
     pub sentence: String,
     pub cause: Option<String>,
+    /// The exit status.
+    pub status: u8,
 }
+
+/// What the server ends with when its disk failed.
+pub const STATUS_DISK_FAILED: u8 = 3;
 
 impl Failure {
     pub fn new(code: &str, sentence: impl Into<String>) -> Self {
@@ -51,6 +56,7 @@ impl Failure {
             code: code.to_owned(),
             sentence: sentence.into(),
             cause: None,
+            status: 1,
         }
     }
 
@@ -63,7 +69,8 @@ impl Failure {
 
 pub type Outcome = Result<Output, Failure>;
 
-/// 0: done. 1: it failed, or what was looked at is not clean. (2, wrong use, is given by the parser.)
+/// 0: done. 1: it failed, or what was looked at is not clean. 3: the disk failed under the server.
+/// (2, wrong use, is given by the parser.)
 pub fn finish(outcome: Outcome, as_json: bool) -> ExitCode {
     match outcome {
         Ok(output) => {
@@ -79,7 +86,7 @@ pub fn finish(outcome: Outcome, as_json: bool) -> ExitCode {
         }
         Err(failure) => {
             fail(&failure, as_json);
-            ExitCode::FAILURE
+            ExitCode::from(failure.status)
         }
     }
 }

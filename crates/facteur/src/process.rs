@@ -1,12 +1,13 @@
 //! A server as a process: log, signals, stop.
 
 use std::io::IsTerminal;
+use std::sync::Arc;
 
 use facteur_server::{Running, StartError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use crate::output::Failure;
+use crate::output::{Failure, STATUS_DISK_FAILED};
 use crate::texts::{self, fill, t};
 
 /// Log lines go to standard error.
@@ -40,10 +41,14 @@ impl Signals {
         })
     }
 
-    /// Until SIGTERM or SIGINT; SIGHUP takes up renewed certificates.
+    /// Until SIGTERM or SIGINT, or until the disk fails; SIGHUP takes up renewed certificates.
     pub async fn wait(&mut self, running: &Running) {
         loop {
             tokio::select! {
+                error = running.failed() => {
+                    tracing::error!(%error, "the disk failed: the server stops, look at the disk and start it again");
+                    return;
+                }
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
                 _ = self.hangup.recv() => match running.reload() {
@@ -57,10 +62,19 @@ impl Signals {
 
 pub async fn stop(running: Running) -> Result<(), Failure> {
     tracing::info!("stopping");
-    running
-        .stop()
-        .await
-        .map_err(|error| Failure::new("store", t(texts::STORE_CLOSE)).because(error))
+    let context = Arc::clone(running.context());
+    let stopped = running.stop().await;
+    if let Some(error) = context.store.failure() {
+        return Err(disk_failure(&error));
+    }
+    stopped.map_err(|error| Failure::new("store", t(texts::STORE_CLOSE)).because(error))
+}
+
+fn disk_failure(error: &facteur_store::Error) -> Failure {
+    Failure {
+        status: STATUS_DISK_FAILED,
+        ..Failure::new("disk_failed", t(texts::DISK_FAILED)).because(error)
+    }
 }
 
 pub fn start_failure(error: &StartError) -> Failure {

@@ -217,6 +217,8 @@ texts! {
     STORE_FAILED: "The store in {0} can't be opened.", "Le dépôt dans {0} ne peut pas être ouvert.";
     STORE_CLOSE: "The store could not be closed in order; it recovers at the next start.",
         "Le dépôt n'a pas pu être fermé proprement ; il se remettra au prochain démarrage.";
+    DISK_FAILED: "The disk failed and the server has stopped, since it could keep nothing more. What it had accepted is in the journal. Look at the disk, then start the server again.",
+        "Le disque a eu une panne et le serveur s'est arrêté, car il ne pouvait plus rien garder. Ce qu'il avait accepté est dans le journal. Voyez le disque, puis redémarrez le serveur.";
     ADMIN_DENIED: "You may not talk to the server through {0}. Run this as the user the server runs as, or as root.",
         "Vous n'avez pas le droit de parler au serveur par {0}. Lancez cette commande comme l'utilisateur du serveur, ou comme root.";
     ADMIN_FAILED: "The server did not answer. Look at its log, and try again.",
@@ -359,6 +361,10 @@ texts! {
     STATUS_RUNNING: "running", "en marche";
     STATUS_STOPPED: "not running", "arrêté";
     STATUS_VERSION: "Version", "Version";
+    STATUS_STORE: "Store", "Dépôt";
+    STATUS_STORE_WORKS: "works", "en ordre";
+    STATUS_STORE_FAILED: "stopped, the disk failed: look at the disk, then start the server again",
+        "arrêté, le disque a eu une panne : voyez le disque, puis redémarrez le serveur";
     STATUS_DISK_FULL: "Disk full", "Disque plein";
     STATUS_OPEN: "Open sessions", "Sessions ouvertes";
     STATUS_SESSIONS: "Sessions since the start", "Sessions depuis le démarrage";

@@ -137,6 +137,12 @@ impl Running {
         })
     }
 
+    /// Returns when the store has stopped because its disk failed: nothing more is kept, and the
+    /// process has to end ([decision 30](../../../docs/decisions/0030-failed-disk.md)).
+    pub async fn failed(&self) -> facteur_store::Error {
+        self.ctx.store.failed().await
+    }
+
     /// Reads the certificate files again; on an error the old ones stay.
     pub fn reload(&self) -> Result<(), StartError> {
         if let Some(tls) = &self.ctx.tls {

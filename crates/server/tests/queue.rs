@@ -13,9 +13,9 @@ use facteur_server::dns::{DnsError, Mx, TableDns};
 use facteur_server::intake::Intake;
 use facteur_server::queue::{self, ClientTls, Sender};
 use facteur_server::{Config, Context, Smarthost};
-use facteur_sim::{SimDisk, VirtualClock};
+use facteur_sim::{Fault, SimDisk, VirtualClock};
 use facteur_store::{
-    AccountId, Clock, Credentials, NewAccount, NewQueueEntry, Notify, Options, QueueEntry,
+    AccountId, Clock, Credentials, Error, NewAccount, NewQueueEntry, Notify, Options, QueueEntry,
     QueueFilter, QueueRecipient, RecipientState, Store,
 };
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
@@ -260,13 +260,16 @@ impl World {
             .unwrap();
     }
 
-    fn run(&self) {
-        let sender = Sender {
+    fn sender(&self) -> Sender {
+        Sender {
             ctx: Arc::clone(&self.ctx),
             dns: self.dns.clone(),
             tls: ClientTls::new(self.ctx.config.queue.extra_authorities.as_deref()).unwrap(),
-        };
-        tokio::spawn(queue::run(sender));
+        }
+    }
+
+    fn run(&self) {
+        tokio::spawn(queue::run(self.sender()));
     }
 
     fn entries(&self) -> Vec<QueueEntry> {
@@ -488,18 +491,55 @@ async fn an_outcome_waits_for_room_on_the_disk() {
     for room in [0, 1 << 19] {
         let world = World::new(nothing).await;
         let peer = world.peer(1, replies(&[("RCPT TO:<b@one.test>", "550 5.1.1 nobody")]));
-        world.enqueue("one.test", &["a", "b"], as_it_is).await;
-        world.disk.set_capacity(world.disk.used_bytes() + room);
         world.run();
+        world.enqueue("one.test", &["first"], as_it_is).await;
+        peer.arrived.notified().await;
+        world.until_empty().await;
+        let hour = Duration::from_secs(3600);
+        world
+            .enqueue("one.test", &["a", "b"], |new| {
+                new.due = new.due.after(hour);
+            })
+            .await;
+        let id = world.entries()[0].id;
+        assert!(world.store().queue_lease(id));
+        world.clock.advance(hour);
+        world.disk.set_capacity(world.disk.used_bytes() + room);
+        world.store().queue_release(id);
         peer.arrived.notified().await;
         // Sent again, it would come a second time at once.
         let again = tokio::time::timeout(Duration::from_secs(1), peer.arrived.notified());
         assert!(again.await.is_err());
         world.disk.make_room();
         world.until_empty().await;
-        assert_eq!(peer.bodies().len(), 1);
+        assert_eq!(peer.bodies().len(), 2);
         assert_eq!(world.inbox().len(), 1);
     }
+}
+
+/// Who can't write down what became of an attempt begins none.
+#[tokio::test]
+async fn nothing_is_sent_while_nothing_can_be_written() {
+    let world = World::new(nothing).await;
+    let peer = world.peer(1, replies(&[]));
+    world.enqueue("one.test", &["a"], as_it_is).await;
+    world.disk.set_capacity(world.disk.used_bytes());
+    let full = world.store().prove_writable().await;
+    assert!(matches!(full, Err(Error::DiskFull)), "{full:?}");
+    assert!(world.store().failure().is_none());
+    world.disk.make_room();
+    world.store().prove_writable().await.unwrap();
+
+    world.disk.fail_at(world.disk.operations() + 1, Fault::Io);
+    world.store().prove_writable().await.unwrap_err();
+    assert!(world.store().failure().is_some());
+    let stopped = world.store().failed().await;
+    assert!(matches!(stopped, Error::Disk(_)), "{stopped:?}");
+    let gone = queue::run(world.sender());
+    tokio::time::timeout(Duration::from_secs(60), gone)
+        .await
+        .unwrap();
+    assert!(peer.connections.lock().unwrap().is_empty());
 }
 
 #[tokio::test]

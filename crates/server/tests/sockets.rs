@@ -7,10 +7,11 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use facteur_server::{
-    CertificateFiles, Config, Listen, ListenAddress, Role, Running, Seams, Server, auth,
+    CertificateFiles, Config, Listen, ListenAddress, Role, Running, Seams, Server, admin, auth,
 };
-use facteur_sim::SimDisk;
+use facteur_sim::{Fault, SimDisk};
 use facteur_store::{NewAccount, Options, Store, SystemClock};
+use hyper::Method;
 use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpStream, UnixStream};
@@ -58,12 +59,16 @@ impl Place {
 }
 
 async fn start(change: impl FnOnce(&mut Config)) -> Running {
+    start_on(SimDisk::new(1), change).await
+}
+
+async fn start_on(disk: SimDisk, change: impl FnOnce(&mut Config)) -> Running {
     let clock = Arc::new(SystemClock::new());
     let options = Options {
         reserved_bytes: 0,
         ..Options::default()
     };
-    let (store, _) = Store::open(Arc::new(SimDisk::new(1)), clock.clone(), options).unwrap();
+    let (store, _) = Store::open(Arc::new(disk), clock.clone(), options).unwrap();
     store.create_domain("example.test").await.unwrap();
     let account = NewAccount {
         address: "alice@example.test".to_owned(),
@@ -342,4 +347,27 @@ fn proof(password: &str, salt: &[u8], rounds: u32, message: &str) -> (Vec<u8>, V
     let proof = client_key.iter().zip(mask).map(|(a, b)| a ^ b).collect();
     let server_key = sign(&salted, b"Server Key");
     (proof, sign(&server_key, message.as_bytes()))
+}
+
+/// After a failure of the disk the server is to end, and says so meanwhile.
+#[tokio::test]
+async fn a_failed_disk_ends_the_server() {
+    let disk = SimDisk::new(1);
+    let running = start_on(disk.clone(), |_| ()).await;
+    let context = Arc::clone(running.context());
+    let router = admin::router(Arc::clone(&context));
+    let status = async || {
+        let (_, json) = admin::call(&router, Method::GET, "/v1/status", None).await;
+        String::from_utf8(json).unwrap()
+    };
+    assert!(status().await.contains("\"store_failure\":null"));
+    disk.fail_at(disk.operations() + 1, Fault::Io);
+    context.store.prove_writable().await.unwrap_err();
+    running.failed().await;
+    assert!(
+        status()
+            .await
+            .contains("\"store_failure\":\"the disk failed")
+    );
+    running.stop().await.unwrap_err();
 }

@@ -190,7 +190,8 @@ pub struct Shared {
     /// Bytes written to the journal or let go of in it since the compactor measured it.
     pub unmeasured: AtomicU64,
     pub closed: AtomicBool,
-    pub poisoned: Mutex<Option<Failure>>,
+    /// Why nothing is written any more, until a restart.
+    pub poisoned: watch::Sender<Option<Failure>>,
 }
 
 impl Shared {
@@ -247,6 +248,25 @@ impl Shared {
     pub fn is_exhausted(&self) -> bool {
         let floor = self.options.reserved_bytes / RESERVE_FLOOR_PARTS;
         self.available.load(Ordering::Relaxed) < floor
+    }
+
+    /// The first failure stays the one that is told.
+    pub fn poison(&self, failure: Failure) -> Failure {
+        self.poisoned.send_if_modified(|poisoned| {
+            let first = poisoned.is_none();
+            if first {
+                *poisoned = Some(failure.clone());
+            }
+            first
+        });
+        self.poisoned.borrow().clone().unwrap_or(failure)
+    }
+
+    pub fn check_poison(&self) -> Result<(), Error> {
+        match &*self.poisoned.borrow() {
+            Some(failure) => Err(failure.error()),
+            None => Ok(()),
+        }
     }
 
     pub fn check_open(&self) -> Result<(), Error> {

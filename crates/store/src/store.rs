@@ -96,7 +96,7 @@ impl Store {
             available: AtomicU64::new(u64::MAX),
             unmeasured: AtomicU64::new(u64::MAX / 2),
             closed: AtomicBool::new(false),
-            poisoned: Default::default(),
+            poisoned: watch::Sender::new(None),
         };
         shared.refresh_available();
         let engine = Engine::start(Arc::new(shared), recovered.appender)?;
@@ -117,6 +117,47 @@ impl Store {
 
     pub fn message_bytes_max(&self) -> u64 {
         self.engine.shared.options.message_bytes_max
+    }
+
+    /// Why the store has stopped: after a failure of the disk nothing is written until a restart has
+    /// read what the disk holds. Reading goes on.
+    pub fn failure(&self) -> Option<Error> {
+        self.engine.shared.check_poison().err()
+    }
+
+    /// Returns when the store has stopped because of such a failure.
+    pub async fn failed(&self) -> Error {
+        let mut poisoned = self.engine.shared.poisoned.subscribe();
+        match poisoned.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(failure)) => failure.error(),
+            // The sender lives as long as `self`.
+            _ => std::future::pending().await,
+        }
+    }
+
+    /// Whether something could be written down now, as far as is known.
+    pub fn check_writable(&self) -> Result<(), Error> {
+        let shared = &self.engine.shared;
+        shared.check_open()?;
+        shared.check_poison()?;
+        if shared.is_exhausted() {
+            // While nothing is written there is no group that measures again.
+            shared.refresh_available();
+        }
+        if shared.is_exhausted() {
+            return Err(Error::DiskFull);
+        }
+        Ok(())
+    }
+
+    /// Writes something that changes nothing, to know that the disk takes and keeps it.
+    pub async fn prove_writable(&self) -> Result<(), Error> {
+        self.write(|tx| {
+            let global = tx.global()?;
+            tx.put_global(&global);
+            Ok(())
+        })
+        .await
     }
 
     /// New mail would be refused now.

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::Error;
 use crate::cache::Update;
-use crate::engine::{Failure, Job, Pin, Shared, Write, is_full, lock};
+use crate::engine::{Failure, Job, Pin, Shared, Write, is_full};
 use crate::index::{Batch, Flush};
 use crate::journal::{Appender, Flusher, Group, Position};
 use crate::limits::{GROUP_BYTES_MAX, GROUP_JOBS_MAX, INDEX_COMMIT_BYTES, INDEX_COMMIT_SECONDS};
@@ -92,10 +92,7 @@ impl Writer {
     }
 
     pub fn check_poison(&self) -> Result<(), Error> {
-        match &*lock(&self.shared.poisoned) {
-            Some(failure) => Err(failure.error()),
-            None => Ok(()),
-        }
+        self.shared.check_poison()
     }
 
     /// Nothing is acknowledged any more: what the disk holds is unknown until a restart reads it.
@@ -105,7 +102,7 @@ impl Writer {
             other => Failure::of(other),
         };
         tracing::error!(%error, "the store stops: the disk failed");
-        lock(&self.shared.poisoned).get_or_insert(failure).clone()
+        self.shared.poison(failure)
     }
 
     /// Makes the index durable now.

@@ -1,6 +1,7 @@
 //! `facteur status`
 
 use hyper::Method;
+use serde_json::Value;
 
 use super::{flag, number, text};
 use crate::client::Client;
@@ -18,12 +19,17 @@ pub async fn run(client: &Client) -> Outcome {
     } else {
         t(texts::NO)
     };
+    let store = match status.get("store_failure").and_then(Value::as_str) {
+        Some(_) => t(texts::STATUS_STORE_FAILED),
+        None => t(texts::STATUS_STORE_WORKS),
+    };
     let mut rows = vec![
         vec![t(texts::STATUS_SERVER).to_owned(), running.to_owned()],
         vec![
             t(texts::STATUS_VERSION).to_owned(),
             text(&status, "version"),
         ],
+        vec![t(texts::STATUS_STORE).to_owned(), store.to_owned()],
         vec![t(texts::STATUS_DISK_FULL).to_owned(), full.to_owned()],
     ];
     if matches!(client, Client::Remote(_)) {

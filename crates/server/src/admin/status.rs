@@ -15,6 +15,8 @@ struct Status {
     version: &'static str,
     hostname: String,
     disk_full: bool,
+    /// Why the store has stopped; `null`: it works.
+    store_failure: Option<String>,
     sessions: u64,
     sessions_open: u64,
     panics: u64,
@@ -36,6 +38,7 @@ async fn status(context: State) -> Answer<Status> {
         version: env!("CARGO_PKG_VERSION"),
         hostname: context.config.hostname.clone(),
         disk_full: context.store.is_full(),
+        store_failure: context.store.failure().map(|error| error.to_string()),
         sessions: count(&counters.sessions),
         sessions_open: count(&counters.sessions_open),
         panics: count(&counters.panics),

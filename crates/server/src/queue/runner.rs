@@ -25,6 +25,9 @@ use crate::smtp::directory::{self, Found, Target};
 /// between the end of its message and the reply would send it again.
 pub async fn run(sender: Sender) {
     let ctx = Arc::clone(&sender.ctx);
+    if !proved(&sender).await {
+        return;
+    }
     let mut news = ctx.store.queue_watch();
     let mut running = Running::default();
     loop {
@@ -33,7 +36,7 @@ pub async fn run(sender: Sender) {
             Ok(pause) => pause,
             Err(Error::Closed) => return,
             Err(error) => {
-                tracing::error!(%error, "the queue can't be read");
+                tracing::error!(%error, "nothing is sent for now");
                 limits::PAUSE_AFTER_ERROR
             }
         };
@@ -58,6 +61,26 @@ pub async fn run(sender: Sender) {
                 }
             }
             () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// Whoever can't write down what became of an attempt would send the same again after each restart:
+/// the disk has to keep something before the first. False: the server stops before it does.
+async fn proved(sender: &Sender) -> bool {
+    let ctx = &sender.ctx;
+    loop {
+        match ctx.store.prove_writable().await {
+            Ok(()) => return true,
+            Err(Error::Closed) => return false,
+            Err(error) => tracing::error!(%error, "nothing is sent while nothing can be written"),
+        }
+        if ctx.store.failure().is_some() {
+            return false;
+        }
+        tokio::select! {
+            () = ctx.shutdown.wait() => return false,
+            () = tokio::time::sleep(limits::PAUSE_AFTER_ERROR) => {}
         }
     }
 }
@@ -135,6 +158,7 @@ impl Running {
 /// Starts what can be started; gives how long nothing will fall due.
 fn take(sender: &Sender, running: &mut Running) -> Result<Duration, Error> {
     let ctx = &sender.ctx;
+    ctx.store.check_writable()?;
     let places = ctx.config.queue.transfers_max;
     while running.tasks.len() < places
         && let Some(entry) = running.unpark()
