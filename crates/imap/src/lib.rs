@@ -25,6 +25,7 @@ pub mod session;
 pub mod set;
 pub mod structure;
 pub mod text;
+pub mod thread;
 pub mod url;
 pub mod utf7;
 pub mod view;

@@ -55,6 +55,15 @@ pub const SEARCH_DEPTH_MAX: usize = 32;
 /// Keys of one SEARCH, at every depth together.
 pub const SEARCH_KEYS_MAX: usize = 1024;
 
+/// Criteria of one SORT.
+pub const SORT_KEYS_MAX: usize = 32;
+
+/// Sources of one ESEARCH, and mailboxes in one of them.
+pub const SEARCH_SOURCES_MAX: usize = 256;
+
+/// Tags of one CANCELUPDATE.
+pub const CANCELLED_TAGS_MAX: usize = 64;
+
 /// Items of one FETCH.
 pub const FETCH_ITEMS_MAX: usize = 256;
 

@@ -94,6 +94,24 @@ impl Numbers {
         self.ranges.iter().flat_map(|(first, last)| *first..=*last)
     }
 
+    /// The numbers at these places, counted from 0.
+    pub fn slice(&self, places: std::ops::Range<u64>) -> Numbers {
+        let mut slice = Numbers::new();
+        let mut at = 0;
+        for &(first, last) in &self.ranges {
+            let next = at + u64::from(last - first) + 1;
+            let (from, to) = (places.start.max(at), places.end.min(next));
+            if from < to {
+                let number = |place: u64| u32::try_from(u64::from(first) + place - at);
+                if let (Ok(from), Ok(to)) = (number(from), number(to - 1)) {
+                    slice.push_range(from, to);
+                }
+            }
+            at = next;
+        }
+        slice
+    }
+
     /// In `self` or in `other`.
     pub fn union(&self, other: &Numbers) -> Numbers {
         Numbers::from_ranges(self.ranges.iter().chain(&other.ranges).copied())

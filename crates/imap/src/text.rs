@@ -117,6 +117,12 @@ texts! {
     UNSELECT_DONE = "UNSELECT completed.", "UNSELECT est fait.";
     EXPUNGE_DONE = "EXPUNGE completed.", "EXPUNGE est fait.";
     SEARCH_DONE = "SEARCH completed.", "SEARCH est fait.";
+    SORT_DONE = "SORT completed.", "SORT est fait.";
+    THREAD_DONE = "THREAD completed.", "THREAD est fait.";
+    ESEARCH_DONE = "ESEARCH completed.", "ESEARCH est fait.";
+    CANCELUPDATE_DONE = "CANCELUPDATE completed.", "CANCELUPDATE est fait.";
+    NO_UPDATE = "Changes of this result will not be told.",
+        "Les changements de ce résultat ne seront pas annoncés.";
     FETCH_DONE = "FETCH completed.", "FETCH est fait.";
     STORE_DONE = "STORE completed.", "STORE est fait.";
     STORE_MODIFIED = "STORE completed, some messages had changed.",
@@ -228,6 +234,8 @@ texts! {
     BAD_COMPRESS = "Only DEFLATE is known here.", "Seul DEFLATE est connu ici.";
     BAD_COMPRESS_PIPELINED = "Nothing may be sent along with COMPRESS.",
         "Rien ne doit venir avec COMPRESS.";
+    BAD_TAG_REUSE = "That tag is in use by a search that is followed.",
+        "Cette étiquette sert déjà à une recherche suivie.";
     BAD_QRESYNC = "ENABLE QRESYNC first.", "Faites d'abord ENABLE QRESYNC.";
     BAD_MAILBOX_MAX = "The mailbox name is too long.", "Le nom de la boîte est trop long.";
 }

@@ -25,6 +25,7 @@ pub mod address;
 pub mod build;
 pub mod charset;
 mod codec;
+pub mod collation;
 pub mod date;
 pub mod decode;
 pub mod encoded_word;

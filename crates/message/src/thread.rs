@@ -23,7 +23,7 @@ pub fn message_id_key(value: &[u8]) -> Option<u64> {
 }
 
 /// Keys of the message ids of a Message-ID, In-Reply-To or References value, in order. White
-/// space inside an id does not count. A value without angle brackets is one id, when it has no
+/// space and quotes inside an id do not count (RFC 5256 §3: quoting makes no difference). A value without angle brackets is one id, when it has no
 /// white space; In-Reply-To of old held prose (RFC 5322 §4.5.4).
 pub fn keys(value: &[u8]) -> impl Iterator<Item = u64> + '_ {
     let bare = value.trim_ascii();
@@ -43,7 +43,7 @@ fn id_key(id: &[u8]) -> Option<u64> {
     let id: Vec<u8> = id
         .iter()
         .copied()
-        .filter(|byte| !byte.is_ascii_whitespace())
+        .filter(|byte| !byte.is_ascii_whitespace() && !matches!(byte, b'"' | b'\\'))
         .collect();
     (!id.is_empty()).then(|| key(&id))
 }
@@ -62,6 +62,7 @@ mod tests {
         let ids: Vec<u64> = keys(b"<a@x> (b) <c\r\n @y><>").collect();
         assert_eq!(ids, [key(b"a@x"), key(b"c@y")]);
         assert_eq!(message_id_key(b" a@x "), Some(key(b"a@x")));
+        assert_eq!(message_id_key(b"<\"01 A\"@x>"), Some(key(b"01A@x")));
         assert_eq!(message_id_key(b"your mail of <today"), None);
         assert_eq!(message_id_key(b"your mail of monday"), None);
     }

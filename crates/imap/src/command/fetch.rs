@@ -1,6 +1,7 @@
 //! FETCH and UID FETCH: RFC 9051 §6.4.5, RFC 3501 §6.4.5, RFC 3516, RFC 7162 §3.1.4, §3.2.6,
-//! RFC 8970.
+//! RFC 8474 §5.3, RFC 8514 §4.3, RFC 8970, RFC 9394 §3.3.
 
+use super::search::partial_range;
 use super::{Command, Fetch, FetchAttribute, Numbering, Partial, Request, Section, SectionText};
 use crate::cursor::{Cursor, Fault, Parse};
 use crate::limits;
@@ -10,21 +11,25 @@ pub(super) fn fetch(cursor: &mut Cursor<'_>, numbering: Numbering) -> Parse<Comm
     let set = cursor.sequence_set()?;
     cursor.space()?;
     let mut items = attributes(cursor)?;
-    let (mut changed_since, mut vanished) = (None, false);
+    let (mut changed_since, mut vanished, mut partial) = (None, false, None);
     if cursor.end().is_err() {
         cursor.space()?;
-        cursor.list(2, |cursor| {
+        cursor.list(3, |cursor| {
             if cursor.skip_word("CHANGEDSINCE ") {
                 changed_since = Some(cursor.modseq()?);
             } else if cursor.skip_word("VANISHED") {
                 vanished = true;
+            } else if cursor.skip_word("PARTIAL ") && partial.is_none() {
+                partial = Some(partial_range(cursor)?);
             } else {
                 return Err(Fault::Arguments);
             }
             Ok(())
         })?;
-        // RFC 7162 §3.2.6: VANISHED goes with UID FETCH and CHANGEDSINCE only.
-        if vanished && (changed_since.is_none() || numbering == Numbering::Sequence) {
+        // RFC 7162 §3.2.6: VANISHED goes with UID FETCH and CHANGEDSINCE only; RFC 9394 §3.3: PARTIAL
+        // with UID FETCH.
+        let sequence = numbering == Numbering::Sequence;
+        if vanished && (changed_since.is_none() || sequence) || partial.is_some() && sequence {
             return Err(Fault::Arguments);
         }
     }
@@ -43,6 +48,7 @@ pub(super) fn fetch(cursor: &mut Cursor<'_>, numbering: Numbering) -> Parse<Comm
         set,
         items,
         changed_since,
+        partial,
         vanished,
     })))
 }
@@ -88,6 +94,9 @@ fn attribute(cursor: &mut Cursor<'_>) -> Parse<FetchAttribute> {
         ("BODYSTRUCTURE", false) => FetchAttribute::BodyStructure,
         ("MODSEQ", false) => FetchAttribute::ModSeq,
         ("PREVIEW", false) => preview(cursor)?,
+        ("SAVEDATE", false) => FetchAttribute::SaveDate,
+        ("EMAILID", false) => FetchAttribute::EmailId,
+        ("THREADID", false) => FetchAttribute::ThreadId,
         ("RFC822", false) => FetchAttribute::Rfc822,
         ("RFC822.HEADER", false) => FetchAttribute::Rfc822Header,
         ("RFC822.TEXT", false) => FetchAttribute::Rfc822Text,

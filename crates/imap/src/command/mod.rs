@@ -12,6 +12,7 @@ pub(crate) mod mailbox;
 pub(crate) mod mailboxes;
 mod metadata;
 pub(crate) mod search;
+mod sort;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -88,7 +89,11 @@ pub enum Request {
     Expunge {
         uids: Option<SequenceSet>,
     },
+    /// SEARCH, SORT and ESEARCH.
     Search(Search),
+    Thread(Thread),
+    /// RFC 5267 §4.3.5: the tags of searches that asked for UPDATE.
+    CancelUpdate(Vec<String>),
     Fetch(Fetch),
     Store(Store),
     Copy(Copy),
@@ -284,11 +289,17 @@ pub struct Replaced {
     pub number: SetNumber,
 }
 
+/// SEARCH; with an order SORT (RFC 5256), with sources ESEARCH (RFC 7377).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Search {
     pub numbering: Numbering,
-    /// `None`: no RETURN was written. The session prints by it; a handler needs it for `save`.
+    /// `None`: no RETURN was written. The session prints by it; a handler needs it for `save`,
+    /// `partial` and `update`.
     pub return_: Option<SearchReturn>,
+    /// Empty: the mailbox's order.
+    pub sort: Vec<SortKey>,
+    /// `None`: the selected mailbox, and the answer does not name it. Never empty.
+    pub sources: Option<Vec<Source>>,
     /// All of these.
     pub keys: Vec<SearchKey>,
 }
@@ -300,7 +311,7 @@ impl Search {
     }
 }
 
-/// RFC 4731, RFC 5182. `RETURN ()` is `all`.
+/// RFC 4731, RFC 5182, RFC 5267, RFC 9394. `RETURN ()` is `all`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SearchReturn {
     pub min: bool,
@@ -308,6 +319,91 @@ pub struct SearchReturn {
     pub all: bool,
     pub count: bool,
     pub save: bool,
+    /// Never with `all`.
+    pub partial: Option<PartialRange>,
+    /// A hint, RFC 5267 §4.2.
+    pub context: bool,
+    pub update: bool,
+}
+
+impl SearchReturn {
+    /// Something is to be answered.
+    pub fn asks(&self) -> bool {
+        self.min || self.max || self.all || self.count || self.partial.is_some()
+    }
+}
+
+/// Places in a result, counted from 1, as written; RFC 9394 §4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartialRange {
+    pub first: u32,
+    pub last: u32,
+    /// 1 is the last one.
+    pub from_end: bool,
+}
+
+impl PartialRange {
+    /// The places meant among `count`, counted from 0; perhaps empty.
+    pub fn places(self, count: u64) -> std::ops::Range<u64> {
+        let start = u64::from(self.first.min(self.last))
+            .saturating_sub(1)
+            .min(count);
+        let end = u64::from(self.first.max(self.last)).min(count);
+        match self.from_end {
+            true => count - end..count - start,
+            false => start..end,
+        }
+    }
+}
+
+/// One criterion of SORT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SortKey {
+    pub field: SortField,
+    pub reverse: bool,
+}
+
+/// RFC 5256 §3, RFC 5957 §4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SortField {
+    Arrival,
+    Cc,
+    Date,
+    From,
+    Size,
+    Subject,
+    To,
+    DisplayFrom,
+    DisplayTo,
+}
+
+/// Mailboxes that ESEARCH looks into, RFC 7377 §2.2, RFC 5465 §6.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Source {
+    Selected,
+    Inboxes,
+    Personal,
+    Subscribed,
+    Subtree(Vec<MailboxName>),
+    SubtreeOne(Vec<MailboxName>),
+    Mailboxes(Vec<MailboxName>),
+}
+
+/// RFC 5256 §3.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Thread {
+    pub numbering: Numbering,
+    pub algorithm: ThreadAlgorithm,
+    /// All of these.
+    pub keys: Vec<SearchKey>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ThreadAlgorithm {
+    OrderedSubject,
+    References,
+    /// draft-ietf-morg-inthread.
+    Refs,
 }
 
 /// RFC 9051 §6.4.4; RFC 3501's OLD, NEW and RECENT with `\Recent` never set; RFC 7162 MODSEQ; RFC
@@ -360,9 +456,23 @@ pub enum SearchKey {
     Text(String),
     /// RFC 7162 §3.1.5: modseq at least this.
     ModSeq(u64),
+    /// RFC 8474 §6.
+    EmailId(String),
+    ThreadId(String),
 }
 
 impl SearchKey {
+    /// Somewhere messages are named by their sequence numbers, or by `$`.
+    pub fn uses_sequence(&self) -> bool {
+        match self {
+            SearchKey::Sequence(_) | SearchKey::Uid(SequenceSet::Saved) => true,
+            SearchKey::And(keys) => keys.iter().any(SearchKey::uses_sequence),
+            SearchKey::Or(left, right) => left.uses_sequence() || right.uses_sequence(),
+            SearchKey::Not(key) => key.uses_sequence(),
+            _ => false,
+        }
+    }
+
     /// Somewhere a MODSEQ key is used: the result carries the highest modseq (RFC 7162 §3.1.5).
     pub fn uses_modseq(&self) -> bool {
         match self {
@@ -383,6 +493,8 @@ pub struct Fetch {
     /// `changed_since` or the client asked for it.
     pub items: Vec<FetchAttribute>,
     pub changed_since: Option<u64>,
+    /// RFC 9394 §3.3: of the messages of the set only these; UID FETCH only.
+    pub partial: Option<PartialRange>,
     /// RFC 7162 §3.2.6; only with `changed_since` and QRESYNC.
     pub vanished: bool,
 }
@@ -406,6 +518,11 @@ pub enum FetchAttribute {
     Body,
     BodyStructure,
     ModSeq,
+    /// RFC 8514 §4.3.
+    SaveDate,
+    /// RFC 8474 §5.
+    EmailId,
+    ThreadId,
     /// RFC 3501: as BODY[], answered under its own name.
     Rfc822,
     Rfc822Header,
@@ -639,6 +756,10 @@ pub(crate) static TABLE: &[Row] = &[
     row("UNSELECT",     Legal::WithMailbox, |_, _| Ok(Command::Run(Request::Unselect))),
     row("EXPUNGE",      Legal::WithMailbox, copy::expunge).with_uid().writing(),
     row("SEARCH",       Legal::WithMailbox, search::search).with_uid().holding_expunges(),
+    row("ESEARCH",      Legal::AfterLogin,  search::esearch),
+    row("SORT",         Legal::WithMailbox, sort::sort).with_uid().holding_expunges(),
+    row("THREAD",       Legal::WithMailbox, sort::thread).with_uid().holding_expunges(),
+    row("CANCELUPDATE", Legal::WithMailbox, sort::cancel_update),
     row("FETCH",        Legal::WithMailbox, fetch::fetch).with_uid().holding_expunges(),
     row("STORE",        Legal::WithMailbox, store::store).with_uid().holding_expunges().writing(),
     row("COPY",         Legal::WithMailbox, copy::copy).with_uid(),

@@ -1,45 +1,110 @@
-//! SEARCH and UID SEARCH: RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 4731, RFC 5032, RFC 5182, RFC 7162
-//! §3.1.5, RFC 8514.
+//! SEARCH, UID SEARCH and ESEARCH: RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 4731, RFC 5032, RFC 5182,
+//! RFC 5267, RFC 7162 §3.1.5, RFC 7377, RFC 8474 §6, RFC 8514, RFC 9394.
 
-use super::{Command, Numbering, Request, Search, SearchKey, SearchReturn};
+use super::mailbox::mailbox;
+use super::{
+    Command, MailboxName, Numbering, PartialRange, Request, Search, SearchKey, SearchReturn, Source,
+};
 use crate::cursor::{Cursor, Fault, Parse};
 use crate::flag::SystemFlags;
 use crate::{date, flag, limits};
 
 pub(super) fn search(cursor: &mut Cursor<'_>, numbering: Numbering) -> Parse<Command> {
-    let return_ = if cursor.skip_word(" RETURN ") {
-        Some(returning(cursor)?)
-    } else {
-        None
+    program(cursor, numbering, None)
+}
+
+/// RFC 7377 §4.
+pub(super) fn esearch(cursor: &mut Cursor<'_>, _: Numbering) -> Parse<Command> {
+    let sources = match cursor.skip_word(" IN ") {
+        true => cursor.list(limits::SEARCH_SOURCES_MAX, source)?,
+        false => vec![Source::Selected],
+    };
+    if sources.is_empty() {
+        return Err(Fault::Arguments);
+    }
+    program(cursor, Numbering::Uid, Some(sources))
+}
+
+fn program(
+    cursor: &mut Cursor<'_>,
+    numbering: Numbering,
+    sources: Option<Vec<Source>>,
+) -> Parse<Command> {
+    let return_ = match cursor.skip_word(" RETURN ") {
+        true => Some(returning(cursor)?),
+        false => None,
     };
     cursor.space()?;
     if cursor.skip_word("CHARSET ") {
-        let charset = cursor.astring()?;
-        if !CHARSETS
-            .iter()
-            .any(|name| charset.eq_ignore_ascii_case(name.as_bytes()))
-        {
-            return Err(Fault::Charset);
-        }
+        charset(cursor)?;
         cursor.space()?;
     }
+    let only_selected = sources
+        .as_ref()
+        .is_none_or(|sources| *sources == [Source::Selected]);
+    // RFC 7377 §2.2: the saved result is of the selected mailbox.
+    if !only_selected && return_.is_some_and(|return_| return_.save) {
+        return Err(Fault::Arguments);
+    }
+    Ok(Command::Run(Request::Search(Search {
+        numbering,
+        return_,
+        sort: Vec::new(),
+        sources,
+        keys: keys(cursor)?,
+    })))
+}
+
+/// RFC 5465 §8 `filter-mailboxes`, RFC 7377 §4.
+fn source(cursor: &mut Cursor<'_>) -> Parse<Source> {
+    let name = cursor.word()?;
+    let mut mailboxes = || -> Parse<Vec<MailboxName>> {
+        cursor.space()?;
+        if cursor.peek() != Some(b'(') {
+            return Ok(vec![mailbox(cursor)?]);
+        }
+        let names = cursor.list(limits::SEARCH_SOURCES_MAX, mailbox)?;
+        if names.is_empty() {
+            return Err(Fault::Arguments);
+        }
+        Ok(names)
+    };
+    Ok(match name.as_str() {
+        "SELECTED" => Source::Selected,
+        "INBOXES" => Source::Inboxes,
+        "PERSONAL" => Source::Personal,
+        "SUBSCRIBED" => Source::Subscribed,
+        "SUBTREE" => Source::Subtree(mailboxes()?),
+        "SUBTREE-ONE" => Source::SubtreeOne(mailboxes()?),
+        "MAILBOXES" => Source::Mailboxes(mailboxes()?),
+        _ => return Err(Fault::Arguments),
+    })
+}
+
+/// US-ASCII is part of UTF-8.
+pub(crate) const CHARSETS: [&str; 2] = ["UTF-8", "US-ASCII"];
+
+pub(super) fn charset(cursor: &mut Cursor<'_>) -> Parse<()> {
+    let charset = cursor.astring()?;
+    let known = |name: &&str| charset.eq_ignore_ascii_case(name.as_bytes());
+    match CHARSETS.iter().any(known) {
+        true => Ok(()),
+        false => Err(Fault::Charset),
+    }
+}
+
+/// One or more, to the end of the command.
+pub(super) fn keys(cursor: &mut Cursor<'_>) -> Parse<Vec<SearchKey>> {
     let mut budget = limits::SEARCH_KEYS_MAX;
     let mut keys = vec![key(cursor, &mut budget, 0)?];
     while cursor.end().is_err() {
         cursor.space()?;
         keys.push(key(cursor, &mut budget, 0)?);
     }
-    Ok(Command::Run(Request::Search(Search {
-        numbering,
-        return_,
-        keys,
-    })))
+    Ok(keys)
 }
 
-/// US-ASCII is part of UTF-8.
-pub(crate) const CHARSETS: [&str; 2] = ["UTF-8", "US-ASCII"];
-
-fn returning(cursor: &mut Cursor<'_>) -> Parse<SearchReturn> {
+pub(super) fn returning(cursor: &mut Cursor<'_>) -> Parse<SearchReturn> {
     let mut return_ = SearchReturn::default();
     cursor.list(16, |cursor| {
         match cursor.word()?.as_str() {
@@ -48,15 +113,40 @@ fn returning(cursor: &mut Cursor<'_>) -> Parse<SearchReturn> {
             "ALL" => return_.all = true,
             "COUNT" => return_.count = true,
             "SAVE" => return_.save = true,
+            "CONTEXT" => return_.context = true,
+            "UPDATE" => return_.update = true,
+            "PARTIAL" if return_.partial.is_none() => {
+                cursor.space()?;
+                return_.partial = Some(partial_range(cursor)?);
+            }
             _ => return Err(Fault::Arguments),
         }
         Ok(())
     })?;
+    // RFC 9394 §3.1.
+    if return_.partial.is_some() && return_.all {
+        return Err(Fault::Arguments);
+    }
     // RFC 4731 §3.1: an empty list is ALL.
     if return_ == SearchReturn::default() {
         return_.all = true;
     }
     Ok(return_)
+}
+
+/// RFC 9394 §4 `partial-range`.
+pub(super) fn partial_range(cursor: &mut Cursor<'_>) -> Parse<PartialRange> {
+    let from_end = cursor.skip(b'-');
+    let first = cursor.number_nonzero()?;
+    cursor.expect(b':')?;
+    if cursor.skip(b'-') != from_end {
+        return Err(Fault::Arguments);
+    }
+    Ok(PartialRange {
+        first,
+        last: cursor.number_nonzero()?,
+        from_end,
+    })
 }
 
 /// One `search-key`; `budget` counts keys, `depth` the nesting.
@@ -118,6 +208,7 @@ fn plain(name: &str) -> Option<SearchKey> {
         "RECENT" => SearchKey::Recent,
         "NEW" => SearchKey::New,
         "OLD" => SearchKey::Old,
+        "SAVEDATESUPPORTED" => SearchKey::All,
         _ => return None,
     })
 }
@@ -164,6 +255,8 @@ fn other_argument(name: &str, cursor: &mut Cursor<'_>) -> Parse<SearchKey> {
             | "YOUNGER"
             | "UID"
             | "MODSEQ"
+            | "EMAILID"
+            | "THREADID"
     ) {
         return Err(Fault::Arguments);
     }
@@ -181,7 +274,19 @@ fn other_argument(name: &str, cursor: &mut Cursor<'_>) -> Parse<SearchKey> {
         "OLDER" => cursor.number_nonzero().map(SearchKey::Older),
         "YOUNGER" => cursor.number_nonzero().map(SearchKey::Younger),
         "UID" => cursor.sequence_set().map(SearchKey::Uid),
+        "EMAILID" => object_id(cursor).map(SearchKey::EmailId),
+        "THREADID" => object_id(cursor).map(SearchKey::ThreadId),
         _ => modseq(cursor),
+    }
+}
+
+/// RFC 8474 §7 `objectid`.
+fn object_id(cursor: &mut Cursor<'_>) -> Parse<String> {
+    let id = cursor.atom()?;
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    match id.len() <= 255 && id.bytes().all(legal) {
+        true => Ok(id.to_owned()),
+        false => Err(Fault::Arguments),
     }
 }
 

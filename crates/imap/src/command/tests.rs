@@ -416,6 +416,51 @@ fn search_keys() {
     assert!(!search("SEARCH ALL").saves());
 }
 
+/// RFC 5256 §5, RFC 5267 §5, RFC 7377 §4, RFC 9394 §4.
+#[test]
+fn sorts_threads_and_sources() {
+    let search = |line: &str| match request(line) {
+        Request::Search(search) => search,
+        other => panic!("{other:?}"),
+    };
+    let sorted = search("UID SORT RETURN (PARTIAL -1:-100 UPDATE) (REVERSE DATE to) utf-8 ALL");
+    let key = |field, reverse| SortKey { field, reverse };
+    assert_eq!(
+        sorted.sort,
+        [key(SortField::Date, true), key(SortField::To, false)]
+    );
+    let range = sorted.return_.and_then(|return_| return_.partial).unwrap();
+    assert_eq!(range.places(250), 150..250);
+    assert_eq!(range.places(20), 0..20);
+    let name = |name: &str| MailboxName(name.to_owned());
+    assert_eq!(
+        search("ESEARCH IN (selected subtree (a \"b\") mailboxes inbox) ALL").sources,
+        Some(vec![
+            Source::Selected,
+            Source::Subtree(vec![name("a"), name("b")]),
+            Source::Mailboxes(vec![name("INBOX")]),
+        ])
+    );
+    for wrong in [
+        "SORT (DATE) ALL ALL",
+        "SORT (REVERSE) UTF-8 ALL",
+        "SORT (DATE) UTF-8",
+        "THREAD UTF-8 ALL",
+        "SEARCH RETURN (PARTIAL 1:2 PARTIAL 1:2) ALL",
+        "SEARCH RETURN (PARTIAL 1:*) ALL",
+        "SEARCH THREADID",
+        "ESEARCH IN (subtree) ALL",
+        "ESEARCH IN (mailboxes a) RETURN (SAVE) ALL",
+        "CANCELUPDATE",
+        "CANCELUPDATE a",
+    ] {
+        assert!(parse(wrong).is_err(), "{wrong}");
+    }
+    let many = |count: usize| format!("SORT ({}) UTF-8 ALL", vec!["DATE"; count].join(" "));
+    assert!(parse(&many(limits::SORT_KEYS_MAX)).is_ok());
+    assert!(parse(&many(limits::SORT_KEYS_MAX + 1)).is_err());
+}
+
 #[test]
 fn search_bounds() {
     let nested = |depth: usize| format!("SEARCH {}SEEN{}", "(".repeat(depth), ")".repeat(depth));

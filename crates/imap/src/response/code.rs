@@ -15,15 +15,22 @@ impl Condition {
     }
 }
 
-/// `OK [code] text` and the line's end. `capabilities` is what [`Code::Capability`] prints.
-pub(crate) fn reply(reply: &Reply, capabilities: &str, language: Language, out: &mut Vec<u8>) {
+/// `OK [code] text` and the line's end. `capabilities` is what [`Code::Capability`] prints, `tag`
+/// that of the running command.
+pub(crate) fn reply(
+    reply: &Reply,
+    capabilities: &str,
+    tag: &[u8],
+    language: Language,
+    out: &mut Vec<u8>,
+) {
     out.extend_from_slice(reply.condition.name().as_bytes());
     out.push(b' ');
     if let Some(code) = &reply.code
         && !says_nothing(code)
     {
         out.push(b'[');
-        print(code, capabilities, out);
+        print(code, capabilities, tag, out);
         out.extend_from_slice(b"] ");
     }
     out.extend_from_slice(reply.text.in_language(language).as_bytes());
@@ -40,7 +47,7 @@ fn says_nothing(code: &Code) -> bool {
     }
 }
 
-fn print(code: &Code, capabilities: &str, out: &mut Vec<u8>) {
+fn print(code: &Code, capabilities: &str, tag: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(name(code).as_bytes());
     match code {
         Code::BadCharset => {
@@ -74,6 +81,19 @@ fn print(code: &Code, capabilities: &str, out: &mut Vec<u8>) {
         Code::HighestModSeq(modseq) => {
             out.push(b' ');
             number(*modseq, out);
+        }
+        Code::InProgress { done, goal } => {
+            out.extend_from_slice(b" (");
+            string(tag, out);
+            out.push(b' ');
+            number32(*done, out);
+            out.push(b' ');
+            number32(*goal, out);
+            out.push(b')');
+        }
+        Code::NoUpdate => {
+            out.push(b' ');
+            string(tag, out);
         }
         Code::MailboxId(id) => {
             out.extend_from_slice(b" (");
@@ -117,6 +137,7 @@ fn name(code: &Code) -> &'static str {
         Code::ExpungeIssued => "EXPUNGEISSUED",
         Code::HasChildren => "HASCHILDREN",
         Code::HighestModSeq(_) => "HIGHESTMODSEQ",
+        Code::InProgress { .. } => "INPROGRESS",
         Code::InUse => "INUSE",
         Code::Limit => "LIMIT",
         Code::MailboxId(_) => "MAILBOXID",
@@ -128,6 +149,7 @@ fn name(code: &Code) -> &'static str {
         Code::NonExistent => "NONEXISTENT",
         Code::NoPerm => "NOPERM",
         Code::NotSaved => "NOTSAVED",
+        Code::NoUpdate => "NOUPDATE",
         Code::OverQuota => "OVERQUOTA",
         Code::Parse => "PARSE",
         Code::PrivacyRequired => "PRIVACYREQUIRED",

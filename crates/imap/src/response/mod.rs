@@ -7,6 +7,7 @@
 pub(crate) mod code;
 pub(crate) mod output;
 pub(crate) mod print;
+mod search;
 pub(crate) mod token;
 
 use std::ops::Range;
@@ -15,6 +16,9 @@ use crate::command::{Section, SpecialUse};
 use crate::flag::FlagList;
 use crate::set::Numbers;
 use crate::text::Text;
+use crate::thread::Forest;
+
+pub use search::{Found, SearchData, UpdateChange, UpdateData};
 
 /// RFC 9051 §7.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,8 +143,15 @@ pub enum Code {
     NoModSeq,
     NonExistent,
     NoPerm,
+    /// RFC 9585: the running command's progress, and what it is when done.
+    InProgress {
+        done: u32,
+        goal: u32,
+    },
     /// RFC 5182.
     NotSaved,
+    /// RFC 5267 §4.3.1: the running command's updates are refused.
+    NoUpdate,
     OverQuota,
     Parse,
     PrivacyRequired,
@@ -176,7 +187,11 @@ pub enum Untagged<'a> {
         keywords: &'a [String],
         read_only: bool,
     },
+    /// Answer to SEARCH, SORT and ESEARCH.
     Search(&'a SearchData<'a>),
+    /// Answer to THREAD.
+    Thread(&'a Forest),
+    SearchUpdate(&'a UpdateData<'a>),
     Exists(u32),
     Expunge(u32),
     /// RFC 7162 §3.2.10. Uids.
@@ -273,15 +288,8 @@ pub struct SelectData<'a> {
     pub uid_next: u32,
     pub highest_modseq: u64,
     pub read_only: bool,
-}
-
-/// Matches; the session prints SEARCH or ESEARCH with what RETURN asked for.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SearchData<'a> {
-    /// Sequence numbers, or uids after UID SEARCH.
-    pub matches: &'a Numbers,
-    /// The highest modseq of the matches, when a MODSEQ key was used and there are matches.
-    pub modseq: Option<u64>,
+    /// RFC 8474 §4.2.
+    pub mailbox_id: &'a str,
 }
 
 /// Annotations; never none.
@@ -324,6 +332,10 @@ pub enum FetchItem<'a> {
     InternalDate(i64),
     Rfc822Size(u64),
     ModSeq(u64),
+    /// Seconds since 1970.
+    SaveDate(i64),
+    EmailId(&'a str),
+    ThreadId(&'a str),
     /// Rendered by [`crate::structure`].
     Envelope(&'a [u8]),
     Body(&'a [u8]),

@@ -4,7 +4,7 @@ use super::output::Queue;
 use super::token::{self, flags, mailbox, number, number32, numbers, string, word};
 use super::{
     Data, FetchItem, FlagsChanged, ListData, MetadataData, Piece, QuotaData, QuotaResource, Reply,
-    SearchData, SelectData, StatusData, StatusValue, Untagged, code,
+    SelectData, StatusData, StatusValue, Untagged, code, search,
 };
 use crate::command::mailboxes::SPECIAL_USES;
 use crate::command::{Numbering, Section, SectionText, SpecialUse};
@@ -52,7 +52,9 @@ pub(crate) fn untagged(untagged: &Untagged<'_>, dialect: &Dialect<'_>, queue: &m
             flags_line(keywords, out);
             code::permanent_flags(keywords, *read_only, dialect.language, out);
         }
-        Untagged::Search(data) => search(data, dialect, out),
+        Untagged::Search(data) => search::search(data, dialect, out),
+        Untagged::Thread(forest) => search::thread(forest, out),
+        Untagged::SearchUpdate(data) => search::update(data, out),
         Untagged::Exists(count) => numbered(*count, "EXISTS", out),
         Untagged::Expunge(sequence) => numbered(*sequence, "EXPUNGE", out),
         Untagged::Vanished { earlier, uids } => vanished(*earlier, uids, out),
@@ -77,7 +79,13 @@ pub(crate) fn untagged(untagged: &Untagged<'_>, dialect: &Dialect<'_>, queue: &m
 
 fn star_reply(reply: &Reply, dialect: &Dialect<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"* ");
-    code::reply(reply, dialect.capabilities, dialect.language, out);
+    let Dialect {
+        capabilities,
+        tag,
+        language,
+        ..
+    } = *dialect;
+    code::reply(reply, capabilities, tag, language, out);
 }
 
 fn numbered(count: u32, name: &str, out: &mut Vec<u8>) {
@@ -224,6 +232,7 @@ fn selected(data: &SelectData<'_>, dialect: &Dialect<'_>, out: &mut Vec<u8>) {
         Code::HighestModSeq(data.highest_modseq),
         text::HIGHESTMODSEQ,
     );
+    say(Code::MailboxId(data.mailbox_id.to_owned()), text::MAILBOXID);
     if dialect.rev2 {
         let mailbox = ListData {
             name: data.mailbox,
@@ -234,64 +243,6 @@ fn selected(data: &SelectData<'_>, dialect: &Dialect<'_>, out: &mut Vec<u8>) {
     } else {
         numbered(0, "RECENT", out);
     }
-}
-
-fn search(data: &SearchData<'_>, dialect: &Dialect<'_>, out: &mut Vec<u8>) {
-    let wanted = match dialect.search_return {
-        Some(return_) => return_,
-        None if dialect.rev2 => SearchReturn {
-            all: true,
-            ..SearchReturn::default()
-        },
-        None => return search_rev1(data, out),
-    };
-    // RFC 5182 §2.1: SAVE alone asks for no response.
-    if wanted.save && !(wanted.min || wanted.max || wanted.all || wanted.count) {
-        return;
-    }
-    out.extend_from_slice(b"* ESEARCH (TAG ");
-    string(dialect.tag, out);
-    out.push(b')');
-    if dialect.numbering == Numbering::Uid {
-        out.extend_from_slice(b" UID");
-    }
-    // RFC 4731 §3.1: MIN, MAX and ALL are left out when nothing matched.
-    if let Some(first) = data.matches.first().filter(|_| wanted.min) {
-        out.extend_from_slice(b" MIN ");
-        number32(first, out);
-    }
-    if let Some(last) = data.matches.last().filter(|_| wanted.max) {
-        out.extend_from_slice(b" MAX ");
-        number32(last, out);
-    }
-    if wanted.all && !data.matches.is_empty() {
-        out.extend_from_slice(b" ALL ");
-        numbers(data.matches, out);
-    }
-    if wanted.count {
-        out.extend_from_slice(b" COUNT ");
-        number(data.matches.count(), out);
-    }
-    if let Some(modseq) = data.modseq {
-        out.extend_from_slice(b" MODSEQ ");
-        number(modseq, out);
-    }
-    out.extend_from_slice(b"\r\n");
-}
-
-/// RFC 3501 §7.2.5, RFC 7162 §3.1.6.
-fn search_rev1(data: &SearchData<'_>, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"* SEARCH");
-    for match_ in data.matches.iter() {
-        out.push(b' ');
-        number32(match_, out);
-    }
-    if let Some(modseq) = data.modseq {
-        out.extend_from_slice(b" (MODSEQ ");
-        number(modseq, out);
-        out.push(b')');
-    }
-    out.extend_from_slice(b"\r\n");
 }
 
 /// RFC 5464 §4.4.1. A value is text in quotes where it can be, and may hold anything.
@@ -397,6 +348,12 @@ fn fetch_item(item: &FetchItem<'_>, separator: &mut bool, queue: &mut Queue) {
             word("RFC822.SIZE ", separator, out);
             number(*size, out);
         }
+        FetchItem::SaveDate(seconds) => {
+            word("SAVEDATE ", separator, out);
+            crate::date::write_date_time(*seconds, out);
+        }
+        FetchItem::EmailId(id) => object_id("EMAILID (", id, separator, out),
+        FetchItem::ThreadId(id) => object_id("THREADID (", id, separator, out),
         FetchItem::ModSeq(modseq) => {
             word("MODSEQ (", separator, out);
             number(*modseq, out);
@@ -443,6 +400,13 @@ fn fetch_item(item: &FetchItem<'_>, separator: &mut bool, queue: &mut Queue) {
             number(*size, out);
         }
     }
+}
+
+/// RFC 8474 §5.3.
+fn object_id(name: &str, id: &str, separator: &mut bool, out: &mut Vec<u8>) {
+    word(name, separator, out);
+    out.extend_from_slice(id.as_bytes());
+    out.push(b')');
 }
 
 fn fetch_flags(list: &FlagList<'_>, separator: &mut bool, out: &mut Vec<u8>) {

@@ -53,6 +53,20 @@ const AFTER_LOGIN: &[&str] = &[
     "METADATA",
     "REPLACE",
     "URL-PARTIAL",
+    "SORT",
+    "SORT=DISPLAY",
+    "ESORT",
+    "THREAD=ORDEREDSUBJECT",
+    "THREAD=REFERENCES",
+    "THREAD=REFS",
+    "I18NLEVEL=1",
+    "CONTEXT=SEARCH",
+    "CONTEXT=SORT",
+    "PARTIAL",
+    "MULTISEARCH",
+    "SAVEDATE",
+    "OBJECTID",
+    "INPROGRESS",
 ];
 
 /// Without TLS and leave to go without, passwords are refused.

@@ -247,6 +247,14 @@ impl Session {
         self.input.bytes()
     }
 
+    /// The tag of the request that runs.
+    pub fn running_tag(&self) -> &[u8] {
+        match &self.running {
+            Some(running) => &running.tag,
+            None => &[],
+        }
+    }
+
     /// Says something untagged: while a request runs, or in IDLE.
     pub fn respond(&mut self, untagged: &Untagged<'_>) {
         if self.close.is_some() {
@@ -509,7 +517,7 @@ impl Session {
         let out = self.output.bytes();
         out.extend_from_slice(tag);
         out.push(b' ');
-        code::reply(reply, &capabilities, self.language, out);
+        code::reply(reply, &capabilities, tag, self.language, out);
     }
 
     fn go_ahead(&mut self, text: Text) {

@@ -3,7 +3,7 @@
 use super::append::Incoming;
 use super::{CloseReason, Kind, Phase, Reading, Running, Session, Step, capability};
 use crate::command::{
-    Auth, Command, FetchAttribute, Numbering, Request, Row, SearchKey, StatusItem,
+    Auth, Command, FetchAttribute, Numbering, Request, Row, Search, SearchKey, Source, StatusItem,
 };
 use crate::response::{Code, Reply};
 use crate::text::{self, Language};
@@ -197,6 +197,9 @@ impl Session {
             // RFC 7162 §3.2.5, §3.2.6.
             Request::Select(select) => select.qresync.is_some(),
             Request::Fetch(fetch) => fetch.vanished,
+            Request::Search(search) if self.phase != Phase::Selected && needs_mailbox(search) => {
+                return Some(Reply::bad(text::BAD_NEEDS_MAILBOX));
+            }
             _ => false,
         };
         (needs_qresync && !self.enabled.qresync).then(|| Reply::bad(text::BAD_QRESYNC))
@@ -226,7 +229,10 @@ impl Session {
             self.read_only = false;
         }
         let mut running = Running::new(tag, row.name, kind);
-        running.numbering = numbering;
+        running.numbering = match &request {
+            Request::Search(search) => search.numbering,
+            _ => numbering,
+        };
         running.holds_expunges = row.holds_expunges && numbering == Numbering::Sequence;
         if let Request::Search(search) = &request {
             running.search_return = search.return_;
@@ -238,6 +244,12 @@ impl Session {
         self.running = Some(running);
         Step::Run(request)
     }
+}
+
+/// RFC 7377 §2.2.
+fn needs_mailbox(search: &Search) -> bool {
+    let sources = search.sources.as_deref().unwrap_or(&[Source::Selected]);
+    sources.contains(&Source::Selected) || search.return_.is_some_and(|return_| return_.update)
 }
 
 /// RFC 7162 §3.1.
@@ -252,6 +264,7 @@ fn enables_condstore(request: &Request) -> bool {
             .is_some_and(|items| items.contains(&StatusItem::HighestModSeq)),
         Request::Fetch(fetch) => fetch.items.contains(&FetchAttribute::ModSeq),
         Request::Search(search) => search.keys.iter().any(SearchKey::uses_modseq),
+        Request::Thread(thread) => thread.keys.iter().any(SearchKey::uses_modseq),
         Request::Store(store) => store.unchanged_since.is_some(),
         _ => false,
     }

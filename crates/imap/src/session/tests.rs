@@ -4,7 +4,7 @@ use super::*;
 use crate::command::{Append, FetchAttribute, SectionText};
 use crate::flag::{FlagList, SystemFlags};
 use crate::response::{
-    Data, FetchItem, FlagsChanged, ListData, Piece, QuotaData, QuotaResource, SearchData,
+    Data, FetchItem, FlagsChanged, Found, ListData, Piece, QuotaData, QuotaResource, SearchData,
     SelectData, StatusData, StatusValue, Stored,
 };
 use crate::set::Numbers;
@@ -144,6 +144,7 @@ impl Driver {
                     uid_next: 10,
                     highest_modseq: 99,
                     read_only: select.read_only,
+                    mailbox_id: "F1",
                 }));
                 Reply::ok(text::SELECT_DONE).into()
             }
@@ -161,8 +162,9 @@ impl Driver {
             Request::Search(_) => {
                 let matches: Numbers = [2, 3, 5].into_iter().collect();
                 session.respond(&Untagged::Search(&SearchData {
-                    matches: &matches,
+                    matches: Found::Ascending(&matches),
                     modseq: None,
+                    mailbox: None,
                 }));
                 Reply::ok(text::SEARCH_DONE).into()
             }

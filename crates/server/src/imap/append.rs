@@ -219,7 +219,7 @@ async fn content_of<S: Stream>(
     };
     let item = drive::blocking(move || {
         let bodies = store.bodies()?;
-        let logical = Logical::new(&bodies, message);
+        let logical = Logical::new(&bodies, account, message);
         Ok(logical.item(&attribute, StringForm::Utf8))
     })
     .await?;

@@ -12,11 +12,11 @@ use facteur_imap::command::{FetchAttribute, Partial, Section, SectionText};
 use facteur_imap::structure::{self, StringForm};
 use facteur_message::decode::PartDecoder;
 use facteur_message::{Encoding, Facts, Part, Scanner, Span};
-use facteur_store::{Bodies, Error, Message};
+use facteur_store::{AccountId, Bodies, Error, Message};
 
-use super::header;
 use super::limits::{HEADER_BYTES_MAX, INLINE_BYTES_MAX};
 use super::link::Source;
+use super::{header, object_id};
 use crate::limits::STREAM_BYTES;
 
 /// What an envelope takes, about.
@@ -35,6 +35,9 @@ pub(super) enum Item {
         nul: bool,
     },
     Size(u64),
+    /// Seconds since 1970.
+    SaveDate(i64),
+    ObjectId(String),
 }
 
 #[derive(Debug)]
@@ -68,7 +71,8 @@ impl Item {
     /// Bytes that it holds in memory.
     pub(super) fn held_bytes(&self) -> usize {
         match self {
-            Item::Row | Item::Size(_) => 0,
+            Item::Row | Item::Size(_) | Item::SaveDate(_) => 0,
+            Item::ObjectId(id) => id.len(),
             Item::Structure(bytes) => bytes.len(),
             Item::Content(content) | Item::Binary { content, .. } => match content {
                 Content::Nil => 0,
@@ -90,14 +94,16 @@ impl Chunk {
 /// A message to be looked into.
 pub(super) struct Logical<'a> {
     bodies: &'a Bodies<'a>,
+    account: AccountId,
     message: Message,
     facts: OnceCell<Facts>,
 }
 
 impl<'a> Logical<'a> {
-    pub(super) fn new(bodies: &'a Bodies<'a>, message: Message) -> Self {
+    pub(super) fn new(bodies: &'a Bodies<'a>, account: AccountId, message: Message) -> Self {
         Logical {
             bodies,
+            account,
             message,
             facts: OnceCell::new(),
         }
@@ -119,7 +125,7 @@ impl<'a> Logical<'a> {
     }
 
     /// The facts, their structure perhaps left out.
-    fn head(&self) -> Result<Cow<'_, Facts>, Error> {
+    pub(super) fn head(&self) -> Result<Cow<'_, Facts>, Error> {
         match (self.facts.get(), Facts::decode_head(&self.message.facts)) {
             (None, Ok(mut head)) => {
                 head.complete(&self.message.prefix);
@@ -149,6 +155,16 @@ impl<'a> Logical<'a> {
             | FetchAttribute::InternalDate
             | FetchAttribute::Rfc822Size
             | FetchAttribute::ModSeq => return Ok(Item::Row),
+            FetchAttribute::SaveDate => return Ok(Item::SaveDate(self.message.save_date)),
+            FetchAttribute::EmailId => {
+                return Ok(Item::ObjectId(object_id::email_id(&self.message)));
+            }
+            FetchAttribute::ThreadId => {
+                return Ok(Item::ObjectId(object_id::thread_id(
+                    self.account,
+                    &self.message,
+                )));
+            }
             FetchAttribute::Envelope => {
                 out.reserve(ENVELOPE_BYTES);
                 structure::envelope(&mut out, &self.head()?.envelope, form);

@@ -32,7 +32,12 @@ pub(super) async fn fetch<S: Stream>(
 ) -> Handled {
     let account = user.account;
     let selected = user.selected()?;
-    let uids = selected.resolve(&request.set, request.numbering)?;
+    let mut uids = selected.resolve(&request.set, request.numbering)?;
+    if let Some(range) = request.partial {
+        // RFC 9394 §3.4: the range is taken first, CHANGEDSINCE chooses among it.
+        uids = selected.view.known(&uids);
+        uids = uids.slice(range.places(uids.count()));
+    }
     let asked = selected.asked(&request.set, request.numbering);
     if let (true, Some(since)) = (request.vanished, request.changed_since) {
         vanished(link, account, selected, &request, ModSeq(since)).await?;
@@ -176,7 +181,10 @@ fn is_in_row(attribute: &FetchAttribute) -> bool {
         | FetchAttribute::InternalDate
         | FetchAttribute::Rfc822Size
         | FetchAttribute::ModSeq => true,
-        FetchAttribute::Envelope
+        FetchAttribute::SaveDate
+        | FetchAttribute::EmailId
+        | FetchAttribute::ThreadId
+        | FetchAttribute::Envelope
         | FetchAttribute::Body
         | FetchAttribute::BodyStructure
         | FetchAttribute::Rfc822
@@ -335,7 +343,7 @@ fn prepare(
             break;
         }
         let uid = message.row.uid.0;
-        let items = items(&bodies, message, attributes, form);
+        let items = items(&bodies, account, message, attributes, form);
         held += items
             .as_ref()
             .map_or(0, |items| items.iter().map(Item::held_bytes).sum());
@@ -349,11 +357,12 @@ fn prepare(
 
 fn items(
     bodies: &Bodies<'_>,
+    account: AccountId,
     message: Message,
     attributes: &[FetchAttribute],
     form: StringForm,
 ) -> Result<Vec<Item>, Problem> {
-    let logical = Logical::new(bodies, message);
+    let logical = Logical::new(bodies, account, message);
     attributes
         .iter()
         .map(|attribute| logical.item(attribute, form))
@@ -363,7 +372,9 @@ fn items(
 fn pieces<'a, S: Stream>(link: &mut Link<S>, item: &'a Item) -> Vec<Piece<'a>> {
     let content = match item {
         Item::Content(content) | Item::Binary { content, .. } => content,
-        Item::Row | Item::Structure(_) | Item::Size(_) => return Vec::new(),
+        Item::Row | Item::Structure(_) | Item::Size(_) | Item::SaveDate(_) | Item::ObjectId(_) => {
+            return Vec::new();
+        }
     };
     let Content::Chunks(chunks) = content else {
         return Vec::new();
@@ -402,6 +413,9 @@ fn fetch_item<'a>(
         (FetchAttribute::Body, Item::Structure(bytes)) => FetchItem::Body(bytes),
         (FetchAttribute::BodyStructure, Item::Structure(bytes)) => FetchItem::BodyStructure(bytes),
         (FetchAttribute::Preview, Item::Structure(bytes)) => FetchItem::Preview(bytes),
+        (FetchAttribute::SaveDate, Item::SaveDate(seconds)) => FetchItem::SaveDate(*seconds),
+        (FetchAttribute::EmailId, Item::ObjectId(id)) => FetchItem::EmailId(id),
+        (FetchAttribute::ThreadId, Item::ObjectId(id)) => FetchItem::ThreadId(id),
         (FetchAttribute::Rfc822, _) => FetchItem::Rfc822(data),
         (FetchAttribute::Rfc822Header, _) => FetchItem::Rfc822Header(data),
         (FetchAttribute::Rfc822Text, _) => FetchItem::Rfc822Text(data),

@@ -34,5 +34,9 @@ pub(super) const INFLATED_PIECE_BYTES: usize = 8 << 10;
 /// A client's bytes may be so many times what came over the wire, beside so many free ones.
 pub(super) const COMPRESSED_RATIO_MAX: u64 = 200;
 pub(super) const COMPRESSED_FREE_BYTES: u64 = 8 << 20;
+/// Searches with UPDATE that one session may have running (RFC 5267 §4.3.1).
+pub(super) const CONTEXTS_MAX: usize = 16;
+/// Messages in the result of a SORT with UPDATE.
+pub(super) const SORTED_CONTEXT_MAX: usize = 20_000;
 /// Bytes of small bodies that one APPEND of several messages may hold until its commit.
 pub(super) const APPEND_HELD_BYTES_MAX: u64 = 16 << 20;

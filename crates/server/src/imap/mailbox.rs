@@ -7,7 +7,7 @@ use facteur_store::{Error, Mailbox, MailboxEdit};
 
 use super::error::Failure;
 use super::link::Link;
-use super::{Handled, User, done};
+use super::{Handled, User, done, object_id};
 use crate::drive::Stream;
 
 pub(super) async fn create<S: Stream>(
@@ -16,10 +16,15 @@ pub(super) async fn create<S: Stream>(
     request: Create,
 ) -> Handled {
     let special_use = special_use(link, user, &request.special_use)?;
-    link.store()
+    let created = link
+        .store()
         .create_mailbox(user.account, request.mailbox.as_str(), special_use)
         .await?;
-    done(text::CREATE_DONE)
+    // RFC 8474 §4.1.
+    let id = object_id::mailbox_id(user.account, created);
+    Ok(Reply::ok(text::CREATE_DONE)
+        .with(Code::MailboxId(id))
+        .into())
 }
 
 /// One use a mailbox, one mailbox a use, and only those of the store (RFC 6154 §3: USEATTR).

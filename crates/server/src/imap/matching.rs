@@ -1,4 +1,4 @@
-//! SEARCH keys (RFC 9051 §6.4.4, RFC 7162 §3.1.5, RFC 5032, RFC 8514) as tests of one message.
+//! SEARCH keys (RFC 9051 §6.4.4, RFC 7162 §3.1.5, RFC 5032, RFC 8474, RFC 8514) as tests of one message.
 //!
 //! What the index's row answers is asked first; facts, header and body are read only when nothing
 //! cheaper has decided. Blocking.
@@ -14,7 +14,7 @@ use facteur_store::{AccountId, Bodies, Error, MailboxId, Row, SystemFlags, Times
 
 use super::content::Logical;
 use super::error::Failure;
-use super::text_search;
+use super::{object_id, text_search};
 
 const DAY_SECONDS: i64 = 24 * 60 * 60;
 
@@ -53,6 +53,8 @@ pub(super) enum Test {
     Header(String, String),
     Body(String),
     Text(String),
+    EmailId(String),
+    ThreadId(String),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +100,11 @@ impl Test {
             | Test::Moment(_)
             | Test::Size(_)
             | Test::ModSeq(_) => Cost::Row,
-            Test::Sent(_) | Test::Saved(_) | Test::Envelope(..) => Cost::Facts,
+            Test::Sent(_)
+            | Test::Saved(_)
+            | Test::Envelope(..)
+            | Test::EmailId(_)
+            | Test::ThreadId(_) => Cost::Facts,
             Test::Header(..) => Cost::Header,
             Test::Body(_) | Test::Text(_) => Cost::Body,
         }
@@ -145,6 +151,12 @@ impl Test {
             Test::Saved(days) => candidate.asks(|message| {
                 let saved = message.message().save_date;
                 Ok(days.contains(&saved.div_euclid(DAY_SECONDS)))
+            })?,
+            Test::EmailId(id) => {
+                candidate.asks(|message| Ok(object_id::email_id(message.message()) == *id))?
+            }
+            Test::ThreadId(id) => candidate.asks(|message| {
+                Ok(object_id::thread_id(candidate.account, message.message()) == *id)
             })?,
             Test::Envelope(field, needle) => {
                 candidate.asks(|message| text_search::envelope_contains(message, *field, needle))?
@@ -194,7 +206,7 @@ impl<'a> Candidate<'a> {
         if self.message.get().is_none() {
             let store = self.bodies.store();
             let message = store.message(self.account, self.mailbox, self.row.uid)?;
-            let message = message.map(|message| Logical::new(self.bodies, message));
+            let message = message.map(|message| Logical::new(self.bodies, self.account, message));
             // Set once: this is the only place, and it was empty.
             let _ = self.message.set(message);
         }
@@ -245,6 +257,8 @@ fn test(key: SearchKey, scope: &Scope<'_>) -> Result<Test, Failure> {
         SearchKey::Body(needle) => Test::Body(text_search::fold(&needle)),
         SearchKey::Text(needle) => Test::Text(text_search::fold(&needle)),
         SearchKey::ModSeq(modseq) => Test::ModSeq(modseq),
+        SearchKey::EmailId(id) => Test::EmailId(id),
+        SearchKey::ThreadId(id) => Test::ThreadId(id),
     })
 }
 

@@ -12,10 +12,12 @@ mod append;
 mod auth;
 mod compress;
 mod content;
+mod contexts;
 mod copy;
 mod error;
 mod expunge;
 mod fetch;
+mod find;
 mod header;
 mod id;
 mod limits;
@@ -24,6 +26,9 @@ mod list;
 mod mailbox;
 mod matching;
 mod metadata;
+mod multi_search;
+mod object_id;
+mod order;
 mod quota;
 mod search;
 mod select;
@@ -340,6 +345,8 @@ async fn command<S: Stream>(link: &mut Link<S>, user: &mut User, request: Reques
         }
         Request::Expunge { uids } => expunge::expunge(link, user, uids).await,
         Request::Search(request) => search::search(link, user, request).await,
+        Request::Thread(request) => search::thread(link, user, request).await,
+        Request::CancelUpdate(tags) => contexts::cancel(user, &tags),
         Request::Fetch(request) => fetch::fetch(link, user, request).await,
         Request::Store(request) => store::store(link, user, request).await,
         Request::Copy(request) => copy::copy(link, user, request).await,

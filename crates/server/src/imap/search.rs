@@ -1,36 +1,36 @@
-//! SEARCH and UID SEARCH (RFC 9051 §6.4.4) with ESEARCH (RFC 4731), SEARCHRES (RFC 5182) and
-//! MODSEQ (RFC 7162 §3.1.5).
-//!
-//! What the index answers is answered at once. Where bodies are read, the work goes on off the
-//! runtime's threads in short pieces, with a sign of life between them now and then.
+//! SEARCH and UID SEARCH (RFC 9051 §6.4.4) with ESEARCH (RFC 4731), SEARCHRES (RFC 5182), PARTIAL
+//! (RFC 9394), CONTEXT (RFC 5267) and MODSEQ (RFC 7162 §3.1.5); SORT and THREAD (RFC 5256).
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use facteur_imap::command::{Numbering, Search, SearchKey};
-use facteur_imap::response::{Code, SearchData};
+use facteur_imap::command::{Numbering, Search, SearchKey, SortField, SortKey, Thread};
+use facteur_imap::response::{Found, SearchData};
 use facteur_imap::set::Numbers;
-use facteur_imap::{Reply, Untagged, text};
-use facteur_store::{AccountId, Clock, Error, Index, MailboxId, ModSeq, Row, Store};
+use facteur_imap::{Untagged, text};
+use facteur_message::Facts;
+use facteur_store::{ModSeq, Row};
 
 use super::error::Failure;
-use super::limits;
+use super::find::{self, Gather, Target};
 use super::link::Link;
-use super::matching::{Candidate, Cost, Scope, Test};
-use super::selected::{Hit, Selected, Walk};
-use super::{Handled, User, done};
-use crate::drive::{self, Stream};
+use super::order::{self, Column, Links};
+use super::selected::{Hit, Selected};
+use super::{Handled, User, contexts, done, multi_search};
+use crate::drive::Stream;
 
 pub(super) async fn search<S: Stream>(
     link: &mut Link<S>,
     user: &mut User,
     request: Search,
 ) -> Handled {
+    if request.sources.is_some() {
+        return multi_search::search(link, user, request).await;
+    }
     let account = user.account;
     let selected = user.selected()?;
-    let (saves, numbering, wanted) = (request.saves(), request.numbering, Wanted::new(&request));
-    let uses_modseq = request.keys.iter().any(SearchKey::uses_modseq);
-    let found = match find(link, account, selected, request.keys).await {
+    if request.return_.is_some_and(|return_| return_.update) {
+        contexts::check_tag(link, selected)?;
+    }
+    let saves = request.saves();
+    let found = match run(link, selected.target(account), &request).await {
         Ok(found) => found,
         Err(failure) => {
             // RFC 5182 §2.1: what was saved before is not what this search would have found.
@@ -40,213 +40,242 @@ pub(super) async fn search<S: Stream>(
             return Err(failure);
         }
     };
-    let uids: Numbers = found.iter().map(|hit| hit.row.uid.0).collect();
-    let matches = match numbering {
-        Numbering::Uid => uids.clone(),
-        Numbering::Sequence => found.iter().map(|hit| hit.sequence).collect(),
-    };
-    let modseq = match uses_modseq {
-        true => wanted.highest_modseq(&found),
-        false => None,
-    };
+    respond(link, &request, &found, None);
     if saves {
-        selected.view.save(wanted.saved(uids));
+        selected.view.save(Wanted::new(&request).saved(&found));
     }
-    link.session.respond(&Untagged::Search(&SearchData {
-        matches: &matches,
-        modseq: modseq.map(|modseq| modseq.0),
-    }));
-    done(text::SEARCH_DONE)
+    if request.return_.is_some_and(|return_| return_.update) {
+        contexts::begin(link, account, selected, &request, &found).await?;
+    }
+    done(match request.sort.is_empty() {
+        true => text::SEARCH_DONE,
+        false => text::SORT_DONE,
+    })
 }
 
-/// Which of the matches the client sees: only the ends, or all.
+/// What of the matches is kept for `$`. Uids.
+pub(super) fn saved(request: &Search, found: &[Hit]) -> Numbers {
+    Wanted::new(request).saved(found)
+}
+
+/// What matches, in the order asked for.
+pub(super) async fn run<S: Stream>(
+    link: &mut Link<S>,
+    target: Target<'_>,
+    request: &Search,
+) -> Result<Vec<Hit>, Failure> {
+    let found = find::find(link, target, request.keys.clone(), &find::everything()).await?;
+    if request.sort.is_empty() || found.len() < 2 {
+        return Ok(found);
+    }
+    let columns = columns(link, target, &found, &request.sort).await?;
+    let places = order::order(found.len(), &request.sort, &columns);
+    let hits = places.into_iter();
+    Ok(hits.filter_map(|place| found.get(place).copied()).collect())
+}
+
+/// `mailbox`: with its UIDVALIDITY, for ESEARCH.
+pub(super) fn respond<S: Stream>(
+    link: &mut Link<S>,
+    request: &Search,
+    found: &[Hit],
+    mailbox: Option<(&str, u32)>,
+) {
+    let modseq = match request.keys.iter().any(SearchKey::uses_modseq) {
+        true => Wanted::new(request).highest_modseq(found),
+        false => None,
+    };
+    let number = |hit: &Hit| match request.numbering {
+        Numbering::Uid => hit.row.uid.0,
+        Numbering::Sequence => hit.sequence,
+    };
+    let (ascending, sorted): (Numbers, Vec<u32>);
+    let matches = if request.sort.is_empty() {
+        ascending = found.iter().map(number).collect();
+        Found::Ascending(&ascending)
+    } else {
+        sorted = found.iter().map(number).collect();
+        Found::Sorted(&sorted)
+    };
+    link.session.respond(&Untagged::Search(&SearchData {
+        matches,
+        modseq: modseq.map(|modseq| modseq.0),
+        mailbox,
+    }));
+}
+
+/// The criteria of messages in ascending order.
+pub(super) async fn columns<S: Stream>(
+    link: &mut Link<S>,
+    target: Target<'_>,
+    hits: &[Hit],
+    keys: &[SortKey],
+) -> Result<Vec<Column>, Failure> {
+    let mut columns = Columns {
+        fields: keys.iter().map(|key| key.field).collect(),
+        columns: keys.iter().map(|key| Column::new(key.field)).collect(),
+    };
+    if columns.fields.iter().all(|field| order::is_of_row(*field)) {
+        let nothing = Facts::default();
+        for hit in hits {
+            columns.take(&hit.row, &nothing);
+        }
+        return Ok(columns.columns);
+    }
+    Ok(find::gather(link, target, hits, columns).await?.columns)
+}
+
+struct Columns {
+    fields: Vec<SortField>,
+    columns: Vec<Column>,
+}
+
+impl Gather for Columns {
+    fn take(&mut self, row: &Row, facts: &Facts) {
+        for (field, column) in self.fields.iter().zip(&mut self.columns) {
+            column.push(*field, row, facts);
+        }
+    }
+}
+
+pub(super) async fn thread<S: Stream>(
+    link: &mut Link<S>,
+    user: &mut User,
+    request: Thread,
+) -> Handled {
+    let account = user.account;
+    let target = user.selected()?.target(account);
+    let found = find::find(link, target, request.keys, &find::everything()).await?;
+    let links = Linked(Vec::with_capacity(found.len()));
+    let links = find::gather(link, target, &found, links).await?.0;
+    let number = |hit: &Hit| match request.numbering {
+        Numbering::Uid => hit.row.uid.0,
+        Numbering::Sequence => hit.sequence,
+    };
+    let messages: Vec<(u32, i64, Links)> = found
+        .iter()
+        .zip(links)
+        .map(|(hit, links)| (number(hit), hit.row.internal_date, links))
+        .collect();
+    let forest = order::threads(request.algorithm, &messages);
+    link.session.respond(&Untagged::Thread(&forest));
+    done(text::THREAD_DONE)
+}
+
+struct Linked(Vec<Links>);
+
+impl Gather for Linked {
+    fn take(&mut self, row: &Row, facts: &Facts) {
+        self.0.push(Links::new(row, facts));
+    }
+}
+
+impl Selected {
+    pub(super) fn target(&self, account: facteur_store::AccountId) -> Target<'_> {
+        Target {
+            account,
+            mailbox: self.id,
+            view: &self.view,
+        }
+    }
+}
+
+/// Which of the matches the client sees: all, or a few.
 #[derive(Clone, Copy)]
 struct Wanted {
     min: bool,
     max: bool,
     all: bool,
+    partial: Option<facteur_imap::command::PartialRange>,
 }
 
 impl Wanted {
     fn new(request: &Search) -> Self {
-        match request.return_ {
-            None => Wanted {
-                min: false,
-                max: false,
-                all: true,
-            },
-            Some(asked) => Wanted {
-                min: asked.min,
-                max: asked.max,
-                all: asked.all || asked.count || !(asked.min || asked.max),
-            },
+        let asked = request.return_.unwrap_or_default();
+        let few = asked.min || asked.max || asked.partial.is_some();
+        Wanted {
+            min: asked.min,
+            max: asked.max,
+            all: asked.all || asked.count || !few,
+            partial: asked.partial,
         }
     }
 
-    /// RFC 5182 §2.1, the table: MIN and MAX alone save just those.
-    fn saved(self, uids: Numbers) -> Numbers {
-        if self.all {
-            return uids;
-        }
-        let first = uids.first().filter(|_| self.min);
-        let last = uids.last().filter(|_| self.max);
-        first.into_iter().chain(last).collect()
+    /// Some may come more than once.
+    fn seen(self, found: &[Hit]) -> impl Iterator<Item = &Hit> {
+        let all = if self.all { found } else { &[] };
+        let places = self.partial.map_or(0..0, |range| {
+            let places = range.places(found.len() as u64);
+            let place = |place| usize::try_from(place).unwrap_or(usize::MAX);
+            place(places.start)..place(places.end)
+        });
+        let first = found.first().filter(|_| self.min);
+        let last = found.last().filter(|_| self.max);
+        let part = found.get(places).unwrap_or_default();
+        all.iter().chain(part).chain(first).chain(last)
+    }
+
+    /// RFC 5182 §2.1, RFC 9394 §3.2, the tables. Uids.
+    fn saved(self, found: &[Hit]) -> Numbers {
+        self.seen(found).map(|hit| hit.row.uid.0).collect()
     }
 
     /// RFC 7162 §3.1.5, of the messages that the client sees.
     fn highest_modseq(self, found: &[Hit]) -> Option<ModSeq> {
-        let modseq = |hit: &Hit| hit.row.modseq;
-        if self.all {
-            return found.iter().map(modseq).max();
-        }
-        let first = found.first().filter(|_| self.min).map(modseq);
-        let last = found.last().filter(|_| self.max).map(modseq);
-        first.max(last)
-    }
-}
-
-async fn find<S: Stream>(
-    link: &mut Link<S>,
-    account: AccountId,
-    selected: &Selected,
-    keys: Vec<SearchKey>,
-) -> Result<Vec<Hit>, Failure> {
-    let index = link.store().index(account, selected.id)?;
-    let scope = Scope {
-        view: &selected.view,
-        keywords: &index.mailbox().keywords,
-        now: link.ctx().clock.now(),
-    };
-    let test = Test::new(keys, &scope)?;
-    if test.cost() == Cost::Row {
-        return from_rows(link, account, selected, &index, &test);
-    }
-    let work = Arc::new(Work {
-        store: link.store().clone(),
-        clock: Arc::clone(&link.ctx().clock),
-        account,
-        mailbox: selected.id,
-        test,
-    });
-    let mut found = Vec::new();
-    let mut walk = Walk::new(&everything());
-    let started = work.clock.monotonic();
-    let mut told = started;
-    loop {
-        let mut hits = walk.next(&index, &selected.view, limits::SEARCH_MESSAGES_MAX);
-        if hits.is_empty() {
-            return Ok(found);
-        }
-        while !hits.is_empty() {
-            let rows: Vec<Row> = hits.iter().map(|hit| hit.row).collect();
-            let job = Arc::clone(&work);
-            let matched = drive::blocking(move || job.run(&rows)).await?;
-            let rest = hits.split_off(matched.len());
-            found.extend(
-                hits.into_iter()
-                    .zip(matched)
-                    .filter_map(|(hit, ok)| ok.then_some(hit)),
-            );
-            hits = rest;
-            told = sign_of_life(link, started, told).await?;
-        }
-    }
-}
-
-fn everything() -> Numbers {
-    Numbers::from_ranges([(1, u32::MAX)])
-}
-
-fn from_rows<S: Stream>(
-    link: &Link<S>,
-    account: AccountId,
-    selected: &Selected,
-    index: &Index,
-    test: &Test,
-) -> Result<Vec<Hit>, Failure> {
-    let bodies = link.store().bodies()?;
-    let mut found = Vec::new();
-    let mut walk = Walk::new(&everything());
-    loop {
-        let hits = walk.next(index, &selected.view, limits::SEARCH_MESSAGES_MAX);
-        if hits.is_empty() {
-            return Ok(found);
-        }
-        for hit in hits {
-            let candidate = Candidate::new(&bodies, account, selected.id, hit.row);
-            if test.matches(&candidate)? {
-                found.push(hit);
-            }
-        }
-    }
-}
-
-/// Keeps a waiting client and its network awake; a peer that is gone ends the search here.
-async fn sign_of_life<S: Stream>(
-    link: &mut Link<S>,
-    started: Duration,
-    told: Duration,
-) -> Result<Duration, Failure> {
-    let now = link.ctx().clock.monotonic();
-    if now.saturating_sub(started) > limits::SEARCH_TIME_MAX {
-        return Err(Reply::no(text::SEARCH_TOO_LONG).with(Code::Limit).into());
-    }
-    if now.saturating_sub(told) < limits::SEARCH_SIGN_OF_LIFE {
-        return Ok(told);
-    }
-    let reply = Reply::ok(text::STILL_HERE);
-    link.session.respond(&Untagged::Reply(&reply));
-    link.flush().await?;
-    Ok(now)
-}
-
-/// A search that reads messages.
-struct Work {
-    store: Store,
-    clock: Arc<dyn Clock>,
-    account: AccountId,
-    mailbox: MailboxId,
-    test: Test,
-}
-
-impl Work {
-    /// Whether each of the rows matches, of as many as fit into the time; at least one.
-    fn run(&self, rows: &[Row]) -> Result<Vec<bool>, Error> {
-        let started = self.clock.monotonic();
-        let bodies = self.store.bodies()?;
-        let mut matched = Vec::with_capacity(rows.len());
-        for row in rows {
-            let candidate = Candidate::new(&bodies, self.account, self.mailbox, *row);
-            matched.push(match self.test.matches(&candidate) {
-                Err(error @ Error::Damaged { .. }) => {
-                    tracing::error!(%error, uid = row.uid.0, "a message can't be searched");
-                    false
-                }
-                matches => matches?,
-            });
-            if self.clock.monotonic().saturating_sub(started) > limits::SEARCH_SLICE {
-                break;
-            }
-        }
-        Ok(matched)
+        self.seen(found).map(|hit| hit.row.modseq).max()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use facteur_imap::command::PartialRange;
+    use facteur_store::{Flags, Uid};
+
     use super::*;
 
-    fn saved(min: bool, max: bool, all: bool) -> Vec<u32> {
-        let uids = [3, 5, 9].into_iter().collect();
-        Wanted { min, max, all }.saved(uids).iter().collect()
+    fn hit(uid: u32) -> Hit {
+        Hit {
+            sequence: uid,
+            row: Row {
+                uid: Uid(uid),
+                flags: Flags::default(),
+                modseq: ModSeq(1),
+                size: 0,
+                internal_date: 0,
+            },
+        }
+    }
+
+    fn saved(min: bool, max: bool, all: bool, partial: Option<PartialRange>) -> Vec<u32> {
+        let wanted = Wanted {
+            min,
+            max,
+            all,
+            partial,
+        };
+        wanted.saved(&[hit(3), hit(5), hit(9)]).iter().collect()
     }
 
     /// RFC 5182 §2.1, the table.
     #[test]
     fn what_is_saved_follows_what_is_returned() {
-        assert_eq!(saved(true, false, false), [3]);
-        assert_eq!(saved(false, true, false), [9]);
-        assert_eq!(saved(true, true, false), [3, 9]);
-        assert_eq!(saved(true, false, true), [3, 5, 9]);
+        assert_eq!(saved(true, false, false, None), [3]);
+        assert_eq!(saved(false, true, false, None), [9]);
+        assert_eq!(saved(true, true, false, None), [3, 9]);
+        assert_eq!(saved(true, false, true, None), [3, 5, 9]);
+    }
+
+    /// RFC 9394 §3.2, the table.
+    #[test]
+    fn a_part_is_saved_with_the_ends() {
+        let second = Some(PartialRange {
+            first: 2,
+            last: 2,
+            from_end: false,
+        });
+        assert_eq!(saved(false, false, false, second), [5]);
+        assert_eq!(saved(true, false, false, second), [3, 5]);
+        assert_eq!(saved(false, true, false, second), [5, 9]);
+        assert_eq!(saved(false, false, true, second), [3, 5, 9]);
     }
 }

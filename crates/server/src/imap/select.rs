@@ -13,7 +13,7 @@ use super::error::Failure;
 use super::link::Link;
 use super::list::special_uses;
 use super::selected::{Selected, Walk, flag_list, numbers};
-use super::{Handled, User, limits};
+use super::{Handled, User, limits, object_id};
 use crate::drive::{self, Stream};
 
 pub(super) async fn select<S: Stream>(
@@ -42,6 +42,7 @@ pub(super) async fn select<S: Stream>(
         uid_next: mailbox.uid_next.0,
         highest_modseq: mailbox.highest_modseq.0.max(1),
         read_only: request.read_only,
+        mailbox_id: &object_id::mailbox_id(account, mailbox.id),
     }));
     let selected = Selected {
         id: mailbox.id,
@@ -49,6 +50,7 @@ pub(super) async fn select<S: Stream>(
         modseq: index.modseq(),
         keywords: Arc::clone(&mailbox.keywords),
         read_only: request.read_only,
+        contexts: Vec::new(),
     };
     if let Some(known) = &request.qresync
         && known.uid_validity == mailbox.uid_validity

@@ -9,6 +9,7 @@ use facteur_imap::view::View;
 use facteur_imap::{Reply, Untagged, text};
 use facteur_store::{FlagNames, Flags, Index, MailboxId, ModSeq, Row, SystemFlags, Uid, UidSet};
 
+use super::contexts::Context;
 use super::error::Failure;
 use super::link::Link;
 use crate::drive::Stream;
@@ -21,6 +22,8 @@ pub(super) struct Selected {
     /// Keywords that FLAGS has told of.
     pub(super) keywords: Arc<[String]>,
     pub(super) read_only: bool,
+    /// RFC 5267 §4.3.
+    pub(super) contexts: Vec<Context>,
 }
 
 impl Selected {

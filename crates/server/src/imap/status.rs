@@ -1,4 +1,4 @@
-//! STATUS (RFC 9051 §6.3.11, RFC 8438, RFC 7889); LIST's RETURN (STATUS …) uses it too.
+//! STATUS (RFC 9051 §6.3.11, RFC 8438, RFC 7889, RFC 8474 §4.3); LIST's RETURN (STATUS …) uses it too.
 
 use facteur_imap::command::{Status, StatusItem};
 use facteur_imap::response::{StatusData, StatusValue};
@@ -7,7 +7,7 @@ use facteur_store::{Error, Mailbox, SystemFlags, Uid};
 
 use super::error::Failure;
 use super::link::Link;
-use super::{Handled, User, done};
+use super::{Handled, User, done, object_id};
 use crate::drive::Stream;
 
 pub(super) fn status<S: Stream>(link: &mut Link<S>, user: &mut User, request: Status) -> Handled {
@@ -25,7 +25,7 @@ pub(super) fn respond<S: Stream>(
     mailbox: &Mailbox,
     items: &[StatusItem],
 ) -> Result<(), Failure> {
-    let id = mailbox.id.0.to_string();
+    let id = object_id::mailbox_id(user.account, mailbox.id);
     let values = items
         .iter()
         .map(|item| value(link, user, mailbox, &id, *item))

@@ -10,11 +10,11 @@ use facteur_imap::set::Numbers;
 use facteur_imap::view::{Expunges, News, Told};
 use facteur_store::{AccountId, Changes, Error, Index, ModSeq, RecordChange, Store};
 
-use super::User;
 use super::error::Failure;
 use super::limits;
 use super::link::Link;
 use super::selected::{Hit, Selected, Walk, flag_list};
+use super::{User, contexts};
 use crate::drive::Stream;
 
 /// What of the news is this client's own doing.
@@ -85,10 +85,13 @@ pub(super) async fn sync<S: Stream>(
         news(gathered, own)
     };
     let form = link.session.expunge_form();
+    contexts::expunged(link, selected, &news.expunged).await?;
     let told = selected.view.sync(&news, expunges, form);
     selected.tell_keywords(link, &index);
     tell_numbers(link, &told).await?;
-    tell_flags(link, selected, &index, &told.changed, own, &foreign).await
+    tell_flags(link, selected, &index, &told.changed, own, &foreign).await?;
+    let changed = news.added.union(&news.updated).difference(&news.expunged);
+    contexts::changed(link, account, selected, &changed).await
 }
 
 /// Reads the log to its end.

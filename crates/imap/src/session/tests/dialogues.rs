@@ -170,6 +170,7 @@ fn select() {
          * OK [UIDVALIDITY 7] UIDs are valid.\r\n\
          * OK [UIDNEXT 10] Predicted next UID.\r\n\
          * OK [HIGHESTMODSEQ 99] Highest mod-sequence.\r\n\
+         * OK [MAILBOXID (F1)] Mailbox identifier.\r\n\
          * 0 RECENT\r\n\
          a OK [READ-WRITE] SELECT completed.\r\n"
     );

@@ -316,13 +316,15 @@ fn sections() {
 fn search() {
     let matches = Numbers::from_ranges([(1, 2), (9, 9)]);
     let found = Untagged::Search(&SearchData {
-        matches: &matches,
+        matches: Found::Ascending(&matches),
         modseq: Some(7),
+        mailbox: None,
     });
     let nothing = Numbers::new();
     let none = Untagged::Search(&SearchData {
-        matches: &nothing,
+        matches: Found::Ascending(&nothing),
         modseq: None,
+        mailbox: None,
     });
     for (setup, command, untagged, expected) in [
         (
@@ -395,6 +397,13 @@ fn codes() {
         (Code::ExpungeIssued, "[EXPUNGEISSUED] "),
         (Code::HasChildren, "[HASCHILDREN] "),
         (Code::HighestModSeq(5), "[HIGHESTMODSEQ 5] "),
+        (
+            Code::InProgress {
+                done: 454,
+                goal: 1000,
+            },
+            "[INPROGRESS (\"t\" 454 1000)] ",
+        ),
         (Code::InUse, "[INUSE] "),
         (Code::Limit, "[LIMIT] "),
         (Code::MailboxId("x".into()), "[MAILBOXID (x)] "),

@@ -1,0 +1,251 @@
+//! Finding the messages of a mailbox that match, and reading the facts of those that did.
+//!
+//! What the index answers is answered at once. Where messages are read, the work goes on off the
+//! runtime's threads in short pieces, with a sign of life between them now and then (RFC 9585).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use facteur_imap::command::SearchKey;
+use facteur_imap::response::Code;
+use facteur_imap::set::Numbers;
+use facteur_imap::view::View;
+use facteur_imap::{Reply, Untagged, text};
+use facteur_message::Facts;
+use facteur_store::{AccountId, Clock, Error, Index, MailboxId, Row, Store, UidSet};
+
+use super::content::Logical;
+use super::error::Failure;
+use super::limits;
+use super::link::Link;
+use super::matching::{Candidate, Cost, Scope, Test};
+use super::selected::{Hit, Walk};
+use crate::drive::{self, Stream};
+
+/// A mailbox that is searched, as the client knows it.
+#[derive(Clone, Copy)]
+pub(super) struct Target<'a> {
+    pub(super) account: AccountId,
+    pub(super) mailbox: MailboxId,
+    pub(super) view: &'a View,
+}
+
+/// How far a long command is.
+pub(super) struct Progress {
+    started: Duration,
+    told: Duration,
+    done: usize,
+    goal: usize,
+}
+
+impl Progress {
+    /// `goal`: messages to look at.
+    pub(super) fn new<S: Stream>(link: &Link<S>, goal: usize) -> Self {
+        let now = link.ctx().clock.monotonic();
+        Progress {
+            started: now,
+            told: now,
+            done: 0,
+            goal,
+        }
+    }
+
+    /// Keeps a waiting client and its network awake; a peer that is gone ends the search here.
+    pub(super) async fn made<S: Stream>(
+        &mut self,
+        link: &mut Link<S>,
+        messages: usize,
+    ) -> Result<(), Failure> {
+        self.done += messages;
+        let now = link.ctx().clock.monotonic();
+        if now.saturating_sub(self.started) > limits::SEARCH_TIME_MAX {
+            return Err(Reply::no(text::SEARCH_TOO_LONG).with(Code::Limit).into());
+        }
+        if now.saturating_sub(self.told) < limits::SEARCH_SIGN_OF_LIFE {
+            return Ok(());
+        }
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let reply = Reply::ok(text::STILL_HERE).with(Code::InProgress {
+            done: number(self.done.min(self.goal)),
+            goal: number(self.goal).max(1),
+        });
+        link.session.respond(&Untagged::Reply(&reply));
+        link.flush().await?;
+        self.told = now;
+        Ok(())
+    }
+}
+
+/// The matching messages that the client knows, in the mailbox's order; `among`: only of these
+/// uids.
+pub(super) async fn find<S: Stream>(
+    link: &mut Link<S>,
+    target: Target<'_>,
+    keys: Vec<SearchKey>,
+    among: &Numbers,
+) -> Result<Vec<Hit>, Failure> {
+    let Target {
+        account,
+        mailbox,
+        view,
+    } = target;
+    let index = link.store().index(account, mailbox)?;
+    let scope = Scope {
+        view,
+        keywords: &index.mailbox().keywords,
+        now: link.ctx().clock.now(),
+    };
+    let test = Test::new(keys, &scope)?;
+    if test.cost() == Cost::Row {
+        return from_rows(link, target, &index, &test, among);
+    }
+    let work = Arc::new(Work {
+        store: link.store().clone(),
+        clock: Arc::clone(&link.ctx().clock),
+        account,
+        mailbox,
+        test,
+    });
+    let mut found = Vec::new();
+    let mut walk = Walk::new(among);
+    let mut progress = Progress::new(link, index.len());
+    loop {
+        let mut hits = walk.next(&index, view, limits::SEARCH_MESSAGES_MAX);
+        if hits.is_empty() {
+            return Ok(found);
+        }
+        while !hits.is_empty() {
+            let rows: Vec<Row> = hits.iter().map(|hit| hit.row).collect();
+            let job = Arc::clone(&work);
+            let matched = drive::blocking(move || job.run(&rows)).await?;
+            let done = matched.len();
+            let rest = hits.split_off(done);
+            found.extend(
+                hits.into_iter()
+                    .zip(matched)
+                    .filter_map(|(hit, ok)| ok.then_some(hit)),
+            );
+            hits = rest;
+            progress.made(link, done).await?;
+        }
+    }
+}
+
+pub(super) fn everything() -> Numbers {
+    Numbers::from_ranges([(1, u32::MAX)])
+}
+
+fn from_rows<S: Stream>(
+    link: &Link<S>,
+    target: Target<'_>,
+    index: &Index,
+    test: &Test,
+    among: &Numbers,
+) -> Result<Vec<Hit>, Failure> {
+    let bodies = link.store().bodies()?;
+    let mut found = Vec::new();
+    let mut walk = Walk::new(among);
+    loop {
+        let hits = walk.next(index, target.view, limits::SEARCH_MESSAGES_MAX);
+        if hits.is_empty() {
+            return Ok(found);
+        }
+        for hit in hits {
+            let candidate = Candidate::new(&bodies, target.account, target.mailbox, hit.row);
+            if test.matches(&candidate)? {
+                found.push(hit);
+            }
+        }
+    }
+}
+
+/// A search that reads messages.
+struct Work {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    account: AccountId,
+    mailbox: MailboxId,
+    test: Test,
+}
+
+impl Work {
+    /// Whether each of the rows matches, of as many as fit into the time; at least one.
+    fn run(&self, rows: &[Row]) -> Result<Vec<bool>, Error> {
+        let started = self.clock.monotonic();
+        let bodies = self.store.bodies()?;
+        let mut matched = Vec::with_capacity(rows.len());
+        for row in rows {
+            let candidate = Candidate::new(&bodies, self.account, self.mailbox, *row);
+            matched.push(match self.test.matches(&candidate) {
+                Err(error @ Error::Damaged { .. }) => {
+                    tracing::error!(%error, uid = row.uid.0, "a message can't be searched");
+                    false
+                }
+                matches => matches?,
+            });
+            if self.clock.monotonic().saturating_sub(started) > limits::SEARCH_SLICE {
+                break;
+            }
+        }
+        Ok(matched)
+    }
+}
+
+/// Takes what it needs of one message after the other.
+pub(super) trait Gather: Send + 'static {
+    /// Of a message that went meanwhile, the facts are empty.
+    fn take(&mut self, row: &Row, facts: &Facts);
+}
+
+/// Shows the facts of every hit to `gather`, in their order (ascending uids).
+pub(super) async fn gather<S: Stream, G: Gather>(
+    link: &mut Link<S>,
+    target: Target<'_>,
+    hits: &[Hit],
+    mut gather: G,
+) -> Result<G, Failure> {
+    let mut progress = Progress::new(link, hits.len());
+    for hits in hits.chunks(limits::SEARCH_MESSAGES_MAX) {
+        let rows: Vec<Row> = hits.iter().map(|hit| hit.row).collect();
+        let store = link.store().clone();
+        let (account, mailbox) = (target.account, target.mailbox);
+        gather = drive::blocking(move || {
+            read(&store, account, mailbox, &rows, &mut gather)?;
+            Ok(gather)
+        })
+        .await?;
+        progress.made(link, hits.len()).await?;
+    }
+    Ok(gather)
+}
+
+fn read<G: Gather>(
+    store: &Store,
+    account: AccountId,
+    mailbox: MailboxId,
+    rows: &[Row],
+    gather: &mut G,
+) -> Result<(), Error> {
+    let uids: UidSet = rows.iter().map(|row| row.uid).collect();
+    let nothing = Facts::default();
+    let bodies = store.bodies()?;
+    let mut rows = rows.iter().peekable();
+    store.messages(account, mailbox, &uids, &mut |message| {
+        let uid = message.row.uid;
+        while let Some(gone) = rows.next_if(|row| row.uid < uid) {
+            gather.take(gone, &nothing);
+        }
+        if let Some(row) = rows.next_if(|row| row.uid == uid) {
+            match Logical::new(&bodies, account, message).head() {
+                Ok(facts) => gather.take(row, &facts),
+                Err(error) => {
+                    tracing::error!(%error, uid = uid.0, "the facts of a message can't be read");
+                    gather.take(row, &nothing);
+                }
+            }
+        }
+        true
+    })?;
+    rows.for_each(|gone| gather.take(gone, &nothing));
+    Ok(())
+}

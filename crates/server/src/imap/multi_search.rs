@@ -1,0 +1,132 @@
+//! ESEARCH: one search over several mailboxes, RFC 7377.
+
+use std::collections::BTreeSet;
+
+use facteur_imap::command::{MailboxName, Search, SearchKey, Source};
+use facteur_imap::text;
+use facteur_imap::view::View;
+use facteur_store::{Error, Mailbox, MailboxId};
+
+use super::error::Failure;
+use super::find::Target;
+use super::link::Link;
+use super::selected::Hit;
+use super::{Handled, User, contexts, done, search};
+use crate::drive::{self, Stream};
+
+pub(super) async fn search<S: Stream>(
+    link: &mut Link<S>,
+    user: &mut User,
+    request: Search,
+) -> Handled {
+    let updates = request.return_.is_some_and(|return_| return_.update);
+    if let (true, Some(selected)) = (updates, &user.selected) {
+        contexts::check_tag(link, selected)?;
+    }
+    let mut updating = false;
+    for mailbox in mailboxes(link, user, &request)? {
+        let selected = user.selected.as_ref().filter(|open| open.id == mailbox.id);
+        let is_selected = selected.is_some();
+        let Some(found) = in_mailbox(link, user, &mailbox, &request).await? else {
+            continue;
+        };
+        if !found.is_empty() {
+            let name = Some((mailbox.name.as_str(), mailbox.uid_validity));
+            search::respond(link, &request, &found, name);
+        }
+        let account = user.account;
+        if let (true, Some(selected)) = (is_selected, user.selected.as_mut()) {
+            if request.saves() {
+                selected.view.save(search::saved(&request, &found));
+            }
+            // RFC 7377 §2.2: UPDATE is about the selected mailbox alone.
+            if updates {
+                updating = true;
+                contexts::begin(link, account, selected, &request, &found).await?;
+            }
+        }
+        link.flush().await?;
+    }
+    if updates && !updating {
+        contexts::refuse(link);
+    }
+    done(text::ESEARCH_DONE)
+}
+
+/// `None`: it went meanwhile.
+async fn in_mailbox<S: Stream>(
+    link: &mut Link<S>,
+    user: &User,
+    mailbox: &Mailbox,
+    request: &Search,
+) -> Result<Option<Vec<Hit>>, Failure> {
+    let (account, id) = (user.account, mailbox.id);
+    let selected = user.selected.as_ref().filter(|open| open.id == id);
+    if let Some(selected) = selected {
+        let found = search::run(link, selected.target(account), request).await?;
+        return Ok(Some(found));
+    }
+    // Numbers of messages mean nothing in a mailbox that is not open.
+    if request.keys.iter().any(SearchKey::uses_sequence) {
+        return Ok(None);
+    }
+    let store = link.store().clone();
+    let index = match drive::blocking(move || store.index(account, id)).await {
+        Ok(index) => index,
+        Err(Error::NoSuchMailbox) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let view = View::new(index.rows().map(|row| row.uid.0));
+    drop(index);
+    let target = Target {
+        account,
+        mailbox: id,
+        view: &view,
+    };
+    search::run(link, target, request).await.map(Some)
+}
+
+/// The mailboxes meant, each once, in the order of their names; names that nothing has are passed
+/// over, as those that may not be read are (RFC 7377 §2.2).
+fn mailboxes<S: Stream>(
+    link: &Link<S>,
+    user: &User,
+    request: &Search,
+) -> Result<Vec<Mailbox>, Failure> {
+    let selected = user.selected.as_ref().map(|selected| selected.id);
+    let sources = request.sources.as_deref().unwrap_or_default();
+    let mut mailboxes = link.store().mailboxes(user.account)?;
+    mailboxes.sort_by(|a, b| a.name.cmp(&b.name));
+    let wanted: BTreeSet<MailboxId> = mailboxes
+        .iter()
+        .filter(|mailbox| {
+            sources
+                .iter()
+                .any(|source| covers(source, mailbox, selected))
+        })
+        .map(|mailbox| mailbox.id)
+        .collect();
+    mailboxes.retain(|mailbox| wanted.contains(&mailbox.id));
+    Ok(mailboxes)
+}
+
+/// RFC 5465 §6, RFC 7377 §2.2.
+fn covers(source: &Source, mailbox: &Mailbox, selected: Option<MailboxId>) -> bool {
+    let below = |name: &MailboxName| {
+        let rest = mailbox.name.strip_prefix(name.as_str())?;
+        rest.strip_prefix('/')
+    };
+    let named = |names: &[MailboxName]| names.iter().any(|name| name.as_str() == mailbox.name);
+    match source {
+        Source::Selected => selected == Some(mailbox.id),
+        Source::Inboxes => mailbox.name == "INBOX",
+        Source::Personal => true,
+        Source::Subscribed => mailbox.subscribed,
+        Source::Mailboxes(names) => named(names),
+        Source::Subtree(names) => named(names) || names.iter().any(|name| below(name).is_some()),
+        Source::SubtreeOne(names) => {
+            let child = |name| below(name).is_some_and(|rest| !rest.contains('/'));
+            named(names) || names.iter().any(child)
+        }
+    }
+}
