@@ -5,7 +5,7 @@
 
 use crate::facts::Address;
 use crate::lex::{Broken, Lexer, More};
-use crate::limits::ADDRESSES_MAX;
+use crate::limits::{ADDRESSES_MAX, HEADER_FIELD_BYTES_MAX};
 
 /// Entries of an unfolded address field's value, at most [`ADDRESSES_MAX`].
 pub fn parse_list(value: &[u8]) -> Vec<Address> {
@@ -14,6 +14,18 @@ pub fn parse_list(value: &[u8]) -> Vec<Address> {
         parser.list();
     }
     parser.found
+}
+
+/// Whether [`parse_list`] reads the value to its end: nothing that another reader might take for
+/// one more address is left over.
+pub fn is_whole(value: &[u8]) -> bool {
+    let mut parser = Parser::new(value);
+    if matches!(parser.lexer.skip_cfws(), Ok(true)) {
+        parser.list();
+    }
+    value.len() < HEADER_FIELD_BYTES_MAX
+        && parser.found.len() < ADDRESSES_MAX
+        && parser.lexer.peek().is_none()
 }
 
 /// The only address of a value such as `Ann <a@example.com>`; `None` when there is none, more

@@ -209,6 +209,8 @@ impl Degraded {
     pub const PARAMS: Degraded = Degraded(32);
     pub const ADDRESSES: Degraded = Degraded(64);
     pub const VALUES: Degraded = Degraded(128);
+    /// From or Sender of the message itself goes on after what could be read.
+    pub const AUTHORS: Degraded = Degraded(256);
 
     pub fn contains(self, other: Degraded) -> bool {
         self.0 & other.0 == other.0

@@ -180,7 +180,10 @@ pub(super) fn content_type(part: &mut Part, value: &[u8], budget: &mut Budget) {
 }
 
 /// What is asked about the top-level header.
-pub(super) fn header(facts: &mut HeaderFacts, field: Field, value: &[u8]) {
+pub(super) fn header(facts: &mut HeaderFacts, field: Field, value: &[u8], budget: &mut Budget) {
+    if matches!(field, Field::From | Field::Sender) && !address::is_whole(value) {
+        budget.degraded.insert(Degraded::AUTHORS);
+    }
     let word = || value.trim_ascii().to_ascii_lowercase();
     match field {
         Field::From => facts.from_count = facts.from_count.saturating_add(1),

@@ -457,7 +457,7 @@ impl Scanner {
             }
         }
         if is_root {
-            fields::header(&mut self.root_header, field, &value);
+            fields::header(&mut self.root_header, field, &value, &mut self.budget);
             self.thread_keys.add(field, &value);
         }
         value.clear();

@@ -16,6 +16,15 @@ pub enum Door {
     Lmtp,
 }
 
+/// Whom the message names as its authors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Authors {
+    /// Every mailbox in From belongs to who logged in.
+    pub from_is_own: bool,
+    /// The one in Sender too, or there is no such field.
+    pub sender_is_own: bool,
+}
+
 /// What is known at the end of the data.
 #[derive(Clone, Copy, Debug)]
 pub struct Gathered<'a> {
@@ -23,8 +32,8 @@ pub struct Gathered<'a> {
     pub header: &'a HeaderFacts,
     pub size: u64,
     pub message_bytes_max: u64,
-    /// Every mailbox in From is the sender's own; only asked on submission.
-    pub from_is_own: bool,
+    /// Only asked on submission.
+    pub authors: Authors,
     /// Delivered-To names a recipient of this very delivery.
     pub delivered_before: bool,
 }
@@ -59,8 +68,10 @@ pub fn decide(gathered: Gathered<'_>) -> Verdict {
         // RFC 5322 §3.6. On port 25 old and broken mail still comes in without; what a reader is
         // shown then is the business of the checks on its origin.
         refuse(Refusal::NoFrom, "not exactly one From field")
-    } else if submission && !gathered.from_is_own {
+    } else if submission && !gathered.authors.from_is_own {
         refuse(Refusal::SenderNotYours, "From is not the sender's own")
+    } else if submission && !gathered.authors.sender_is_own {
+        refuse(Refusal::SenderNotYours, "Sender is not the sender's own")
     } else {
         Verdict::Accept {
             add_date: submission && !header.has_date,
@@ -72,6 +83,11 @@ pub fn decide(gathered: Gathered<'_>) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const OWN: Authors = Authors {
+        from_is_own: true,
+        sender_is_own: true,
+    };
 
     fn header() -> HeaderFacts {
         HeaderFacts {
@@ -90,7 +106,7 @@ mod tests {
             header: &header,
             size: 10,
             message_bytes_max: 10,
-            from_is_own: true,
+            authors: OWN,
             delivered_before: false,
         })
     }
@@ -167,18 +183,23 @@ mod tests {
             header: &header,
             size: 10,
             message_bytes_max: 10,
-            from_is_own: true,
+            authors: OWN,
             delivered_before: false,
         };
         let big = Gathered { size: 11, ..good };
         assert_eq!(refusal_of(decide(big)), Some(Refusal::TooBig));
-        let foreign = Gathered {
-            from_is_own: false,
-            ..good
-        };
-        assert_eq!(refusal_of(decide(foreign)), Some(Refusal::SenderNotYours));
-        let door = Door::Mx;
-        assert_eq!(refusal_of(decide(Gathered { door, ..foreign })), None);
+        for (from_is_own, sender_is_own) in [(false, true), (true, false), (false, false)] {
+            let foreign = Gathered {
+                authors: Authors {
+                    from_is_own,
+                    sender_is_own,
+                },
+                ..good
+            };
+            assert_eq!(refusal_of(decide(foreign)), Some(Refusal::SenderNotYours));
+            let door = Door::Mx;
+            assert_eq!(refusal_of(decide(Gathered { door, ..foreign })), None);
+        }
         let again = Gathered {
             delivered_before: true,
             ..good
