@@ -83,7 +83,7 @@ pub fn plan(
     let mut words = None;
     for (recipient, outcome) in next.recipients.iter_mut().zip(outcomes) {
         let Some(outcome) = outcome else {
-            report.extend(delivered_here(entry, recipient));
+            report.extend(settled_here(entry, recipient));
             continue;
         };
         let outcome = match outcome {
@@ -161,20 +161,30 @@ fn report_line(
     })
 }
 
-/// RFC 3461 §5.2.8: a message for our own people comes here only to say that it has arrived; its
-/// recipients are delivered from the start.
-fn delivered_here(entry: &QueueEntry, recipient: &QueueRecipient) -> Option<Reported> {
-    let RecipientState::Delivered { reply } = &recipient.state else {
+/// What was settled before the entry was made comes here only to be told (RFC 3461 §5.2.8): a
+/// message has arrived with our own people, or one of them does not take it.
+fn settled_here(entry: &QueueEntry, recipient: &QueueRecipient) -> Option<Reported> {
+    if entry.attempts > 0 {
         return None;
+    }
+    let notify = recipient.notify.unwrap_or(DEFAULT_NOTIFY);
+    let (action, status, text) = match &recipient.state {
+        RecipientState::Delivered { reply } if notify.success => {
+            (Action::Delivered, "2.1.5", reply.as_str())
+        }
+        RecipientState::Failed { reply } if notify.failure => {
+            let (status, text) = reply.split_once(' ')?;
+            (Action::Failed, status, text)
+        }
+        _ => return None,
     };
-    let wanted = recipient.notify.is_some_and(|notify| notify.success);
-    (wanted && entry.attempts == 0).then(|| Reported {
+    Some(Reported {
         address: recipient.address.clone(),
         original: recipient.original.clone(),
-        action: Action::Delivered,
+        action,
         told: Told {
-            status: "2.1.5".to_owned(),
-            text: reply.clone(),
+            status: status.to_owned(),
+            text: text.to_owned(),
             host: String::new(),
             dsn_passed_on: false,
         },
@@ -317,6 +327,39 @@ pub(super) mod tests {
         entry.reverse_path.clear();
         let silent = plan(Timestamp(HOUR), &entry, &[None, None], &config);
         assert!(silent.report.is_empty());
+    }
+
+    #[test]
+    fn who_did_not_get_it_here_is_told_of_once() {
+        let config = QueueConfig::default();
+        let never = Notify {
+            success: false,
+            failure: false,
+            delay: false,
+        };
+        let mut entry = entry(&[None, Some(never)]);
+        for recipient in &mut entry.recipients {
+            recipient.state = RecipientState::Failed {
+                reply: "5.2.2 the mailbox is full".to_owned(),
+            };
+        }
+        let next = plan(Timestamp(HOUR), &entry, &[None, None], &config);
+        assert_eq!(next.entry, None);
+        let told: Vec<_> = next
+            .report
+            .iter()
+            .map(|line| {
+                (
+                    line.action,
+                    line.told.status.as_str(),
+                    line.told.text.as_str(),
+                )
+            })
+            .collect();
+        assert_eq!(told, [(Action::Failed, "5.2.2", "the mailbox is full")]);
+        entry.attempts = 1;
+        let again = plan(Timestamp(HOUR), &entry, &[None, None], &config);
+        assert!(again.report.is_empty());
     }
 
     #[test]

@@ -257,9 +257,20 @@ async fn settle(sender: &Sender, entry: &QueueEntry, next: &plan::Next) -> Resul
         }
     };
     let store = &sender.ctx.store;
-    store
+    let had_reports = !reports.is_empty();
+    let updated = store
         .queue_update(entry.id, next.entry.clone(), reports)
-        .await
+        .await;
+    match updated {
+        // The sender's own mailbox is full, or gone since.
+        Err(error @ (Error::OverQuota | Error::NoSuchAccount)) if had_reports => {
+            tracing::error!(id = entry.id.0, %error, "a report can't be delivered");
+            store
+                .queue_update(entry.id, next.entry.clone(), Vec::new())
+                .await
+        }
+        updated => updated,
+    }
 }
 
 type Written = Vec<(NewBody, Vec<Delivery>, Vec<NewQueueEntry>)>;

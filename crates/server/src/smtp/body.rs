@@ -14,6 +14,7 @@ use facteur_store::{
 
 use super::decide::{Authors, Door, Gathered, Verdict, decide};
 use super::trace::{self, Arrival};
+use super::undeliverable::{self, Sorted, Undeliverable};
 use super::{Driver, Target, directory, refusal};
 use crate::config::Role;
 use crate::context::Counters;
@@ -91,8 +92,10 @@ impl<S: Stream> Driver<S> {
             .await
             .map_err(|error| self.store_failed(&error))?;
         let additions = self.judge(&facts)?;
-        let results = self.drop_full(facts.size)?;
-        let commit = self.plan(body, &facts, &additions);
+        let trace = format!("{}{additions}", self.received());
+        let sorted = self.sort(&facts, &trace)?;
+        let commit = self.plan(body, &facts, &additions, &trace, &sorted);
+        let results = sorted.results;
         let (copies, queued) = (commit.local.len(), commit.queue.len());
         if copies + queued == 0 {
             return Ok(results);
@@ -115,32 +118,32 @@ impl<S: Stream> Driver<S> {
         Ok(results)
     }
 
-    /// Takes accounts over quota out. In LMTP (RFC 2033 §4.2) the others still get the message; in
-    /// SMTP there is one answer, and a later attempt is better than a bounce for a mailbox that
-    /// somebody may tidy up.
-    fn drop_full(&mut self, size: u64) -> Result<Vec<Result<(), Refusal>>, Refusal> {
+    /// Takes out who can't get the message; the refusal is for when nobody can.
+    fn sort(&mut self, facts: &Facts, trace: &str) -> Result<Sorted, Refusal> {
         let store = self.wire.context().store.clone();
-        let lmtp = self.door() == Door::Lmtp;
-        let mut results = Vec::new();
-        let mut targets = std::mem::take(&mut self.targets);
-        for list in &mut targets {
-            let mut kept = Vec::new();
-            for target in list.drain(..) {
-                let full = is_full(&store, &target, size);
-                if !full.map_err(|error| self.store_failed(&error))? {
-                    kept.push(target);
-                } else if !lmtp {
-                    return Err(Refusal::MailboxFull);
-                }
+        let return_path = trace::return_path(&self.reverse_path());
+        let size = facts.size + (return_path.len() + trace.len()) as u64;
+        let seen = &facts.header.delivered_to;
+        let targets = std::mem::take(&mut self.targets);
+        let sorted = undeliverable::sort(targets, self.door(), |target| {
+            if was_in(target, seen) {
+                return Ok(Some(Undeliverable::Loop));
             }
-            results.push(match kept.is_empty() {
-                true => Err(Refusal::MailboxFull),
-                false => Ok(()),
-            });
-            *list = kept;
-        }
-        self.targets = targets;
-        Ok(results)
+            Ok(is_full(&store, target, size)?.then_some(Undeliverable::Full))
+        });
+        sorted.map_err(|refused| match refused {
+            Ok(refusal) => {
+                tracing::info!(
+                    session = %self.wire.peer().session,
+                    id = self.id(),
+                    from = self.reverse_path(),
+                    ?refusal,
+                    "message refused: nobody is left who can get it"
+                );
+                refusal
+            }
+            Err(error) => self.store_failed(&error),
+        })
     }
 
     /// Gathers what the verdict needs and asks for it. Gives the fields that we add.
@@ -155,7 +158,6 @@ impl<S: Stream> Driver<S> {
             size: facts.size,
             message_bytes_max: ctx.config.message_bytes_max,
             authors,
-            delivered_before: self.delivered_before(facts),
         });
         match verdict {
             Verdict::Refuse { refusal, reason } => {
@@ -221,37 +223,32 @@ impl<S: Stream> Driver<S> {
         })
     }
 
-    /// The message went through one of these mailboxes already and came back.
-    fn delivered_before(&self, facts: &Facts) -> bool {
-        let seen = &facts.header.delivered_to;
-        self.targets.iter().flatten().any(|target| match target {
-            Target::Local { address, .. } => seen
-                .iter()
-                .any(|value| value.eq_ignore_ascii_case(address.as_bytes())),
-            Target::Remote { .. } => false,
-        })
-    }
-
     /// Who gets what, one copy for each account and one queue entry for each domain.
-    fn plan(&self, mut body: NewBody, facts: &Facts, additions: &str) -> Commit {
+    fn plan(
+        &self,
+        mut body: NewBody,
+        facts: &Facts,
+        additions: &str,
+        trace: &str,
+        sorted: &Sorted,
+    ) -> Commit {
         // The Message-ID that we gave it is what answers will refer to.
         let own = header::first(additions.as_bytes(), "Message-ID");
         if let Some(key) = own.and_then(|id| thread::message_id_key(&id)) {
             body.thread_keys.insert(0, key);
         }
-        let trace = format!("{}{additions}", self.received());
         let return_path = trace::return_path(&self.reverse_path());
         let mut local = Vec::new();
         let mut accounts: Vec<AccountId> = Vec::new();
         let mut remote: BTreeMap<&str, Vec<QueueRecipient>> = BTreeMap::new();
-        let mut arrived: Vec<QueueRecipient> = Vec::new();
+        let mut told: Vec<QueueRecipient> = Vec::new();
         let no_recipients = Vec::new();
         let recipients = self
             .session
             .envelope()
             .map_or(&no_recipients, |envelope| &envelope.recipients);
-        for ((recipient, parameters), targets) in recipients.iter().zip(&self.targets) {
-            arrived.extend(arrival_notice(recipient, parameters, targets));
+        for ((recipient, parameters), targets) in recipients.iter().zip(&sorted.targets) {
+            told.extend(arrival_notice(recipient, parameters, targets));
             for target in targets {
                 match target {
                     Target::Local {
@@ -273,12 +270,17 @@ impl<S: Stream> Driver<S> {
             }
         }
         let hostname = self.wire.context().config.hostname.as_str();
+        for (place, why) in &sorted.reports {
+            if let Some((recipient, parameters)) = recipients.get(*place) {
+                told.push(failure_notice(recipient, parameters, *why, hostname));
+            }
+        }
         let notices =
-            (!arrived.is_empty() && !self.reverse_path().is_empty()).then_some((hostname, arrived));
+            (!told.is_empty() && !self.reverse_path().is_empty()).then_some((hostname, told));
         let queue = remote
             .into_iter()
             .chain(notices)
-            .map(|(domain, recipients)| self.queue_entry(domain, recipients, facts, &trace))
+            .map(|(domain, recipients)| self.queue_entry(domain, recipients, facts, trace))
             .collect();
         Commit { body, local, queue }
     }
@@ -387,10 +389,25 @@ fn all_own(store: &Store, account: AccountId, list: &[facts::Address]) -> Result
     Ok(any)
 }
 
+/// Delivered-To names this mailbox: the message went through it and came back.
+fn was_in(target: &Target, seen: &[Vec<u8>]) -> bool {
+    match target {
+        Target::Local { address, .. } => seen
+            .iter()
+            .any(|value| value.eq_ignore_ascii_case(address.as_bytes())),
+        Target::Remote { .. } => false,
+    }
+}
+
+/// `size` is without the field that names this target.
 fn is_full(store: &Store, target: &Target, size: u64) -> Result<bool, Error> {
-    let Target::Local { account, .. } = target else {
+    let Target::Local {
+        account, address, ..
+    } = target
+    else {
         return Ok(false);
     };
+    let size = size + trace::delivered_to(address).len() as u64;
     let account = store.account(*account)?;
     Ok(account.is_some_and(|account| {
         let used = account.used_bytes.saturating_add(size);
@@ -432,6 +449,25 @@ fn arrival_notice(
         },
         ..queue_recipient(&given.to_string(), recipient, parameters)
     })
+}
+
+/// Who is told why a recipient did not get what others got; made by the queue as well.
+fn failure_notice(
+    recipient: &Recipient,
+    parameters: &RcptParameters,
+    why: Undeliverable,
+    hostname: &str,
+) -> QueueRecipient {
+    let address = match recipient {
+        Recipient::Address(given) => given.to_string(),
+        Recipient::Postmaster => format!("postmaster@{hostname}"),
+    };
+    QueueRecipient {
+        state: RecipientState::Failed {
+            reply: why.told().to_owned(),
+        },
+        ..queue_recipient(&address, recipient, parameters)
+    }
 }
 
 /// RFC 3461 §5.2.1: without ORCPT the address that was given stands in for it.

@@ -34,8 +34,6 @@ pub struct Gathered<'a> {
     pub message_bytes_max: u64,
     /// Only asked on submission.
     pub authors: Authors,
-    /// Delivered-To names a recipient of this very delivery.
-    pub delivered_before: bool,
 }
 
 /// Always with its reason in words, for the log.
@@ -62,8 +60,6 @@ pub fn decide(gathered: Gathered<'_>) -> Verdict {
     } else if header.received_count > limits::RECEIVED_MAX {
         // RFC 5321 §6.3.
         refuse(Refusal::Loop, "too many Received fields")
-    } else if gathered.delivered_before {
-        refuse(Refusal::Loop, "Delivered-To names the recipient")
     } else if submission && header.from_count != 1 {
         // RFC 5322 §3.6. On port 25 old and broken mail still comes in without; what a reader is
         // shown then is the business of the checks on its origin.
@@ -107,7 +103,6 @@ mod tests {
             size: 10,
             message_bytes_max: 10,
             authors: OWN,
-            delivered_before: false,
         })
     }
 
@@ -184,7 +179,6 @@ mod tests {
             size: 10,
             message_bytes_max: 10,
             authors: OWN,
-            delivered_before: false,
         };
         let big = Gathered { size: 11, ..good };
         assert_eq!(refusal_of(decide(big)), Some(Refusal::TooBig));
@@ -200,10 +194,5 @@ mod tests {
             let door = Door::Mx;
             assert_eq!(refusal_of(decide(Gathered { door, ..foreign })), None);
         }
-        let again = Gathered {
-            delivered_before: true,
-            ..good
-        };
-        assert_eq!(refusal_of(decide(again)), Some(Refusal::Loop));
     }
 }

@@ -58,10 +58,17 @@ pub fn key(address: &Address) -> Option<(String, String)> {
 
 /// Looks a recipient up.
 pub fn find(store: &Store, recipient: &Address) -> Result<Found, Error> {
-    find_for(store, recipient, 0)
+    let Some((local, domain)) = key(recipient) else {
+        return Ok(elsewhere(recipient));
+    };
+    if store.domain(&domain)?.is_none() {
+        return Ok(elsewhere(recipient));
+    }
+    Expansion::default().start(store, &local, &domain)
 }
 
-/// Looks a recipient up for a message of about that size (0: not known).
+/// Looks a recipient up for a message of about that size (0: not known). Beside those who have room
+/// the full ones are given too: the message's end finds them out, and they are told of.
 pub fn find_for(store: &Store, recipient: &Address, size: u64) -> Result<Found, Error> {
     let Some((local, domain)) = key(recipient) else {
         return Ok(elsewhere(recipient));
@@ -71,6 +78,7 @@ pub fn find_for(store: &Store, recipient: &Address, size: u64) -> Result<Found, 
     }
     let expansion = Expansion {
         size,
+        with_full: true,
         ..Expansion::default()
     };
     expansion.start(store, &local, &domain)
@@ -153,7 +161,9 @@ struct Expansion {
     targets: Vec<Target>,
     seen: Vec<String>,
     disabled: bool,
-    full: bool,
+    /// Whether accounts over quota are given beside others.
+    with_full: bool,
+    full: Vec<Target>,
     overflow: bool,
 }
 
@@ -248,17 +258,19 @@ impl Expansion {
         }
         if account.disabled {
             self.disabled = true;
-        } else if account
-            .quota_bytes
-            .is_some_and(|quota| account.used_bytes.saturating_add(self.size.max(1)) > quota)
-        {
-            self.full = true;
+            return Ok(());
+        }
+        let used = account.used_bytes.saturating_add(self.size.max(1));
+        let full = account.quota_bytes.is_some_and(|quota| used > quota);
+        let target = Target::Local {
+            account: account.id,
+            address,
+            language: account.language,
+        };
+        if full {
+            self.full.push(target);
         } else {
-            self.add(Target::Local {
-                account: account.id,
-                address,
-                language: account.language,
-            });
+            self.add(target);
         }
         Ok(())
     }
@@ -274,12 +286,17 @@ impl Expansion {
         }
     }
 
-    fn finish(self) -> Found {
+    fn finish(mut self) -> Found {
+        if self.with_full && !self.targets.is_empty() {
+            for target in std::mem::take(&mut self.full) {
+                self.add(target);
+            }
+        }
         if self.overflow {
             Found::BadAlias
         } else if !self.targets.is_empty() {
             Found::Targets(self.targets)
-        } else if self.full {
+        } else if !self.full.is_empty() {
             Found::Full
         } else if self.disabled {
             Found::Disabled

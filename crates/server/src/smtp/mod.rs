@@ -12,6 +12,7 @@ pub(crate) mod directory;
 mod mail;
 mod rcpt;
 mod trace;
+mod undeliverable;
 
 use std::io;
 use std::sync::Arc;
