@@ -261,6 +261,8 @@ texts! {
         "Il n'y a pas d'entrée {0} dans la file ; elle est peut-être partie. `facteur queue list` les montre toutes.";
     CODE_NOTHING_TO_RESTORE: "Nothing that was deleted in {0} is kept. `facteur mailbox deleted` shows what is.",
         "Rien de ce qui a été supprimé dans {0} n'est gardé. `facteur mailbox deleted` montre ce qui l'est.";
+    CODE_ALIAS_LOOP: "{0} would lead back to itself, and mail to it to nobody. `facteur alias list` shows where it goes.",
+        "{0} ramènerait à elle-même, et son courrier n'irait à personne. `facteur alias list` montre où elle mène.";
     CODE_NOT_AN_ALIAS: "{0} is an account's own address, not an alias. `facteur account` changes it.",
         "{0} est l'adresse d'un compte, pas un alias. `facteur account` la change.";
     CODE_EXISTS: "{0} exists already.", "{0} existe déjà.";
@@ -442,6 +444,7 @@ pub fn of_code(code: &str) -> Option<Text> {
         "no_such_queue_entry" => CODE_NO_SUCH_QUEUE_ENTRY,
         "nothing_to_restore" => CODE_NOTHING_TO_RESTORE,
         "not_an_alias" => CODE_NOT_AN_ALIAS,
+        "alias_loop" => CODE_ALIAS_LOOP,
         "exists" => CODE_EXISTS,
         "in_use" => CODE_IN_USE,
         "busy" => CODE_BUSY,

@@ -46,8 +46,30 @@ fn aliases() {
             vec!["alias", "add", "a@example.test", "not an address"],
             "bad_address",
         ),
+        (
+            vec![
+                "alias",
+                "add",
+                "a@example.test",
+                "bob@example.test",
+                "A@example.test",
+            ],
+            "alias_loop",
+        ),
     ] {
         assert_eq!(site.error(&arguments)["error"], code, "{arguments:?}");
+    }
+    site.json(&[
+        "alias",
+        "add",
+        "one@example.test",
+        "two@example.test",
+        "bob@example.test",
+    ]);
+    site.json(&["alias", "add", "two@example.test", "three@example.test"]);
+    for targets in [["one@example.test"], ["two@example.test"]] {
+        let arguments = [&["alias", "add", "three@example.test"][..], &targets].concat();
+        assert_eq!(site.error(&arguments)["error"], "alias_loop", "{targets:?}");
     }
 }
 

@@ -15,6 +15,7 @@ use super::limits::ALIAS_TARGETS_MAX;
 use super::names::normalise_address;
 use super::{Answer, State, blocking};
 use crate::Context;
+use crate::smtp::directory;
 
 #[derive(Serialize)]
 struct AliasView {
@@ -67,6 +68,9 @@ async fn set(
         .iter()
         .map(|target| normalised(target))
         .collect::<Result<_, _>>()?;
+    if directory::leads_to(&context.store, &targets, &address)? {
+        return Err(ApiError::new(Code::AliasLoop));
+    }
     let target = match targets.as_slice() {
         [only] => match find_account(&context.store, only) {
             Ok(account) if account.removed.is_none() => AddressTarget::Account(account.id),

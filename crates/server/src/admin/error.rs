@@ -23,6 +23,7 @@ pub enum Code {
     NoSuchQueueEntry,
     NothingToRestore,
     NotAnAlias,
+    AliasLoop,
     Exists,
     InUse,
     Busy,
@@ -35,7 +36,7 @@ pub enum Code {
 }
 
 /// Name, status, sentence: everything the interface ever says about a failure.
-const TABLE: [(Code, &str, StatusCode, &str); 24] = [
+const TABLE: [(Code, &str, StatusCode, &str); 25] = [
     (
         Code::BadRequest,
         "bad_request",
@@ -125,6 +126,12 @@ const TABLE: [(Code, &str, StatusCode, &str); 24] = [
         "not_an_alias",
         StatusCode::CONFLICT,
         "This is the address of an account, not an alias.",
+    ),
+    (
+        Code::AliasLoop,
+        "alias_loop",
+        StatusCode::CONFLICT,
+        "The alias would lead back to itself.",
     ),
     (
         Code::Exists,

@@ -3,6 +3,8 @@
 //! Reads the store and decides nothing. Bounded: an alias may lead to aliases, but no deeper than
 //! [`limits::ALIAS_DEPTH_MAX`] and to no more than [`limits::ALIAS_TARGETS_MAX`] addresses.
 
+use std::collections::HashSet;
+
 use facteur_smtp::address::{Address, Domain};
 use facteur_store::{Account, AccountId, AddressTarget, Error, Store};
 
@@ -64,7 +66,7 @@ pub fn find(store: &Store, recipient: &Address) -> Result<Found, Error> {
     if store.domain(&domain)?.is_none() {
         return Ok(elsewhere(recipient));
     }
-    Expansion::default().start(store, &local, &domain)
+    expand(store, &local, &domain, Expansion::default)
 }
 
 /// Looks a recipient up for a message of about that size (0: not known). Beside those who have room
@@ -76,18 +78,17 @@ pub fn find_for(store: &Store, recipient: &Address, size: u64) -> Result<Found, 
     if store.domain(&domain)?.is_none() {
         return Ok(elsewhere(recipient));
     }
-    let expansion = Expansion {
+    expand(store, &local, &domain, || Expansion {
         size,
         with_full: true,
         ..Expansion::default()
-    };
-    expansion.start(store, &local, &domain)
+    })
 }
 
 /// `<Postmaster>` without a domain (RFC 5321 §4.5.1): the postmaster of any of our domains.
 pub fn find_postmaster(store: &Store) -> Result<Found, Error> {
     for domain in store.domains()? {
-        let found = Expansion::default().start(store, POSTMASTER, &domain.name)?;
+        let found = expand(store, POSTMASTER, &domain.name, Expansion::default)?;
         if matches!(found, Found::Targets(_)) {
             return Ok(found);
         }
@@ -117,6 +118,41 @@ pub fn is_own(store: &Store, account: AccountId, sender: &Address) -> Result<boo
         None => Ok(record.catch_all == Some(account)),
     }
 }
+
+/// Whether mail for one of these addresses would come to `address`, straight or through aliases: an
+/// alias of that name would lead back to itself. Bounded as delivery is; what is left unseen there
+/// delivery refuses.
+pub fn leads_to(store: &Store, targets: &[String], address: &str) -> Result<bool, Error> {
+    let mut open: Vec<(String, usize)> = targets.iter().map(|to| (to.clone(), 0)).collect();
+    let mut seen: HashSet<String> = HashSet::new();
+    while let Some((text, depth)) = open.pop() {
+        let Some((local, domain)) = Address::parse(&text).ok().as_ref().and_then(key) else {
+            continue;
+        };
+        let whole = format!("{local}@{domain}");
+        let found = store.address(&whole)?;
+        let bare = local
+            .split_once('+')
+            .map(|(user, _)| format!("{user}@{domain}"));
+        // As `look_up` does: the detail goes where nothing has the whole name.
+        if whole == address || (found.is_none() && bare.as_deref() == Some(address)) {
+            return Ok(true);
+        }
+        if depth > limits::ALIAS_DEPTH_MAX
+            || seen.len() >= limits::ALIAS_TARGETS_MAX
+            || !seen.insert(whole)
+        {
+            continue;
+        }
+        if let Some((_, AddressTarget::Alias(next))) = look_up(store, &local, &domain)? {
+            open.extend(next.into_iter().map(|to| (to, depth + 1)));
+        }
+    }
+    Ok(false)
+}
+
+/// RFC 5321 §4.5.1 and RFC 2142 §4, §5: a domain of ours has these, whether somebody made them or not.
+const ALWAYS: [&str; 2] = [POSTMASTER, "abuse"];
 
 const POSTMASTER: &str = "postmaster";
 
@@ -153,6 +189,42 @@ fn elsewhere(recipient: &Address) -> Found {
     })
 }
 
+/// Follows a name of ours; one of [`ALWAYS`] that leads to nobody goes to whoever is responsible.
+fn expand(
+    store: &Store,
+    local: &str,
+    domain: &str,
+    begin: impl Fn() -> Expansion,
+) -> Result<Found, Error> {
+    let found = begin().start(store, local, domain)?;
+    let taken = matches!(found, Found::Targets(_) | Found::Full);
+    if taken || !ALWAYS.contains(&local) {
+        return Ok(found);
+    }
+    let mut domains = vec![domain.to_owned()];
+    domains.extend(store.domains()?.into_iter().map(|record| record.name));
+    for domain in domains {
+        for local in [local, POSTMASTER] {
+            if look_up(store, local, &domain)?.is_none() {
+                continue;
+            }
+            let found = begin().start(store, local, &domain)?;
+            if matches!(found, Found::Targets(_)) {
+                return Ok(found);
+            }
+        }
+    }
+    // Nobody was named: the oldest account.
+    let usable = |account: &Account| !account.disabled && account.removed.is_none();
+    let accounts = store.accounts()?.into_iter().filter(usable);
+    let Some(oldest) = accounts.map(|account| account.id).min() else {
+        return Ok(found);
+    };
+    let mut expansion = begin();
+    expansion.add_account(store, oldest, format!("{local}@{domain}"))?;
+    Ok(expansion.finish())
+}
+
 /// Follows aliases to their ends.
 #[derive(Default)]
 struct Expansion {
@@ -171,33 +243,12 @@ impl Expansion {
     fn start(mut self, store: &Store, local: &str, domain: &str) -> Result<Found, Error> {
         match look_up(store, local, domain)? {
             Some((address, target)) => self.follow(store, address, target, 0)?,
-            None => match self.fallback(store, local, domain)? {
+            None => match store.domain(domain)?.and_then(|record| record.catch_all) {
                 Some(account) => self.add_account(store, account, format!("{local}@{domain}"))?,
                 None => return Ok(Found::Nobody),
             },
         }
         Ok(self.finish())
-    }
-
-    /// Catch-all; for the postmaster, whom RFC 5321 §4.5.1 wants to be there, the oldest account.
-    fn fallback(
-        &self,
-        store: &Store,
-        local: &str,
-        domain: &str,
-    ) -> Result<Option<AccountId>, Error> {
-        let catch_all = store.domain(domain)?.and_then(|record| record.catch_all);
-        if catch_all.is_some() || local != POSTMASTER {
-            return Ok(catch_all);
-        }
-        let usable = |account: &Account| !account.disabled && account.removed.is_none();
-        let oldest = store
-            .accounts()?
-            .into_iter()
-            .filter(usable)
-            .map(|account| account.id)
-            .min();
-        Ok(oldest)
     }
 
     fn follow(
