@@ -50,6 +50,8 @@ pub enum Do {
     Mailbox(Mailbox),
     #[command(subcommand, about = t(texts::ABOUT_STORE))]
     Store(Store),
+    #[command(subcommand, about = t(texts::ABOUT_SEARCH))]
+    Search(Search),
     #[command(subcommand, about = t(texts::ABOUT_CONFIG))]
     Config(Config),
     #[command(about = t(texts::ABOUT_STATUS))]
@@ -257,6 +259,15 @@ pub enum Mailbox {
 pub enum Store {
     #[command(about = t(texts::ABOUT_STORE_VERIFY))]
     Verify,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Search {
+    #[command(about = t(texts::ABOUT_SEARCH_REBUILD))]
+    Rebuild {
+        #[arg(value_name = "ADDRESS", help = t(texts::HELP_SEARCH_ADDRESS))]
+        address: Option<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -95,6 +95,10 @@ texts! {
         "Rétablir une boîte supprimée, ou les messages supprimés dans une boîte";
     ABOUT_STORE_VERIFY: "Read everything, check it, and rebuild the index beside the old one to compare them",
         "Tout lire, tout vérifier, et refaire l'index à côté de l'ancien pour les comparer";
+    ABOUT_SEARCH: "The search catalogue", "Le catalogue de recherche";
+    ABOUT_SEARCH_REBUILD: "Throw the search catalogue away and have it made anew",
+        "Jeter le catalogue de recherche et le faire refaire";
+    HELP_SEARCH_ADDRESS: "Of this account; without it, of all", "De ce compte ; sans elle, de tous";
     ABOUT_CONFIG_SHOW: "Show every setting, its value and where it comes from",
         "Montrer chaque réglage, sa valeur et d'où elle vient";
 
@@ -376,6 +380,8 @@ texts! {
     STATUS_REFUSED: "Messages refused", "Messages refusés";
     STATUS_PANICS: "Sessions ended by a fault of ours", "Sessions finies par une faute du programme";
 
+    SEARCH_REBUILT: "The search catalogue begins anew for accounts: {0}. A running server fills it; searches are right meanwhile.",
+        "Le catalogue de recherche recommence, comptes : {0}. Un serveur qui tourne le remplit ; les recherches restent justes entre-temps.";
     VERIFY_READ: "Read", "Lu";
     VERIFY_ACCOUNTS: "accounts", "comptes";
     VERIFY_MAILBOXES: "mailboxes", "boîtes";

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use crate::auth::{Auth, Scene};
 use crate::config::{Config, Role};
 use crate::gate::{Gate, Place};
+use crate::imap::catalog::Catalog;
 use crate::pop3;
 use crate::server::StartError;
 use crate::tls::{Tls, TlsFacts};
@@ -28,6 +29,7 @@ pub struct Context {
     pub shutdown: Shutdown,
     pub gate: Gate,
     pub pop3: pop3::Locks,
+    pub catalog: Catalog,
     sessions: AtomicU64,
 }
 
@@ -51,6 +53,7 @@ impl Context {
             shutdown: Shutdown::default(),
             gate: Gate::new(config.limits.clone()),
             pop3: pop3::Locks::default(),
+            catalog: Catalog::new(store.clone()),
             sessions: AtomicU64::new(0),
             clock,
             store,

@@ -11,6 +11,7 @@ use crate::admin;
 use crate::config::{Config, ListenAddress, Role};
 use crate::context::Context;
 use crate::dns::{Dns, SystemDns};
+use crate::imap::catalog;
 use crate::limits;
 use crate::listen::{self, Listener};
 use crate::queue::{self, ClientTls, Sender};
@@ -96,6 +97,7 @@ impl Server {
         }
         tasks.spawn(watch_certificates(Arc::clone(&ctx)));
         tasks.spawn(maintain(Arc::clone(&ctx)));
+        tasks.spawn(catalog::run(Arc::clone(&ctx)));
         tasks.spawn(queue::run(sender));
         Ok(Running { ctx, ports, tasks })
     }

@@ -1,6 +1,6 @@
 //! What all handles share, and the way to the writer thread.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -184,6 +184,9 @@ pub struct Shared {
     pub watchers: Mutex<HashMap<AccountId, watch::Sender<ModSeq>>>,
     /// Count up with each change of the account's record.
     pub account_watchers: Mutex<HashMap<AccountId, watch::Sender<u64>>>,
+    /// Accounts that changed since the follower asked last; counts up with each change.
+    pub changed: Mutex<BTreeSet<AccountId>>,
+    pub changed_news: watch::Sender<u64>,
     pub queue_news: watch::Sender<u64>,
     /// Bytes free on the disk after the last group.
     pub available: AtomicU64,
@@ -212,6 +215,12 @@ impl Shared {
             }
         }
         drop(watchers);
+        if self.changed_news.receiver_count() > 0 {
+            let changed = update.accounts.iter();
+            let changed = changed.filter(|(_, update)| update.modseq.is_some());
+            lock(&self.changed).extend(changed.map(|(account, _)| *account));
+            self.changed_news.send_modify(|count| *count += 1);
+        }
         self.announce_records(update);
         if update.queue {
             self.queue_news.send_modify(|count| *count += 1);

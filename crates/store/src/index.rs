@@ -157,6 +157,16 @@ impl Index {
         Ok(index)
     }
 
+    /// A table in a file of its own, made when it is missing.
+    pub fn beside(disk: &dyn Disk, path: &str) -> Result<Index, Error> {
+        let index = Index::on(disk.open(path, true).map_err(Error::Disk)?)?;
+        // The table is there from the first view on.
+        let mut batch = index.begin()?;
+        batch.apply([])?;
+        batch.commit(Flush::No)?;
+        Ok(index)
+    }
+
     fn on(file: Arc<dyn File>) -> Result<Index, Error> {
         let database = redb::Builder::new()
             .set_cache_size(INDEX_CACHE_BYTES)

@@ -92,6 +92,8 @@ impl Store {
             pins: Default::default(),
             watchers: Default::default(),
             account_watchers: Default::default(),
+            changed: Default::default(),
+            changed_news: watch::Sender::new(0),
             queue_news: watch::Sender::new(0),
             available: AtomicU64::new(u64::MAX),
             unmeasured: AtomicU64::new(u64::MAX / 2),

@@ -7,6 +7,7 @@ pub mod demo;
 pub mod domain;
 pub mod mailbox;
 pub mod queue;
+pub mod search;
 pub mod serve;
 pub mod setup;
 pub mod status;

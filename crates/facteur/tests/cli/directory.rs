@@ -116,6 +116,8 @@ fn mailboxes_and_queue_of_a_new_site() {
         serde_json::json!({ "mailboxes": [], "messages": [], "more": false })
     );
     assert_eq!(site.json(&["queue", "list"]), serde_json::json!([]));
+    let rebuilt = site.json(&["search", "rebuild", "alice@example.test"]);
+    assert_eq!(rebuilt, serde_json::json!({ "accounts": 1 }));
     for (arguments, code) in [
         (
             vec!["mailbox", "restore", "alice@example.test", "INBOX"],
@@ -133,6 +135,10 @@ fn mailboxes_and_queue_of_a_new_site() {
             "bad_uids",
         ),
         (vec!["mailbox", "list", "x@example.test"], "no_such_account"),
+        (
+            vec!["search", "rebuild", "x@example.test"],
+            "no_such_account",
+        ),
         (vec!["queue", "show", "7"], "no_such_queue_entry"),
         (vec!["queue", "drop", "7"], "no_such_queue_entry"),
     ] {

@@ -17,6 +17,7 @@ mod limits;
 mod mailboxes;
 mod names;
 mod queue;
+mod search;
 mod socket;
 mod status;
 
@@ -49,6 +50,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .merge(domains::routes())
         .merge(queue::routes())
         .merge(mailboxes::routes())
+        .merge(search::routes())
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_route)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

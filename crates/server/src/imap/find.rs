@@ -95,10 +95,22 @@ pub(super) async fn find<S: Stream>(
         keywords: &index.mailbox().keywords,
         now: link.ctx().clock.now(),
     };
-    let test = Test::new(keys, &scope)?;
+    let mut test = Test::new(keys, &scope)?;
     if test.cost() == Cost::Row {
         return from_rows(link, target, &index, &test, among);
     }
+    let ctx = Arc::clone(link.ctx());
+    let test = drive::blocking(move || {
+        if let Some(catalog) = ctx.catalog.reader(account, mailbox) {
+            test.look_up(&catalog)?;
+        }
+        Ok(test)
+    })
+    .await?;
+    let among = match test.bounds() {
+        Some(bounds) => among.intersection(&bounds),
+        None => among.clone(),
+    };
     let work = Arc::new(Work {
         store: link.store().clone(),
         clock: Arc::clone(&link.ctx().clock),
@@ -107,7 +119,7 @@ pub(super) async fn find<S: Stream>(
         test,
     });
     let mut found = Vec::new();
-    let mut walk = Walk::new(among);
+    let mut walk = Walk::new(&among);
     let mut progress = Progress::new(link, index.len());
     loop {
         let mut hits = walk.next(&index, view, limits::SEARCH_MESSAGES_MAX);

@@ -12,6 +12,7 @@ use facteur_imap::set::Numbers;
 use facteur_imap::view::View;
 use facteur_store::{AccountId, Bodies, Error, MailboxId, Row, SystemFlags, Timestamp};
 
+use super::catalog::{Envelope, Reader};
 use super::content::Logical;
 use super::error::Failure;
 use super::{object_id, text_search};
@@ -55,6 +56,14 @@ pub(super) enum Test {
     Text(String),
     EmailId(String),
     ThreadId(String),
+    /// The catalogue answered for the uids up to one.
+    Known {
+        up_to: u32,
+        yes: Numbers,
+        /// These are read, and those above `up_to`.
+        maybe: Numbers,
+        test: Box<Test>,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +74,23 @@ pub(super) enum Field {
     Bcc,
     Subject,
     MessageId,
+}
+
+impl Field {
+    /// Where the catalogue keeps it.
+    fn column(self) -> Envelope {
+        let at = Field::ALL.iter().position(|field| *field == self);
+        Envelope(at.and_then(|at| u8::try_from(at).ok()).unwrap_or(u8::MAX))
+    }
+
+    pub(super) const ALL: [Field; 6] = [
+        Field::From,
+        Field::To,
+        Field::Cc,
+        Field::Bcc,
+        Field::Subject,
+        Field::MessageId,
+    ];
 }
 
 /// What a key refers to.
@@ -90,7 +116,7 @@ impl Test {
             Test::All(tests) | Test::Any(tests) => {
                 tests.iter().map(Test::cost).max().unwrap_or(Cost::Row)
             }
-            Test::Not(test) => test.cost(),
+            Test::Not(test) | Test::Known { test, .. } => test.cost(),
             Test::Always(_)
             | Test::Uids(_)
             | Test::Flags(_)
@@ -107,6 +133,58 @@ impl Test {
             | Test::ThreadId(_) => Cost::Facts,
             Test::Header(..) => Cost::Header,
             Test::Body(_) | Test::Text(_) => Cost::Body,
+        }
+    }
+
+    /// Asks the catalogue what it knows. Blocking.
+    pub(super) fn look_up(&mut self, catalog: &Reader) -> Result<(), Error> {
+        let answer = match self {
+            Test::All(tests) | Test::Any(tests) => {
+                for test in tests {
+                    test.look_up(catalog)?;
+                }
+                return Ok(());
+            }
+            Test::Not(test) => return test.look_up(catalog),
+            Test::Sent(days) => Some(catalog.sent_on(days)?),
+            Test::Envelope(field, needle) => Some(catalog.envelope(field.column(), needle)?),
+            Test::Header(_, needle) | Test::Body(needle) | Test::Text(needle) => {
+                catalog.text(needle)?
+            }
+            _ => None,
+        };
+        if let Some(answer) = answer {
+            *self = Test::Known {
+                up_to: catalog.up_to(),
+                yes: answer.yes,
+                maybe: answer.maybe,
+                test: Box::new(std::mem::replace(self, Test::Always(false))),
+            };
+        }
+        Ok(())
+    }
+
+    /// Uids outside of which nothing matches; `None`: anything may.
+    pub(super) fn bounds(&self) -> Option<Numbers> {
+        match self {
+            Test::Uids(uids) => Some(uids.clone()),
+            Test::Always(false) => Some(Numbers::new()),
+            Test::Known {
+                up_to, yes, maybe, ..
+            } => {
+                let rest = up_to.checked_add(1).map(|first| (first, u32::MAX));
+                Some(yes.union(maybe).union(&Numbers::from_ranges(rest)))
+            }
+            Test::All(tests) => tests
+                .iter()
+                .filter_map(Test::bounds)
+                .reduce(|one, other| one.intersection(&other)),
+            Test::Any(tests) => tests
+                .iter()
+                .map(Test::bounds)
+                .reduce(|one, other| Some(one?.union(&other?)))
+                .flatten(),
+            _ => None,
         }
     }
 
@@ -132,6 +210,16 @@ impl Test {
                 false
             }
             Test::Not(test) => !test.matches(candidate)?,
+            Test::Known {
+                up_to,
+                yes,
+                maybe,
+                test,
+            } => {
+                let uid = row.uid.0;
+                yes.contains(uid)
+                    || (uid > *up_to || maybe.contains(uid)) && test.matches(candidate)?
+            }
             Test::Uids(uids) => uids.contains(row.uid.0),
             Test::Flags(flags) => row.flags.system.contains(*flags),
             Test::NoFlags(flags) => row.flags.system.0 & flags.0 == 0,

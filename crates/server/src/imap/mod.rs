@@ -10,6 +10,7 @@
 
 mod append;
 mod auth;
+pub mod catalog;
 mod compress;
 mod content;
 mod contexts;

@@ -79,6 +79,13 @@ pub(super) fn is_of_row(field: SortField) -> bool {
 fn number(field: SortField, row: &Row, facts: &Facts) -> i64 {
     match field {
         SortField::Date => sent(row, facts),
+        field => of_row(field, row),
+    }
+}
+
+/// A criterion that the row tells.
+pub(super) fn of_row(field: SortField, row: &Row) -> i64 {
+    match field {
         SortField::Size => i64::try_from(row.size).unwrap_or(i64::MAX),
         _ => row.internal_date,
     }
@@ -92,7 +99,8 @@ fn sent(row: &Row, facts: &Facts) -> i64 {
         .map_or(row.internal_date, |sent| sent.unix)
 }
 
-fn image(field: SortField, facts: &Facts) -> String {
+/// A criterion that is a text.
+pub(super) fn image(field: SortField, facts: &Facts) -> String {
     let envelope = &facts.envelope;
     match field {
         SortField::Subject => base_subject(facts).0,

@@ -1,20 +1,23 @@
 //! SEARCH and UID SEARCH (RFC 9051 §6.4.4) with ESEARCH (RFC 4731), SEARCHRES (RFC 5182), PARTIAL
 //! (RFC 9394), CONTEXT (RFC 5267) and MODSEQ (RFC 7162 §3.1.5); SORT and THREAD (RFC 5256).
 
+use std::sync::Arc;
+
 use facteur_imap::command::{Numbering, Search, SearchKey, SortField, SortKey, Thread};
 use facteur_imap::response::{Found, SearchData};
 use facteur_imap::set::Numbers;
 use facteur_imap::{Untagged, text};
 use facteur_message::Facts;
-use facteur_store::{ModSeq, Row};
+use facteur_store::{Error, ModSeq, Row};
 
+use super::catalog::Reader;
 use super::error::Failure;
 use super::find::{self, Gather, Target};
 use super::link::Link;
 use super::order::{self, Column, Links};
 use super::selected::{Hit, Selected};
 use super::{Handled, User, contexts, done, multi_search};
-use crate::drive::Stream;
+use crate::drive::{self, Stream};
 
 pub(super) async fn search<S: Stream>(
     link: &mut Link<S>,
@@ -111,18 +114,47 @@ pub(super) async fn columns<S: Stream>(
     hits: &[Hit],
     keys: &[SortKey],
 ) -> Result<Vec<Column>, Failure> {
-    let mut columns = Columns {
+    let columns = Columns {
         fields: keys.iter().map(|key| key.field).collect(),
         columns: keys.iter().map(|key| Column::new(key.field)).collect(),
     };
-    if columns.fields.iter().all(|field| order::is_of_row(*field)) {
+    Ok(assemble(link, target, hits, columns).await?.columns)
+}
+
+/// Something of every message: from the catalogue what it knows, the rest from the facts.
+trait Assemble: Gather {
+    /// Takes what the rows and the catalogue tell of messages, all of which it covers.
+    fn take_known(&mut self, rows: &[Row], catalog: &Reader) -> Result<(), Error>;
+    /// The rows alone tell everything.
+    fn needs_rows_only(&self) -> bool;
+}
+
+async fn assemble<S: Stream, A: Assemble>(
+    link: &mut Link<S>,
+    target: Target<'_>,
+    hits: &[Hit],
+    mut assemble: A,
+) -> Result<A, Failure> {
+    if assemble.needs_rows_only() {
         let nothing = Facts::default();
         for hit in hits {
-            columns.take(&hit.row, &nothing);
+            assemble.take(&hit.row, &nothing);
         }
-        return Ok(columns.columns);
+        return Ok(assemble);
     }
-    Ok(find::gather(link, target, hits, columns).await?.columns)
+    let rows: Vec<Row> = hits.iter().map(|hit| hit.row).collect();
+    let (ctx, account, mailbox) = (Arc::clone(link.ctx()), target.account, target.mailbox);
+    let (known, assemble) = drive::blocking(move || {
+        let Some(catalog) = ctx.catalog.reader(account, mailbox) else {
+            return Ok((0, assemble));
+        };
+        let known = rows.partition_point(|row| row.uid.0 <= catalog.up_to());
+        assemble.take_known(rows.get(..known).unwrap_or_default(), &catalog)?;
+        Ok((known, assemble))
+    })
+    .await?;
+    let rest = hits.get(known..).unwrap_or_default();
+    find::gather(link, target, rest, assemble).await
 }
 
 struct Columns {
@@ -138,6 +170,47 @@ impl Gather for Columns {
     }
 }
 
+impl Assemble for Columns {
+    fn take_known(&mut self, rows: &[Row], catalog: &Reader) -> Result<(), Error> {
+        for (field, column) in self.fields.iter().zip(&mut self.columns) {
+            match column {
+                Column::Numbers(numbers) if *field == SortField::Date => {
+                    numbers.extend(rows.iter().map(|row| row.internal_date));
+                    let mut slots = rows.iter().zip(numbers.iter_mut()).peekable();
+                    catalog.for_each_sent(&mut |uid, sent| {
+                        while slots.next_if(|(row, _)| row.uid.0 < uid).is_some() {}
+                        if let (Some((seconds, _)), Some((_, slot))) =
+                            (sent, slots.next_if(|(row, _)| row.uid.0 == uid))
+                        {
+                            *slot = seconds;
+                        }
+                    })?;
+                }
+                Column::Numbers(numbers) => {
+                    numbers.extend(rows.iter().map(|row| order::of_row(*field, row)));
+                }
+                Column::Texts(texts) => {
+                    let mut rows = rows.iter().peekable();
+                    catalog.for_each_text(*field, &mut |uid, text| {
+                        while rows.next_if(|row| row.uid.0 < uid).is_some() {
+                            texts.push(Box::default());
+                        }
+                        if rows.next_if(|row| row.uid.0 == uid).is_some() {
+                            texts.push(text.into());
+                        }
+                    })?;
+                    rows.for_each(|_| texts.push(Box::default()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn needs_rows_only(&self) -> bool {
+        self.fields.iter().all(|field| order::is_of_row(*field))
+    }
+}
+
 pub(super) async fn thread<S: Stream>(
     link: &mut Link<S>,
     user: &mut User,
@@ -147,7 +220,7 @@ pub(super) async fn thread<S: Stream>(
     let target = user.selected()?.target(account);
     let found = find::find(link, target, request.keys, &find::everything()).await?;
     let links = Linked(Vec::with_capacity(found.len()));
-    let links = find::gather(link, target, &found, links).await?.0;
+    let links = assemble(link, target, &found, links).await?.0;
     let number = |hit: &Hit| match request.numbering {
         Numbering::Uid => hit.row.uid.0,
         Numbering::Sequence => hit.sequence,
@@ -167,6 +240,38 @@ struct Linked(Vec<Links>);
 impl Gather for Linked {
     fn take(&mut self, row: &Row, facts: &Facts) {
         self.0.push(Links::new(row, facts));
+    }
+}
+
+impl Assemble for Linked {
+    fn take_known(&mut self, rows: &[Row], catalog: &Reader) -> Result<(), Error> {
+        self.0.extend(rows.iter().map(|row| Links {
+            sent: row.internal_date,
+            ..Links::default()
+        }));
+        let mut slots = rows.iter().zip(self.0.iter_mut()).peekable();
+        catalog.for_each_links(&mut |uid, links| {
+            while slots.next_if(|(row, _)| row.uid.0 < uid).is_some() {}
+            if let Some((row, slot)) = slots.next_if(|(row, _)| row.uid.0 == uid) {
+                *slot = Links {
+                    sent: row.internal_date,
+                    ..links
+                };
+            }
+        })?;
+        let mut slots = rows.iter().zip(self.0.iter_mut()).peekable();
+        catalog.for_each_sent(&mut |uid, sent| {
+            while slots.next_if(|(row, _)| row.uid.0 < uid).is_some() {}
+            if let (Some((seconds, _)), Some((_, slot))) =
+                (sent, slots.next_if(|(row, _)| row.uid.0 == uid))
+            {
+                slot.sent = seconds;
+            }
+        })
+    }
+
+    fn needs_rows_only(&self) -> bool {
+        false
     }
 }
 

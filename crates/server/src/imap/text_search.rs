@@ -6,7 +6,7 @@
 use facteur_message::charset::TextDecoder;
 use facteur_message::collation::{casemap, push_casemap};
 use facteur_message::decode::PartDecoder;
-use facteur_message::{Address, Degraded, Part, PartBody};
+use facteur_message::{Address, Degraded, Facts, Part, PartBody};
 use facteur_store::Error;
 
 use super::content::{self, Logical};
@@ -18,10 +18,18 @@ pub(super) fn fold(text: &str) -> String {
     casemap(text)
 }
 
+/// Takes the texts of a message, each in pieces. False: it has enough.
+pub(super) trait Sink {
+    fn push(&mut self, text: &str) -> bool;
+    /// What follows is another text.
+    fn end(&mut self);
+}
+
 /// Finds a needle that may lie across two pieces.
 struct Finder<'a> {
     needle: &'a str,
     window: String,
+    found: bool,
 }
 
 impl<'a> Finder<'a> {
@@ -29,15 +37,15 @@ impl<'a> Finder<'a> {
         Finder {
             needle,
             window: String::new(),
+            found: false,
         }
     }
+}
 
-    /// True: it is there.
+impl Sink for Finder<'_> {
     fn push(&mut self, text: &str) -> bool {
         push_casemap(text, &mut self.window);
-        if self.window.contains(self.needle) {
-            return true;
-        }
+        self.found |= self.window.contains(self.needle);
         let mut keep_from = self
             .window
             .len()
@@ -46,7 +54,11 @@ impl<'a> Finder<'a> {
             keep_from -= 1;
         }
         self.window.drain(..keep_from);
-        false
+        !self.found
+    }
+
+    fn end(&mut self) {
+        self.window.clear();
     }
 }
 
@@ -121,15 +133,9 @@ pub(super) fn header_contains(
 
 /// Header or body.
 pub(super) fn text_contains(message: &Logical<'_>, needle: &str) -> Result<bool, Error> {
-    let block = message.read_header(message.header()?)?;
-    Ok(block_contains(&block, needle) || body_contains(message, needle)?)
-}
-
-fn block_contains(block: &[u8], needle: &str) -> bool {
-    header::fields(block).any(|field| {
-        let name = String::from_utf8_lossy(field.name);
-        contains(&format!("{name}: {}", header::text(field.value)), needle)
-    })
+    let mut finder = Finder::new(needle);
+    texts(message, &mut finder)?;
+    Ok(finder.found)
 }
 
 /// All text of the body, messages inside with their headers; what is no text is not looked into.
@@ -137,9 +143,30 @@ pub(super) fn body_contains(message: &Logical<'_>, needle: &str) -> Result<bool,
     if needle.is_empty() {
         return Ok(true);
     }
+    let mut finder = Finder::new(needle);
+    body_texts(message, &mut finder)?;
+    Ok(finder.found)
+}
+
+/// Everything that TEXT looks at. False: the sink had enough.
+pub(super) fn texts(message: &Logical<'_>, sink: &mut dyn Sink) -> Result<bool, Error> {
+    let block = message.read_header(message.header()?)?;
+    Ok(block_texts(&block, sink) && body_texts(message, sink)?)
+}
+
+fn block_texts(block: &[u8], sink: &mut dyn Sink) -> bool {
+    header::fields(block).all(|field| {
+        let name = String::from_utf8_lossy(field.name);
+        let goes_on = sink.push(&format!("{name}: {}", header::text(field.value)));
+        sink.end();
+        goes_on
+    })
+}
+
+fn body_texts(message: &Logical<'_>, sink: &mut dyn Sink) -> Result<bool, Error> {
     for part in message.facts()?.root.walk() {
-        let found = match &part.content {
-            PartBody::Multipart(_) => false,
+        let goes_on = match &part.content {
+            PartBody::Multipart(_) => true,
             PartBody::Message(nested) => {
                 let mut block = Vec::new();
                 let span = nested.root.header;
@@ -150,15 +177,15 @@ pub(super) fn body_contains(message: &Logical<'_>, needle: &str) -> Result<bool,
                     block.extend_from_slice(bytes);
                     true
                 })?;
-                block_contains(&block, needle)
+                block_texts(&block, sink)
             }
-            PartBody::Leaf => is_text(part) && part_contains(message, part, needle)?,
+            PartBody::Leaf => !is_text(part) || part_text(message, part, sink)?,
         };
-        if found {
-            return Ok(true);
+        if !goes_on {
+            return Ok(false);
         }
     }
-    Ok(false)
+    Ok(true)
 }
 
 /// A multipart or message that is too deep to be taken apart is read as text.
@@ -166,27 +193,50 @@ fn is_text(part: &Part) -> bool {
     part.is("text", "*") || part.is("multipart", "*") || part.is("message", "*")
 }
 
-fn part_contains(message: &Logical<'_>, part: &Part, needle: &str) -> Result<bool, Error> {
+fn part_text(message: &Logical<'_>, part: &Part, sink: &mut dyn Sink) -> Result<bool, Error> {
     let mut decoder = PartDecoder::new(content::encoding(part));
     let mut charset = TextDecoder::new(part.charset());
-    let mut finder = Finder::new(needle);
-    let mut found = false;
+    let mut goes_on = true;
     let (mut decoded, mut text) = (Vec::new(), String::new());
     message.read_body(part.body.start..part.body.end, &mut |bytes| {
         decoder.push(bytes, &mut decoded);
         charset.push(&decoded, &mut text);
-        found = finder.push(&text);
+        goes_on = sink.push(&text);
         decoded.clear();
         text.clear();
-        !found
+        goes_on
     })?;
-    if found {
-        return Ok(true);
+    if goes_on {
+        decoder.finish(&mut decoded);
+        charset.push(&decoded, &mut text);
+        charset.finish(&mut text);
+        goes_on = sink.push(&text);
     }
-    decoder.finish(&mut decoded);
-    charset.push(&decoded, &mut text);
-    charset.finish(&mut text);
-    Ok(finder.push(&text))
+    sink.end();
+    Ok(goes_on)
+}
+
+/// The images of an envelope field, as the catalogue keeps them: addresses with a NUL between.
+/// `None`: the facts don't have it whole.
+pub(super) fn envelope_image(facts: &Facts, field: Field) -> Option<String> {
+    if facts.degraded != Degraded::default() {
+        return None;
+    }
+    let value = |value: &Option<Vec<u8>>| value.as_deref().map(header::text).unwrap_or_default();
+    let list = |addresses: &[Address]| {
+        let shown: Vec<String> = addresses.iter().map(shown).collect();
+        shown.join("\0")
+    };
+    let envelope = &facts.envelope;
+    let text = match field {
+        Field::From => list(&envelope.from),
+        Field::To => list(&envelope.to),
+        Field::Cc => list(&envelope.cc),
+        Field::Bcc => list(&envelope.bcc),
+        Field::Subject => value(&envelope.subject),
+        Field::MessageId => value(&envelope.message_id),
+    };
+    Some(fold(&text))
 }
 
 #[cfg(test)]
@@ -202,14 +252,14 @@ mod tests {
             }
             let (left, right) = text.split_at(split);
             let mut finder = Finder::new("CAFE\u{301} N");
-            assert!(finder.push(left) || finder.push(right), "{split}");
+            assert!(!(finder.push(left) && finder.push(right)), "{split}");
         }
     }
 
     #[test]
     fn only_the_end_is_kept() {
         let mut finder = Finder::new("abcd");
-        assert!(!finder.push(&"\u{e9}".repeat(1000)));
-        assert!(finder.window.len() <= 4);
+        assert!(finder.push(&"\u{e9}".repeat(1000)));
+        assert!(finder.window.len() <= 6);
     }
 }

@@ -24,6 +24,7 @@
 //! | `disk full`, `disk free` | room on the disk |
 //! | `guess WHO N` | N logins with a wrong password from 192.0.2.1 |
 //! | `count WHO N` | fails unless WHO's INBOX holds N messages |
+//! | `catalogue` | takes everything into the search catalogue |
 //! | `queued N` | fails unless the queue holds N entries |
 
 mod deflated;
@@ -260,6 +261,7 @@ impl World {
                     self.deliver(who, text.as_bytes()).await;
                 }
             }
+            ["catalogue"] => self.context().catalog.catch_up().unwrap(),
             ["expunge", who, uid] => {
                 let uid = u32::try_from(parse(uid)?).unwrap();
                 let uids: UidSet = [Uid(uid)].into_iter().collect();

@@ -63,7 +63,37 @@ impl AccountWatcher {
     }
 }
 
+/// Learns which accounts change; there is one at a time.
+#[derive(Debug)]
+pub struct Follower {
+    store: Store,
+    receiver: watch::Receiver<u64>,
+}
+
+impl Follower {
+    /// Accounts that changed since the last time, once there are some; each once however much it
+    /// changed. The caller also waits for the end: nothing comes after the store closed.
+    pub async fn next(&mut self) -> Vec<AccountId> {
+        loop {
+            self.receiver.borrow_and_update();
+            let changed = std::mem::take(&mut *lock(&self.store.engine.shared.changed));
+            if !changed.is_empty() {
+                return changed.into_iter().collect();
+            }
+            // The sender lives as long as the store, which this holds.
+            let _ = self.receiver.changed().await;
+        }
+    }
+}
+
 impl Store {
+    pub fn follow(&self) -> Follower {
+        Follower {
+            receiver: self.engine.shared.changed_news.subscribe(),
+            store: self.clone(),
+        }
+    }
+
     /// At most `entries_max` entries after `since`, oldest first; `up_to` is the last one given,
     /// or the account's newest modseq when nothing is left out.
     pub fn changes_since(

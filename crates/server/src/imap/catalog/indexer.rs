@@ -1,0 +1,333 @@
+//! Keeps the catalogue up with the store: follows the accounts that change, takes in what is new
+//! in steps, merges small segments, lets go of what is gone.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use facteur_store::{AccountId, Bodies, Derived, Error, Mailbox, MailboxId, Message, Uid, UidSet};
+
+use super::columns::{DOUBT_ENVELOPE, DOUBT_TEXT, SORT_FIELDS};
+use super::directory::{self, Directory, Span};
+use super::grams::Grams;
+use super::segment::{Card, Place, Segment};
+use super::{Catalog, lock};
+use crate::context::Context;
+use crate::drive;
+use crate::imap::content::Logical;
+use crate::imap::matching::Field;
+use crate::imap::order::{self, Links};
+use crate::imap::text_search::{self, Sink};
+
+/// Messages of one step, and of a segment that is merged no more.
+const STEP_MESSAGES: usize = 1024;
+/// Bytes of bodies that one step reads, about.
+const STEP_BODY_BYTES: u64 = 64 << 20;
+/// Bytes of facts and prefixes that one step holds, about.
+const STEP_HELD_BYTES: usize = 8 << 20;
+/// Groups of one segment: the memory that it takes to make one.
+const STEP_GRAMS: usize = 8 << 20;
+/// So many of the smallest segments are merged.
+const SMALL_SEGMENTS: usize = 32;
+/// A segment with as many messages is no longer one of the smallest.
+const SMALL_MESSAGES: u32 = 32;
+/// Steps between two flushes.
+const STEPS_UNFLUSHED: usize = 64;
+
+/// Runs until the server stops.
+pub async fn run(ctx: Arc<Context>) {
+    let mut follower = ctx.store.follow();
+    // What changed while nobody looked.
+    let mut due: BTreeSet<AccountId> = match ctx.store.accounts() {
+        Ok(accounts) => accounts.into_iter().map(|account| account.id).collect(),
+        Err(_) => BTreeSet::new(),
+    };
+    let mut steps = 0;
+    loop {
+        while let Some(account) = due.pop_first() {
+            if ctx.shutdown.started() {
+                return flush(&ctx).await;
+            }
+            match take_step(&ctx, account).await {
+                Ok(Done::More) => {
+                    due.insert(account);
+                }
+                Ok(Done::All) => {}
+                Err(Error::Closed) => return,
+                Err(error) => tracing::warn!(%error, "the search catalogue falls behind"),
+            }
+            steps += 1;
+            if steps >= STEPS_UNFLUSHED {
+                flush(&ctx).await;
+                steps = 0;
+            }
+        }
+        tokio::select! {
+            () = ctx.shutdown.wait() => return flush(&ctx).await,
+            changed = follower.next() => due.extend(changed),
+            () = ctx.catalog.rebuild_asked.notified() => {
+                let asked = std::mem::take(&mut *lock(&ctx.catalog.rebuild));
+                due.extend(asked);
+            }
+        }
+    }
+}
+
+async fn take_step(ctx: &Arc<Context>, account: AccountId) -> Result<Done, Error> {
+    let ctx = Arc::clone(ctx);
+    drive::blocking(move || step(&ctx.catalog, account)).await
+}
+
+async fn flush(ctx: &Arc<Context>) {
+    let ctx = Arc::clone(ctx);
+    let flushed = drive::blocking(move || ctx.catalog.open()?.flush()).await;
+    if let Err(error) = flushed {
+        tracing::warn!(%error, "the search catalogue was not flushed");
+    }
+}
+
+/// Whether there is more to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    All,
+    More,
+}
+
+/// Everything of an account; blocking.
+pub fn catch_up(catalog: &Catalog, account: AccountId) -> Result<(), Error> {
+    while step(catalog, account)? == Done::More {}
+    Ok(())
+}
+
+/// One bounded piece of work for an account; blocking.
+fn step(catalog: &Catalog, account: AccountId) -> Result<Done, Error> {
+    let file = catalog.open()?;
+    let _work = lock(&catalog.work);
+    let mailboxes = match catalog.store.mailboxes(account) {
+        Ok(mailboxes) => mailboxes,
+        // Erased: nothing is to be left.
+        Err(Error::NoSuchAccount) => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    forget_gone(&file, account, &mailboxes)?;
+    for mailbox in &mailboxes {
+        match step_mailbox(catalog, &file, account, mailbox) {
+            Ok(Done::All) => {}
+            Ok(Done::More) => return Ok(Done::More),
+            Err(Error::NoSuchMailbox) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Done::All)
+}
+
+/// Removes mailboxes that are no more.
+fn forget_gone(file: &Derived, account: AccountId, live: &[Mailbox]) -> Result<(), Error> {
+    let view = file.view()?;
+    let mut rest = Some(directory::account(account));
+    let mut gone = Vec::new();
+    while let Some((first, end)) = rest.take() {
+        view.scan(&first, &end, |key, _| {
+            if let Some(mailbox) = directory::mailbox_of(key) {
+                if !live.iter().any(|live| live.id == mailbox) {
+                    gone.push(directory::mailbox(account, mailbox));
+                }
+                rest = directory::after(account, mailbox);
+            }
+            Ok(ControlFlow::Break(()))
+        })?;
+    }
+    drop(view);
+    match gone.is_empty() {
+        true => Ok(()),
+        false => file.apply(&gone, &[]),
+    }
+}
+
+fn step_mailbox(
+    catalog: &Catalog,
+    file: &Derived,
+    account: AccountId,
+    mailbox: &Mailbox,
+) -> Result<Done, Error> {
+    let id = mailbox.id;
+    let last = mailbox.uid_next.0.saturating_sub(1);
+    let known = Directory::load(&file.view()?, account, id)?;
+    let mut known = known.unwrap_or_default();
+    let mut remove = Vec::new();
+    // More than half of it is gone; or the store is an older one than the catalogue knew.
+    let stale = known.messages() > 2 * u64::from(mailbox.messages) + STEP_MESSAGES as u64;
+    if stale || known.up_to > last {
+        remove.push(directory::mailbox(account, id));
+        known = Directory::default();
+    }
+    if known.up_to == last {
+        return Ok(Done::All);
+    }
+    let (mut segment, up_to) = next_segment(catalog, account, id, known.up_to + 1, last)?;
+    known.up_to = up_to;
+    let mut put = Vec::new();
+    if !segment.cards.is_empty() {
+        merge(file, account, id, &mut known, &mut segment, &mut remove)?;
+        let number = known.next_segment;
+        known.next_segment = number.wrapping_add(1);
+        known.segments.push(segment.entry(number));
+        put = segment.rows(Place {
+            account,
+            mailbox: id,
+            segment: number,
+        });
+    }
+    put.push((directory::directory(account, id), known.encode()));
+    file.apply(&remove, &put)?;
+    Ok(match up_to == last {
+        true => Done::All,
+        false => Done::More,
+    })
+}
+
+/// The messages from `first` on, as many as one step takes, and the uid up to which they are all.
+fn next_segment(
+    catalog: &Catalog,
+    account: AccountId,
+    mailbox: MailboxId,
+    first: u32,
+    last: u32,
+) -> Result<(Segment, u32), Error> {
+    let store = &catalog.store;
+    let (mut messages, mut held, mut bytes) = (Vec::new(), 0, 0);
+    let mut whole = true;
+    let uids = UidSet::from_ranges([(first, last)]);
+    store.messages(account, mailbox, &uids, &mut |message| {
+        held += message.facts.len() + message.prefix.len();
+        bytes += message.body_size;
+        messages.push(message);
+        whole = messages.len() < STEP_MESSAGES && held < STEP_HELD_BYTES && bytes < STEP_BODY_BYTES;
+        whole
+    })?;
+    let (mut segment, mut grams) = (Segment::default(), Grams::default());
+    let bodies = store.bodies()?;
+    let mut up_to = first;
+    for message in messages {
+        if segment.grams.len() >= STEP_GRAMS {
+            return Ok((segment, up_to));
+        }
+        up_to = message.row.uid.0;
+        take_in(&bodies, account, message, &mut segment, &mut grams)?;
+    }
+    Ok((segment, if whole { last } else { up_to }))
+}
+
+impl Sink for Grams {
+    fn push(&mut self, text: &str) -> bool {
+        Grams::push(self, text)
+    }
+
+    fn end(&mut self) {
+        self.end_text();
+    }
+}
+
+/// A message that can't be read is in doubt.
+fn take_in(
+    bodies: &Bodies<'_>,
+    account: AccountId,
+    message: Message,
+    segment: &mut Segment,
+    grams: &mut Grams,
+) -> Result<(), Error> {
+    let (row, Uid(uid)) = (message.row, message.row.uid);
+    let mut card = Card {
+        uid,
+        ..Card::default()
+    };
+    let logical = Logical::new(bodies, account, message);
+    let facts = match logical.facts() {
+        Ok(facts) => facts,
+        Err(Error::Damaged { .. }) => {
+            card.doubts = DOUBT_ENVELOPE | DOUBT_TEXT;
+            segment.push(card, Vec::new());
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
+    card.sent = facts
+        .header
+        .sent
+        .map(|sent| (sent.unix, sent.offset_minutes));
+    card.links = Links::new(&row, facts);
+    for (slot, field) in card.sort.iter_mut().zip(SORT_FIELDS) {
+        *slot = order::image(field, facts).replace('\0', " ").into();
+    }
+    for (slot, field) in card.envelope.iter_mut().zip(Field::ALL) {
+        match text_search::envelope_image(facts, field) {
+            Some(image) => *slot = image.into(),
+            None => card.doubts |= DOUBT_ENVELOPE,
+        }
+    }
+    let read = text_search::texts(&logical, grams);
+    let found = match (read, grams.finish()) {
+        (Ok(true), Some(found)) => found,
+        (Ok(_), _) | (Err(Error::Damaged { .. }), _) => {
+            card.doubts |= DOUBT_TEXT;
+            Vec::new()
+        }
+        (Err(error), _) => return Err(error),
+    };
+    segment.push(card, found);
+    Ok(())
+}
+
+/// Puts small segments in front of the new one into it, when there are enough of them.
+fn merge(
+    file: &Derived,
+    account: AccountId,
+    mailbox: MailboxId,
+    known: &mut Directory,
+    new: &mut Segment,
+    remove: &mut Vec<Span>,
+) -> Result<(), Error> {
+    let messages = u32::try_from(new.cards.len()).unwrap_or(u32::MAX);
+    let run = |limit: u32| {
+        let small = known.segments.iter().rev();
+        let small = small.take_while(|entry| entry.messages < limit);
+        small.fold((0, messages), |(count, sum), entry| {
+            (count + 1, sum.saturating_add(entry.messages))
+        })
+    };
+    let (smallest, _) = run(SMALL_MESSAGES);
+    let (small, sum) = run(STEP_MESSAGES as u32);
+    let merged = if messages < STEP_MESSAGES as u32 && sum >= STEP_MESSAGES as u32 {
+        small
+    } else if messages < SMALL_MESSAGES && smallest + 1 >= SMALL_SEGMENTS {
+        smallest
+    } else {
+        return Ok(());
+    };
+    let view = file.view()?;
+    let keep = known.segments.len().saturating_sub(merged);
+    let mut whole = Segment::default();
+    for entry in known.segments.get(keep..).unwrap_or_default() {
+        let place = Place {
+            account,
+            mailbox,
+            segment: entry.segment,
+        };
+        match Segment::load(&view, place, entry.messages as usize)? {
+            Some(segment) => whole.append(segment),
+            // Unreadable: the mailbox begins anew with the next step.
+            None => {
+                tracing::warn!("a segment of the search catalogue makes no sense");
+                return Err(Error::Damaged {
+                    place: super::FILE.to_owned(),
+                    what: "a segment makes no sense".to_owned(),
+                });
+            }
+        }
+        remove.extend(directory::segment(account, mailbox, entry.segment));
+    }
+    known.segments.truncate(keep);
+    whole.append(std::mem::take(new));
+    *new = whole;
+    Ok(())
+}

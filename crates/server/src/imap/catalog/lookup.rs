@@ -1,0 +1,252 @@
+//! Asking the catalogue about one mailbox. Blocking, but short.
+
+use std::ops::{ControlFlow, Range};
+
+use facteur_imap::command::SortField;
+use facteur_imap::set::Numbers;
+use facteur_store::{AccountId, Derived, DerivedView, Error, MailboxId};
+use memchr::memmem::Finder;
+
+use super::columns::{self, DOUBT_ENVELOPE, DOUBT_TEXT, Envelope, Texts, sort_column};
+use super::directory::{self, Directory, Entry};
+use super::grams;
+use super::segment::{doubts_of, for_each_gram, sent_at, take_links, uid_at};
+use crate::imap::order::Links;
+
+/// What is known of a mailbox at one moment.
+#[derive(Debug)]
+pub struct Reader {
+    view: DerivedView,
+    account: AccountId,
+    mailbox: MailboxId,
+    directory: Directory,
+}
+
+/// Uids that a question has for an answer.
+#[derive(Debug, Default)]
+pub struct Answer {
+    pub yes: Numbers,
+    /// To be read.
+    pub maybe: Numbers,
+}
+
+impl Reader {
+    /// `None`: nothing is known.
+    pub fn open(
+        file: &Derived,
+        account: AccountId,
+        mailbox: MailboxId,
+    ) -> Result<Option<Reader>, Error> {
+        let view = file.view()?;
+        let directory = Directory::load(&view, account, mailbox)?;
+        Ok(directory.map(|directory| Reader {
+            view,
+            account,
+            mailbox,
+            directory,
+        }))
+    }
+
+    /// Uids up to this one are known.
+    pub fn up_to(&self) -> u32 {
+        self.directory.up_to
+    }
+
+    fn column(&self, entry: &Entry, column: u8) -> Result<Vec<u8>, Error> {
+        let key = directory::column(self.account, self.mailbox, entry.segment, column);
+        Ok(self.view.get(&key)?.unwrap_or_default())
+    }
+
+    /// Places with such a doubt.
+    fn doubts(&self, entry: &Entry, kind: u8) -> Result<Vec<usize>, Error> {
+        if !entry.doubts {
+            return Ok(Vec::new());
+        }
+        let doubts = self.column(entry, columns::DOUBTS)?;
+        let those = doubts_of(&doubts).filter(|(_, bits)| bits & kind != 0);
+        Ok(those.map(|(place, _)| place).collect())
+    }
+
+    /// Messages whose envelope field contains an image.
+    pub fn envelope(&self, field: Envelope, needle: &str) -> Result<Answer, Error> {
+        let finder = Finder::new(needle);
+        let (mut yes, mut maybe) = (Vec::new(), Vec::new());
+        for entry in &self.directory.segments {
+            let messages = entry.messages as usize;
+            let value = self.column(entry, field.column())?;
+            let Some(texts) = Texts::new(&value, messages) else {
+                continue;
+            };
+            let mut places = Vec::new();
+            if needle.is_empty() {
+                // Only of a field that is there, which the text does not tell.
+                maybe.extend(self.uids(entry, (0..messages).collect())?);
+                continue;
+            }
+            texts.containing(&finder, &mut |place| places.push(place));
+            let doubts = self.doubts(entry, DOUBT_ENVELOPE)?;
+            places.retain(|place| !doubts.contains(place));
+            yes.extend(self.uids(entry, places)?);
+            maybe.extend(self.uids(entry, doubts)?);
+        }
+        Ok(Answer {
+            yes: yes.into_iter().collect(),
+            maybe: maybe.into_iter().collect(),
+        })
+    }
+
+    /// Messages that may contain an image somewhere; `None`: it is too short to tell.
+    pub fn text(&self, needle: &str) -> Result<Option<Answer>, Error> {
+        // The group that most often rules a segment out comes first.
+        let mut grams: Vec<(u32, u32)> = grams::of_needle(needle)
+            .into_iter()
+            .map(|gram| (0, gram))
+            .collect();
+        if grams.is_empty() {
+            return Ok(None);
+        }
+        let mut maybe = Vec::new();
+        for entry in &self.directory.segments {
+            let mut places: Option<Vec<u16>> = None;
+            for (rules_out, gram) in &mut grams {
+                let having = self.having(entry, *gram)?;
+                let both = match places {
+                    None => having,
+                    Some(places) => both(&places, &having),
+                };
+                let none = both.is_empty();
+                places = Some(both);
+                if none {
+                    *rules_out += 1;
+                    break;
+                }
+            }
+            grams.sort_unstable_by(|a, b| b.cmp(a));
+            let places = places.unwrap_or_default().into_iter().map(usize::from);
+            let places = places.chain(self.doubts(entry, DOUBT_TEXT)?).collect();
+            maybe.extend(self.uids(entry, places)?);
+        }
+        Ok(Some(Answer {
+            yes: Numbers::new(),
+            maybe: maybe.into_iter().collect(),
+        }))
+    }
+
+    /// Places of the messages that have a group, ascending.
+    fn having(&self, entry: &Entry, gram: u32) -> Result<Vec<u16>, Error> {
+        let first = directory::postings(self.account, self.mailbox, entry.segment, gram);
+        let (_, end) = directory::all_postings(self.account, self.mailbox, entry.segment);
+        let mut having = Vec::new();
+        self.view.scan(&first, &end, |_, block| {
+            for_each_gram(block, |found, places| {
+                if found == gram {
+                    having.extend(places);
+                }
+                match found < gram {
+                    true => ControlFlow::Continue(()),
+                    false => ControlFlow::Break(()),
+                }
+            });
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(having)
+    }
+
+    fn uids(&self, entry: &Entry, places: Vec<usize>) -> Result<Vec<u32>, Error> {
+        if places.is_empty() {
+            return Ok(Vec::new());
+        }
+        let uids = self.column(entry, columns::UIDS)?;
+        let uids = places.into_iter().filter_map(|at| uid_at(&uids, at));
+        Ok(uids.collect())
+    }
+
+    /// Messages that were sent on one of these days, as written in their Date fields.
+    pub fn sent_on(&self, days: &Range<i64>) -> Result<Answer, Error> {
+        const DAY_SECONDS: i64 = 24 * 60 * 60;
+        let mut yes = Vec::new();
+        self.for_each_sent(&mut |uid, sent| {
+            if let Some((seconds, zone)) = sent
+                && days.contains(&(seconds + i64::from(zone) * 60).div_euclid(DAY_SECONDS))
+            {
+                yes.push(uid);
+            }
+        })?;
+        Ok(Answer {
+            yes: yes.into_iter().collect(),
+            maybe: Numbers::new(),
+        })
+    }
+
+    /// Sent dates by ascending uid.
+    pub fn for_each_sent(
+        &self,
+        each: &mut dyn FnMut(u32, Option<(i64, i16)>),
+    ) -> Result<(), Error> {
+        for entry in &self.directory.segments {
+            let uids = self.column(entry, columns::UIDS)?;
+            let sent = self.column(entry, columns::SENT)?;
+            for at in 0..entry.messages as usize {
+                if let (Some(uid), Some(sent)) = (uid_at(&uids, at), sent_at(&sent, at)) {
+                    each(uid, sent);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Images of a sort criterion by ascending uid.
+    pub fn for_each_text(
+        &self,
+        field: SortField,
+        each: &mut dyn FnMut(u32, &str),
+    ) -> Result<(), Error> {
+        let Some(column) = sort_column(field) else {
+            return Ok(());
+        };
+        for entry in &self.directory.segments {
+            let uids = self.column(entry, columns::UIDS)?;
+            let value = self.column(entry, column)?;
+            let Some(texts) = Texts::new(&value, entry.messages as usize) else {
+                continue;
+            };
+            for at in 0..entry.messages as usize {
+                let text = texts
+                    .get(at)
+                    .and_then(|text| std::str::from_utf8(text).ok());
+                if let (Some(uid), Some(text)) = (uid_at(&uids, at), text) {
+                    each(uid, text);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What links messages, without their dates, by ascending uid.
+    pub fn for_each_links(&self, each: &mut dyn FnMut(u32, Links)) -> Result<(), Error> {
+        for entry in &self.directory.segments {
+            let uids = self.column(entry, columns::UIDS)?;
+            let links = self.column(entry, columns::LINKS)?;
+            let mut links = links.as_slice();
+            for at in 0..entry.messages as usize {
+                let (Some(uid), Some(links)) = (uid_at(&uids, at), take_links(&mut links)) else {
+                    break;
+                };
+                each(uid, links);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn both(one: &[u16], other: &[u16]) -> Vec<u16> {
+    let mut other = other.iter().peekable();
+    let mut both = Vec::new();
+    for place in one {
+        while other.next_if(|next| *next < place).is_some() {}
+        if other.peek() == Some(&place) {
+            both.push(*place);
+        }
+    }
+    both
+}

@@ -1,0 +1,108 @@
+//! The search catalogue: what SEARCH, SORT and THREAD would otherwise read message by message, in a
+//! file of its own that is derived from the store and may be thrown away at any time.
+//!
+//! Of every mailbox it covers the uids up to one: in segments, each of some messages that follow
+//! each other, never changed but merged. A segment has columns (dates, sort criteria, links,
+//! envelope texts, one value a message) and, for every three bytes that follow each other anywhere
+//! in the text of a message, the messages that have them. All texts are images of
+//! i;unicode-casemap.
+//!
+//! Exact: a column answers only what the facts would answer too; three-byte groups only name
+//! candidates, which are then read. Messages above the last covered uid, and those of which
+//! something was too large to take in, are read as if there were no catalogue.
+
+mod columns;
+mod directory;
+mod grams;
+mod indexer;
+mod lookup;
+mod segment;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use facteur_store::{AccountId, Derived, Error, MailboxId, Store};
+
+pub(super) use columns::Envelope;
+pub use indexer::run;
+pub(super) use lookup::Reader;
+
+/// The format is part of the name: another one begins empty.
+const FILE: &str = "search-1.redb";
+
+/// The catalogue of all accounts.
+#[derive(Debug)]
+pub struct Catalog {
+    store: Store,
+    file: Mutex<Option<Arc<Derived>>>,
+    /// Held by whoever writes.
+    work: Mutex<()>,
+    /// Accounts to begin anew.
+    rebuild: Mutex<Vec<AccountId>>,
+    rebuild_asked: tokio::sync::Notify,
+}
+
+impl Catalog {
+    /// Opens nothing yet.
+    pub fn new(store: Store) -> Self {
+        Catalog {
+            store,
+            file: Mutex::new(None),
+            work: Mutex::new(()),
+            rebuild: Mutex::new(Vec::new()),
+            rebuild_asked: tokio::sync::Notify::new(),
+        }
+    }
+
+    /// Throws away what is known of accounts; an indexer that runs begins anew. Blocking.
+    pub fn rebuild(&self, accounts: &[AccountId]) -> Result<(), Error> {
+        let spans: Vec<_> = accounts.iter().copied().map(directory::account).collect();
+        let file = self.open()?;
+        {
+            let _work = lock(&self.work);
+            file.apply(&spans, &[])?;
+        }
+        lock(&self.rebuild).extend_from_slice(accounts);
+        self.rebuild_asked.notify_one();
+        Ok(())
+    }
+
+    /// Takes in everything that is missing; blocking, as long as it takes.
+    pub fn catch_up(&self) -> Result<(), Error> {
+        for account in self.store.accounts()? {
+            indexer::catch_up(self, account.id)?;
+        }
+        Ok(())
+    }
+
+    /// Blocking.
+    fn open(&self) -> Result<Arc<Derived>, Error> {
+        let mut file = lock(&self.file);
+        if let Some(file) = &*file {
+            return Ok(Arc::clone(file));
+        }
+        let opened = Arc::new(self.store.derived(FILE)?);
+        *file = Some(Arc::clone(&opened));
+        Ok(opened)
+    }
+
+    /// What is known of a mailbox; `None`: nothing. Blocking. Never fails: without a catalogue the
+    /// messages are read.
+    pub(super) fn reader(&self, account: AccountId, mailbox: MailboxId) -> Option<Reader> {
+        let file = lock(&self.file);
+        let file = file.clone()?;
+        let read = || Reader::open(&file, account, mailbox);
+        match read() {
+            Ok(reader) => reader,
+            Err(error) => {
+                tracing::warn!(%error, "the search catalogue can't be read");
+                None
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
