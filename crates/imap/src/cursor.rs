@@ -24,6 +24,8 @@ pub enum Fault {
     Charset,
     TooMuch,
     SpecialUse,
+    /// An event of NOTIFY that is not known.
+    Event,
 }
 
 pub(crate) type Parse<T> = Result<T, Fault>;

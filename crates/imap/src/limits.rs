@@ -104,6 +104,11 @@ pub const LANGUAGE_RANGES_MAX: usize = 32;
 /// Messages of one APPEND (RFC 3502).
 pub const APPEND_MESSAGES_MAX: usize = 1000;
 
+/// Groups of one NOTIFY, events of a group, and mailboxes that it names (RFC 5465).
+pub const NOTIFY_GROUPS_MAX: usize = 32;
+pub const NOTIFY_EVENTS_MAX: usize = 16;
+pub const NOTIFY_NAMES_MAX: usize = 256;
+
 /// Entries in one GETMETADATA or SETMETADATA, bytes of a name, and of a value (RFC 5464).
 pub const METADATA_ENTRIES_MAX: usize = 64;
 pub const METADATA_NAME_BYTES_MAX: usize = 256;

@@ -133,6 +133,7 @@ texts! {
     GETMETADATA_DONE = "GETMETADATA completed.", "GETMETADATA est fait.";
     SETMETADATA_DONE = "SETMETADATA completed.", "SETMETADATA est fait.";
     COMPRESS_BEGIN = "Compressed from here on.", "La suite est compressée.";
+    NOTIFY_DONE = "NOTIFY completed.", "NOTIFY est fait.";
     UNAUTHENTICATE_DONE = "UNAUTHENTICATE completed.", "UNAUTHENTICATE est fait.";
     LANGUAGE_DONE = "Now in English.", "La langue est désormais le français.";
     LANGUAGES_LISTED = "These are the languages.", "Voilà les langues.";
@@ -198,6 +199,9 @@ texts! {
     METADATA_TOO_MANY = "There are too many annotations.", "Il y a trop d'annotations.";
     COMPRESSED_ALREADY = "This connection is compressed already.",
         "Cette connexion est déjà compressée.";
+    NOTIFY_TOO_MUCH = "That is too much to be told of.", "C'est trop de nouvelles à donner.";
+    BAD_EVENT = "Not every event of these is known here.",
+        "Certains de ces événements sont inconnus ici.";
     BAD_URL = "That URL names nothing here.", "Cette URL ne désigne rien ici.";
     NO_SUCH_QUOTA_ROOT = "There is no such quota root.", "Il n'y a pas de telle racine de quota.";
     BAD_CHARSET = "Only UTF-8 and US-ASCII are understood.",

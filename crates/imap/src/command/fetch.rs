@@ -81,6 +81,25 @@ fn attributes(cursor: &mut Cursor<'_>) -> Parse<Vec<FetchAttribute>> {
     }
 }
 
+/// Items up to a closing parenthesis, as NOTIFY and UPDATE write them (RFC 5465 §8). Nothing that a
+/// client did not ask for sets \Seen: they are as with PEEK.
+pub(super) fn items_until_closed(cursor: &mut Cursor<'_>) -> Parse<Vec<FetchAttribute>> {
+    let mut items = Vec::new();
+    loop {
+        if items.len() == limits::FETCH_ITEMS_MAX {
+            return Err(Fault::TooMuch);
+        }
+        let item = attribute(cursor)?;
+        if !items.contains(&item) {
+            items.push(item);
+        }
+        if cursor.skip(b')') {
+            return Ok(items);
+        }
+        cursor.space()?;
+    }
+}
+
 fn attribute(cursor: &mut Cursor<'_>) -> Parse<FetchAttribute> {
     let name = cursor.word()?;
     let bracket = cursor.peek() == Some(b'[');

@@ -11,6 +11,7 @@ mod list;
 pub(crate) mod mailbox;
 pub(crate) mod mailboxes;
 mod metadata;
+mod notify;
 pub(crate) mod search;
 mod sort;
 mod store;
@@ -71,6 +72,8 @@ pub enum Request {
     AppendAbort,
     GetQuota(String),
     GetQuotaRoot(MailboxName),
+    /// RFC 5465.
+    Notify(Notify),
     GetMetadata(GetMetadata),
     SetMetadata(SetMetadata),
     /// RFC 2177. Sync, then finish with `Outcome::Idling`; while `session.is_idle()`, news may be
@@ -207,6 +210,75 @@ pub struct ListReturn {
     pub metadata: Option<Vec<String>>,
 }
 
+#[derive(Clone, Debug, PartialEq)]
+pub enum Notify {
+    /// Nothing is to be told, not even of the selected mailbox.
+    None,
+    Set(NotifySet),
+}
+
+/// RFC 5465 §3.1.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NotifySet {
+    /// STATUS of the watched mailboxes first.
+    pub status: bool,
+    /// `None`: nothing is to be told of the selected mailbox.
+    pub selected: Option<SelectedEvents>,
+    pub groups: Vec<EventGroup>,
+}
+
+/// MessageNew and MessageExpunge, RFC 5465 §6.1.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SelectedEvents {
+    /// Expunges wait for a command that lets them be told.
+    pub delayed: bool,
+    /// FlagChange too.
+    pub flags: bool,
+    /// Of new messages.
+    pub items: Vec<FetchAttribute>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct EventGroup {
+    pub watched: Watched,
+    pub events: Events,
+}
+
+/// RFC 5465 §6.2 to §6.6.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Watched {
+    Personal,
+    Subscribed,
+    Subtree(Vec<MailboxName>),
+    Mailboxes(Vec<MailboxName>),
+}
+
+/// RFC 5465 §5.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Events {
+    /// MessageNew and MessageExpunge.
+    pub messages: bool,
+    pub flags: bool,
+    pub names: bool,
+    pub subscriptions: bool,
+    pub metadata: bool,
+    pub server_metadata: bool,
+}
+
+impl Events {
+    /// Those of both.
+    pub fn and(self, other: Events) -> Events {
+        Events {
+            messages: self.messages || other.messages,
+            flags: self.flags || other.flags,
+            names: self.names || other.names,
+            subscriptions: self.subscriptions || other.subscriptions,
+            metadata: self.metadata || other.metadata,
+            server_metadata: self.server_metadata || other.server_metadata,
+        }
+    }
+}
+
 /// RFC 5464 §4.2. Entry names are well-formed and in lower case.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GetMetadata {
@@ -300,6 +372,8 @@ pub struct Search {
     pub sort: Vec<SortKey>,
     /// `None`: the selected mailbox, and the answer does not name it. Never empty.
     pub sources: Option<Vec<Source>>,
+    /// RFC 5465 §7: of messages that come into the result of an UPDATE.
+    pub update_items: Vec<FetchAttribute>,
     /// All of these.
     pub keys: Vec<SearchKey>,
 }
@@ -748,6 +822,7 @@ pub(crate) static TABLE: &[Row] = &[
     row("IDLE",         Legal::AfterLogin,  |_, _| Ok(Command::Run(Request::Idle))),
     row("GETQUOTA",     Legal::AfterLogin,  mailboxes::get_quota),
     row("GETQUOTAROOT", Legal::AfterLogin,  mailboxes::get_quota_root),
+    row("NOTIFY",       Legal::AfterLogin,  notify::notify),
     row("GETMETADATA",  Legal::AfterLogin,  metadata::get_metadata),
     row("SETMETADATA",  Legal::AfterLogin,  metadata::set_metadata),
     row("COMPRESS",     Legal::AfterLogin,  access::compress),

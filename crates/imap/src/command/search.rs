@@ -5,6 +5,7 @@ use super::mailbox::mailbox;
 use super::{
     Command, MailboxName, Numbering, PartialRange, Request, Search, SearchKey, SearchReturn, Source,
 };
+use super::{FetchAttribute, fetch};
 use crate::cursor::{Cursor, Fault, Parse};
 use crate::flag::SystemFlags;
 use crate::{date, flag, limits};
@@ -30,8 +31,9 @@ fn program(
     numbering: Numbering,
     sources: Option<Vec<Source>>,
 ) -> Parse<Command> {
+    let mut update_items = Vec::new();
     let return_ = match cursor.skip_word(" RETURN ") {
-        true => Some(returning(cursor)?),
+        true => Some(returning(cursor, &mut update_items)?),
         false => None,
     };
     cursor.space()?;
@@ -47,6 +49,7 @@ fn program(
         return Err(Fault::Arguments);
     }
     Ok(Command::Run(Request::Search(Search {
+        update_items,
         numbering,
         return_,
         sort: Vec::new(),
@@ -104,7 +107,11 @@ pub(super) fn keys(cursor: &mut Cursor<'_>) -> Parse<Vec<SearchKey>> {
     Ok(keys)
 }
 
-pub(super) fn returning(cursor: &mut Cursor<'_>) -> Parse<SearchReturn> {
+/// `items`: what UPDATE asks for of new messages (RFC 5465 §7).
+pub(super) fn returning(
+    cursor: &mut Cursor<'_>,
+    items: &mut Vec<FetchAttribute>,
+) -> Parse<SearchReturn> {
     let mut return_ = SearchReturn::default();
     cursor.list(16, |cursor| {
         match cursor.word()?.as_str() {
@@ -114,7 +121,12 @@ pub(super) fn returning(cursor: &mut Cursor<'_>) -> Parse<SearchReturn> {
             "COUNT" => return_.count = true,
             "SAVE" => return_.save = true,
             "CONTEXT" => return_.context = true,
-            "UPDATE" => return_.update = true,
+            "UPDATE" => {
+                return_.update = true;
+                if cursor.skip_word(" (") {
+                    *items = fetch::items_until_closed(cursor)?;
+                }
+            }
             "PARTIAL" if return_.partial.is_none() => {
                 cursor.space()?;
                 return_.partial = Some(partial_range(cursor)?);

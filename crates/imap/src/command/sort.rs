@@ -6,8 +6,9 @@ use crate::cursor::{Cursor, Fault, Parse};
 use crate::limits;
 
 pub(super) fn sort(cursor: &mut Cursor<'_>, numbering: Numbering) -> Parse<Command> {
+    let mut update_items = Vec::new();
     let return_ = match cursor.skip_word(" RETURN ") {
-        true => Some(returning(cursor)?),
+        true => Some(returning(cursor, &mut update_items)?),
         false => None,
     };
     cursor.space()?;
@@ -19,6 +20,7 @@ pub(super) fn sort(cursor: &mut Cursor<'_>, numbering: Numbering) -> Parse<Comma
     charset(cursor)?;
     cursor.space()?;
     Ok(Command::Run(Request::Search(Search {
+        update_items,
         numbering,
         return_,
         sort,

@@ -5,6 +5,17 @@ use super::{Code, Condition, Reply};
 use crate::command::search::CHARSETS;
 use crate::text::{Language, Text};
 
+/// RFC 5465 §8 `event-name`, those that are known.
+const EVENTS: [&str; 7] = [
+    "MessageNew",
+    "MessageExpunge",
+    "FlagChange",
+    "MailboxName",
+    "SubscriptionChange",
+    "MailboxMetadataChange",
+    "ServerMetadataChange",
+];
+
 impl Condition {
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -53,6 +64,11 @@ fn print(code: &Code, capabilities: &str, tag: &[u8], out: &mut Vec<u8>) {
         Code::BadCharset => {
             out.extend_from_slice(b" (");
             out.extend_from_slice(CHARSETS.join(" ").as_bytes());
+            out.push(b')');
+        }
+        Code::BadEvent => {
+            out.extend_from_slice(b" (");
+            out.extend_from_slice(EVENTS.join(" ").as_bytes());
             out.push(b')');
         }
         Code::BadUrl(url) => {
@@ -124,6 +140,7 @@ fn name(code: &Code) -> &'static str {
         Code::AuthenticationFailed => "AUTHENTICATIONFAILED",
         Code::AuthorizationFailed => "AUTHORIZATIONFAILED",
         Code::BadCharset => "BADCHARSET",
+        Code::BadEvent => "BADEVENT",
         Code::BadUrl(_) => "BADURL",
         Code::Cannot => "CANNOT",
         Code::Capability => "CAPABILITY",
@@ -148,6 +165,7 @@ fn name(code: &Code) -> &'static str {
         Code::NoModSeq => "NOMODSEQ",
         Code::NonExistent => "NONEXISTENT",
         Code::NoPerm => "NOPERM",
+        Code::NotificationOverflow => "NOTIFICATIONOVERFLOW",
         Code::NotSaved => "NOTSAVED",
         Code::NoUpdate => "NOUPDATE",
         Code::OverQuota => "OVERQUOTA",

@@ -111,6 +111,8 @@ pub enum Code {
     BadUrl(String),
     /// Prints the charsets that are understood.
     BadCharset,
+    /// RFC 5465 §8: prints the events that are known.
+    BadEvent,
     Cannot,
     /// The capabilities of the present phase.
     Capability,
@@ -150,6 +152,8 @@ pub enum Code {
     },
     /// RFC 5182.
     NotSaved,
+    /// RFC 5465 §5.8.
+    NotificationOverflow,
     /// RFC 5267 §4.3.1: the running command's updates are refused.
     NoUpdate,
     OverQuota,
@@ -211,6 +215,11 @@ pub enum Untagged<'a> {
     Id(&'a [(&'a str, &'a str)]),
     /// RFC 5464 §4.4.1.
     Metadata(&'a MetadataData<'a>),
+    /// RFC 5464 §4.4.2: annotations of other values than before, or gone. Never none.
+    MetadataChanged {
+        mailbox: &'a str,
+        entries: &'a [&'a str],
+    },
     Quota(&'a QuotaData<'a>),
     QuotaRoot {
         mailbox: &'a str,

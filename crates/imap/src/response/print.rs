@@ -23,6 +23,8 @@ pub(crate) struct Dialect<'a> {
     pub(crate) language: Language,
     pub(crate) condstore: bool,
     pub(crate) qresync: bool,
+    /// NOTIFY was used.
+    pub(crate) notifies: bool,
     pub(crate) numbering: Numbering,
     pub(crate) tag: &'a [u8],
     /// RETURN of the SEARCH that runs.
@@ -61,6 +63,18 @@ pub(crate) fn untagged(untagged: &Untagged<'_>, dialect: &Dialect<'_>, queue: &m
         Untagged::Namespace => out.extend_from_slice(b"* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n"),
         Untagged::Id(fields) => code::id(fields, out),
         Untagged::Metadata(data) => metadata(data, utf8, out),
+        Untagged::MetadataChanged {
+            mailbox: name,
+            entries,
+        } => {
+            out.extend_from_slice(b"* METADATA ");
+            mailbox(name, utf8, out);
+            for entry in *entries {
+                out.push(b' ');
+                token::astring(entry.as_bytes(), out);
+            }
+            out.extend_from_slice(b"\r\n");
+        }
         Untagged::Quota(data) => quota(data, out),
         Untagged::QuotaRoot {
             mailbox: name,
@@ -148,13 +162,14 @@ fn list(name: &str, data: &ListData<'_>, dialect: &Dialect<'_>, out: &mut Vec<u8
     }
     out.extend_from_slice(b") \"/\" ");
     mailbox(data.name, dialect.utf8, out);
-    list_extended(data, dialect.rev2, out);
+    list_extended(data, dialect, out);
     out.extend_from_slice(b"\r\n");
 }
 
 /// RFC 5258 §6 `mbox-list-extended`.
-fn list_extended(data: &ListData<'_>, rev2: bool, out: &mut Vec<u8>) {
-    let old_name = data.old_name.filter(|_| rev2);
+fn list_extended(data: &ListData<'_>, dialect: &Dialect<'_>, out: &mut Vec<u8>) {
+    // RFC 5465 §5.4: who asks for news of names knows it too.
+    let old_name = data.old_name.filter(|_| dialect.rev2 || dialect.notifies);
     if !data.child_subscribed && old_name.is_none() {
         return;
     }
@@ -165,7 +180,7 @@ fn list_extended(data: &ListData<'_>, rev2: bool, out: &mut Vec<u8>) {
     }
     if let Some(old_name) = old_name {
         word("\"OLDNAME\" (", &mut separator, out);
-        mailbox(old_name, rev2, out);
+        mailbox(old_name, dialect.utf8, out);
         out.push(b')');
     }
     out.push(b')');
@@ -299,7 +314,7 @@ fn fetch_open(sequence: u32, out: &mut Vec<u8>) {
     out.extend_from_slice(b" FETCH (");
 }
 
-/// UID under QRESYNC (RFC 7162 §3.2.4) and after UID commands (RFC 9051 §6.4.9); MODSEQ under
+/// UID under QRESYNC (RFC 7162 §3.2.4), with NOTIFY (RFC 5465 §5.1) and after UID commands (RFC 9051 §6.4.9); MODSEQ under
 /// CONDSTORE (RFC 7162 §3.1.4).
 fn flags_changed(change: &FlagsChanged<'_>, dialect: &Dialect<'_>, out: &mut Vec<u8>) {
     if change.silent && !dialect.condstore {
@@ -307,7 +322,7 @@ fn flags_changed(change: &FlagsChanged<'_>, dialect: &Dialect<'_>, out: &mut Vec
     }
     fetch_open(change.sequence, out);
     let mut separator = false;
-    if dialect.qresync || dialect.numbering == Numbering::Uid {
+    if dialect.qresync || dialect.notifies || dialect.numbering == Numbering::Uid {
         word("UID ", &mut separator, out);
         number32(change.uid, out);
     }

@@ -51,6 +51,7 @@ const AFTER_LOGIN: &[&str] = &[
     "COMPRESS=DEFLATE",
     "LIST-METADATA",
     "METADATA",
+    "NOTIFY",
     "REPLACE",
     "URL-PARTIAL",
     "SORT",

@@ -157,6 +157,17 @@ enum Kind {
     Unauthenticate,
 }
 
+/// Whether news come between commands (RFC 5465).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Notifying {
+    #[default]
+    No,
+    /// Expunges wait for a command that lets them be told.
+    Delayed,
+    /// Nothing waits.
+    Immediate,
+}
+
 #[derive(Clone, Copy, Debug, Default)]
 struct Enabled {
     rev2: bool,
@@ -183,6 +194,7 @@ pub struct Session {
     read_only: bool,
     enabled: Enabled,
     language: Language,
+    notifying: Notifying,
     input: Input,
     reading: Reading,
     running: Option<Running>,
@@ -202,6 +214,7 @@ impl Session {
             read_only: false,
             enabled: Enabled::default(),
             language: Language::default(),
+            notifying: Notifying::No,
             input: Input::default(),
             reading: Reading::Command,
             running: None,
@@ -273,6 +286,7 @@ impl Session {
             language: self.language,
             condstore: self.enabled.condstore,
             qresync: self.enabled.qresync,
+            notifies: self.notifying != Notifying::No,
             numbering: match &self.running {
                 Some(running) => running.numbering,
                 None => Numbering::Sequence,
@@ -365,6 +379,7 @@ impl Session {
         self.read_only = false;
         self.enabled = Enabled::default();
         self.compressed = false;
+        self.notifying = Notifying::No;
         self.language = Language::default();
         self.counts = Counts::default();
     }
@@ -430,6 +445,17 @@ impl Session {
         matches!(self.reading, Reading::Idle { .. }) && self.running.is_none()
     }
 
+    /// News may be told now: in IDLE, and after NOTIFY between commands.
+    pub fn is_listening(&self) -> bool {
+        let between = matches!(self.reading, Reading::Command) && self.running.is_none();
+        self.is_idle() || (between && self.notifying != Notifying::No)
+    }
+
+    /// RFC 5465: how news are told from now on.
+    pub fn set_notifying(&mut self, notifying: Notifying) {
+        self.notifying = notifying;
+    }
+
     /// The selected mailbox was opened by EXAMINE or is read-only.
     pub fn is_read_only(&self) -> bool {
         self.read_only
@@ -441,6 +467,8 @@ impl Session {
             Some(running) if running.holds_expunges => Expunges::Hold,
             Some(_) => Expunges::Tell,
             None if self.is_idle() => Expunges::Tell,
+            // RFC 5465 §6.1.1: the client goes by uids.
+            None if self.notifying == Notifying::Immediate => Expunges::Tell,
             // RFC 9051 §7.5.1: not when no command is in progress.
             None => Expunges::Hold,
         }

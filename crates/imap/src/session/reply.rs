@@ -21,6 +21,7 @@ impl Fault {
             Fault::Date => Reply::bad(text::BAD_DATE),
             Fault::Charset => Reply::no(text::BAD_CHARSET).with(Code::BadCharset),
             Fault::TooMuch => Reply::bad(text::BAD_TOO_MUCH).with(Code::Limit),
+            Fault::Event => Reply::no(text::BAD_EVENT).with(Code::BadEvent),
             Fault::SpecialUse => Reply::no(text::SPECIAL_USE_CANNOT).with(Code::UseAttr),
         }
     }

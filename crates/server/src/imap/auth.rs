@@ -80,6 +80,7 @@ fn enter<S: Stream>(link: &mut Link<S>, who: &mut Who, identity: Identity) -> Ha
         watcher: link.store().watch(identity.account),
         selected: None,
         append: None,
+        notify: None,
     }));
     done(text::LOGGED_IN)
 }

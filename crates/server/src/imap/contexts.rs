@@ -1,15 +1,19 @@
 //! Searches that tell when their result changes: UPDATE and CANCELUPDATE, RFC 5267 §4.3.
 //!
 //! A change costs what changed: the messages of the change log are tested, nothing else. Sort
-//! criteria never change in a message's life, so that one that stays keeps its place.
+//! criteria never change in a message's life, so that one that stays keeps its place. Items of new
+//! messages: RFC 5465 §7.
 
-use facteur_imap::command::{Numbering, Search, SearchKey, SortKey};
+use std::sync::Arc;
+
+use facteur_imap::command::{FetchAttribute, Numbering, Search, SearchKey, SortKey};
 use facteur_imap::response::{Code, UpdateChange, UpdateData};
 use facteur_imap::set::{Numbers, SequenceSet, SetNumber};
 use facteur_imap::{Reply, Untagged, text};
 use facteur_store::AccountId;
 
 use super::error::Failure;
+use super::fetch;
 use super::find;
 use super::link::Link;
 use super::order::{self, Value};
@@ -27,6 +31,8 @@ pub(super) struct Context {
     result: Numbers,
     /// With an order: the same uids in it.
     sorted: Option<Sorted>,
+    /// Of new messages that come into it (RFC 5465 §7).
+    items: Arc<[FetchAttribute]>,
 }
 
 struct Sorted {
@@ -81,6 +87,7 @@ pub(super) async fn begin<S: Stream>(
             .collect::<Result<_, _>>()?,
         result: found.iter().map(|hit| hit.row.uid.0).collect(),
         sorted,
+        items: request.update_items.clone().into(),
     };
     selected.contexts.push(context);
     Ok(())
@@ -163,12 +170,13 @@ pub(super) async fn expunged<S: Stream>(
     Ok(())
 }
 
-/// Messages that came or changed may match now, or no more.
+/// Messages that came or changed may match now, or no more. `arrived`: those that came.
 pub(super) async fn changed<S: Stream>(
     link: &mut Link<S>,
     account: AccountId,
     selected: &mut Selected,
     uids: &Numbers,
+    arrived: &Numbers,
 ) -> Result<(), Failure> {
     if uids.is_empty() {
         return Ok(());
@@ -194,6 +202,14 @@ pub(super) async fn changed<S: Stream>(
             Some(order) => values(link, account, selected, &new, order).await?,
             None => new.iter().map(|hit| (Vec::new(), hit.row.uid.0)).collect(),
         };
+        let items = selected
+            .contexts
+            .get(at)
+            .map(|context| Arc::clone(&context.items));
+        if let Some(items) = items.filter(|items| !items.is_empty()) {
+            let new: Numbers = new.iter().map(|hit| hit.row.uid.0).collect();
+            fetch::give(link, account, selected, &items, &new.intersection(arrived)).await?;
+        }
         let Some(context) = selected.contexts.get_mut(at) else {
             break;
         };

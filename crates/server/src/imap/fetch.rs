@@ -47,11 +47,52 @@ pub(super) async fn fetch<S: Stream>(
     }
     let index = link.store().index(account, selected.id)?;
     selected.tell_keywords(link, &index);
+    let since = request.changed_since.map(ModSeq);
+    let (work, found) = give_items(
+        link,
+        account,
+        selected,
+        &index,
+        request.items.into(),
+        &uids,
+        since,
+    )
+    .await?;
+    Ok(work.reply(asked, found).into())
+}
+
+/// Items of messages that nobody asked for by a FETCH (RFC 5465 §5.2). What can't be read is left
+/// out.
+pub(super) async fn give<S: Stream>(
+    link: &mut Link<S>,
+    account: AccountId,
+    selected: &mut Selected,
+    items: &Arc<[FetchAttribute]>,
+    uids: &Numbers,
+) -> Result<(), Failure> {
+    if uids.is_empty() {
+        return Ok(());
+    }
+    let index = link.store().index(account, selected.id)?;
+    let items = Arc::clone(items);
+    give_items(link, account, selected, &index, items, uids, None).await?;
+    Ok(())
+}
+
+async fn give_items<S: Stream>(
+    link: &mut Link<S>,
+    account: AccountId,
+    selected: &mut Selected,
+    index: &Index,
+    items: Arc<[FetchAttribute]>,
+    uids: &Numbers,
+    since: Option<ModSeq>,
+) -> Result<(Work, u64), Failure> {
     let mut work = Work {
         account,
         mailbox: selected.id,
-        rows_only: request.items.iter().all(is_in_row),
-        attributes: request.items.into(),
+        rows_only: items.iter().all(is_in_row),
+        attributes: items,
         form: match link.session.utf8() {
             true => StringForm::Utf8,
             false => StringForm::Ascii,
@@ -61,23 +102,23 @@ pub(super) async fn fetch<S: Stream>(
         unknown_encoding: false,
     };
     let mut source = Hits {
-        walk: Walk::new(&uids),
-        since: request.changed_since.map(ModSeq),
+        walk: Walk::new(uids),
+        since,
         found: 0,
     };
     match work.rows_only {
         true => loop {
-            let hits = source.next(&index, &selected.view, limits::ROWS_MAX);
+            let hits = source.next(index, &selected.view, limits::ROWS_MAX);
             if hits.is_empty() {
                 break;
             }
             for hit in hits {
-                work.say(link, &index, hit, &[]).await?;
+                work.say(link, index, hit, &[]).await?;
             }
         },
-        false => work.respond(link, &index, selected, &mut source).await?,
+        false => work.respond(link, index, selected, &mut source).await?,
     }
-    Ok(work.reply(asked, source.found).into())
+    Ok((work, source.found))
 }
 
 /// The messages that a FETCH asks for, a slice at a time.

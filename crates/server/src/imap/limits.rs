@@ -28,6 +28,8 @@ pub(super) const SEARCH_SLICE: Duration = Duration::from_millis(250);
 pub(super) const SEARCH_TIME_MAX: Duration = Duration::from_secs(300);
 /// A SEARCH says that it is still at work this often.
 pub(super) const SEARCH_SIGN_OF_LIFE: Duration = Duration::from_secs(15);
+/// Mailboxes of an account that can be watched (RFC 5465).
+pub(super) const NOTIFY_MAILBOXES_MAX: usize = 2_000;
 /// Inflated bytes given to the session at once, and the pieces they come in (RFC 4978).
 pub(super) const INFLATED_BYTES_MAX: usize = 64 << 10;
 pub(super) const INFLATED_PIECE_BYTES: usize = 8 << 10;

@@ -28,6 +28,7 @@ mod mailbox;
 mod matching;
 mod metadata;
 mod multi_search;
+mod notify;
 mod object_id;
 mod order;
 mod quota;
@@ -44,7 +45,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use facteur_imap::{Outcome, Reply, Request, Step, text};
-use facteur_store::{AccountId, Watcher};
+use facteur_store::{AccountId, ModSeq, Watcher};
 
 use crate::auth::Exchange;
 use crate::context::{Context, Peer};
@@ -52,6 +53,7 @@ use crate::drive::{ReadEnd, Stream, Wait, Wire};
 use append::Appending;
 use error::Failure;
 use link::Link;
+use notify::Watching;
 use selected::Selected;
 use sync::Own;
 
@@ -98,6 +100,21 @@ struct User {
     watcher: Watcher,
     selected: Option<Selected>,
     append: Option<Appending>,
+    /// NOTIFY was used.
+    notify: Option<Watching>,
+}
+
+impl User {
+    /// The modseq after which there is news to tell now; `None`: none is waited for.
+    fn awaits(&self, session: &facteur_imap::Session) -> Option<ModSeq> {
+        if !session.is_listening() {
+            return None;
+        }
+        match &self.notify {
+            Some(watching) => Some(watching.modseq),
+            None => self.selected.as_ref().map(|selected| selected.modseq),
+        }
+    }
 }
 
 impl User {
@@ -183,20 +200,19 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Waits for input, in IDLE for news too. False: the peer is gone.
+    /// Waits for input, in IDLE and after NOTIFY for news too. False: the peer is gone.
     async fn wait(&mut self) -> io::Result<bool> {
         if self.link.inflate() {
             return Ok(true);
         }
         let (wait, timeout) = self.patience();
         let event = match self.who.user() {
-            Some(user) if self.link.session.is_idle() && user.selected.is_some() => {
-                let seen = user.selected.as_ref().map(|selected| selected.modseq);
+            Some(user) if let Some(seen) = user.awaits(&self.link.session) => {
                 let (wire, mut receive) = self.link.receive();
                 tokio::select! {
                     biased;
                     end = wire.read(wait, timeout, |bytes| receive(bytes)) => Event::Read(end?),
-                    news = user.watcher.past(seen.unwrap_or_default()) => match news {
+                    news = user.watcher.past(seen) => match news {
                         Ok(_) => Event::News,
                         Err(_) => Event::StoreClosed,
                     },
@@ -237,13 +253,13 @@ impl<S: Stream> Connection<S> {
         }
     }
 
-    /// Tells what is new in IDLE.
+    /// Tells what is new in IDLE and after NOTIFY.
     async fn news(&mut self) -> io::Result<()> {
         let Some(user) = self.who.user() else {
             return Ok(());
         };
         let told = match auth::check_account(&mut self.link) {
-            Ok(()) => sync::sync(&mut self.link, user, &Own::default()).await,
+            Ok(()) => tell(&mut self.link, user, &Own::default()).await,
             Err(failure) => Err(failure),
         };
         match told {
@@ -273,7 +289,7 @@ impl<S: Stream> Connection<S> {
             Outcome::Done(_) | Outcome::SelectedReadOnly(_) | Outcome::Idling
         );
         if let (true, Some(user)) = (tells, self.who.user())
-            && let Err(failure) = sync::sync(&mut self.link, user, &own).await
+            && let Err(failure) = tell(&mut self.link, user, &own).await
         {
             outcome = failure.outcome(id)?;
         }
@@ -289,6 +305,12 @@ impl<S: Stream> Connection<S> {
         }
         Ok(())
     }
+}
+
+/// All that is new for a user: in the selected mailbox, then elsewhere.
+async fn tell<S: Stream>(link: &mut Link<S>, user: &mut User, own: &Own) -> Result<(), Failure> {
+    sync::sync(link, user, own).await?;
+    notify::tell(link, user).await
 }
 
 async fn dispatch<S: Stream>(link: &mut Link<S>, who: &mut Who, request: Request) -> Handled {
@@ -335,6 +357,7 @@ async fn command<S: Stream>(link: &mut Link<S>, user: &mut User, request: Reques
         Request::AppendAbort => append::abort(user),
         Request::GetQuota(root) => quota::quota(link, user, &root),
         Request::GetQuotaRoot(name) => quota::quota_root(link, user, &name),
+        Request::Notify(request) => notify::notify(link, user, request).await,
         Request::GetMetadata(request) => metadata::get(link, user, request).await,
         Request::SetMetadata(request) => metadata::set(link, user, request).await,
         Request::Idle => Ok(Outcome::Idling.into()),

@@ -11,6 +11,7 @@ use facteur_imap::view::{Expunges, News, Told};
 use facteur_store::{AccountId, Changes, Error, Index, ModSeq, RecordChange, Store};
 
 use super::error::Failure;
+use super::fetch;
 use super::limits;
 use super::link::Link;
 use super::selected::{Hit, Selected, Walk, flag_list};
@@ -51,6 +52,14 @@ pub(super) async fn sync<S: Stream>(
 ) -> Result<(), Failure> {
     let account = user.account;
     let newest = user.watcher.current();
+    let wanted = user
+        .notify
+        .as_ref()
+        .map(|watching| watching.selected.clone());
+    if matches!(wanted, Some(None)) && !answers_with_news(link.session.command_name()) {
+        return Ok(());
+    }
+    let wanted = wanted.flatten();
     let Some(selected) = user.selected.as_mut() else {
         return Ok(());
     };
@@ -84,14 +93,31 @@ pub(super) async fn sync<S: Stream>(
     } else {
         news(gathered, own)
     };
+    let news = match &wanted {
+        Some(wanted) if !wanted.flags => News {
+            updated: news.updated.intersection(&own.echo.union(&own.silent)),
+            ..news
+        },
+        _ => news,
+    };
     let form = link.session.expunge_form();
     contexts::expunged(link, selected, &news.expunged).await?;
     let told = selected.view.sync(&news, expunges, form);
     selected.tell_keywords(link, &index);
     tell_numbers(link, &told).await?;
     tell_flags(link, selected, &index, &told.changed, own, &foreign).await?;
+    if let Some(wanted) = wanted.filter(|wanted| !wanted.items.is_empty()) {
+        let new = selected.view.known(&news.added);
+        fetch::give(link, account, selected, &wanted.items, &new).await?;
+    }
     let changed = news.added.union(&news.updated).difference(&news.expunged);
-    contexts::changed(link, account, selected, &changed).await
+    contexts::changed(link, account, selected, &changed, &news.added).await
+}
+
+/// RFC 5465 §3.1: who wants no news of the selected mailbox still gets the answers of commands
+/// that change it, and all numbers have to be in step with them.
+fn answers_with_news(command: &str) -> bool {
+    matches!(command, "STORE" | "EXPUNGE" | "MOVE" | "REPLACE")
 }
 
 /// Reads the log to its end.

@@ -1,7 +1,7 @@
 //! Annotations of mailboxes and of the account (RFC 5464): small named values.
 //!
 //! They stay with their mailbox's id: a renamed mailbox keeps them, a deleted one until it is gone
-//! for good. No change log: nobody is told of them.
+//! for good. The change log notes that a mailbox has others, mailbox 0 for the account's own.
 
 use std::ops::ControlFlow;
 
@@ -60,7 +60,9 @@ impl Store {
                     None => tx.delete(key),
                 }
             }
-            check_room(tx, account, mailbox)
+            check_room(tx, account, mailbox)?;
+            tx.record_change(account, mailbox, RecordChange::Updated)?;
+            Ok(())
         })
         .await
     }
