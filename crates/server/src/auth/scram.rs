@@ -259,6 +259,8 @@ pub(crate) fn array(bytes: &[u8]) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// RFC 7677 §3.
@@ -354,5 +356,108 @@ mod tests {
             decoy(&secret, "a@b.test").salt,
             decoy(&secret, "c@b.test").salt
         );
+    }
+
+    /// The client's side, RFC 5802 §3.
+    fn client_final(first: &str, server_first: &str, keys: &Scram, password: &[u8]) -> String {
+        let header = "n,,";
+        let bare = first.strip_prefix(header).unwrap();
+        let nonce = server_first.split(',').next().unwrap();
+        let without_proof = format!("c={},{nonce}", STANDARD.encode(header));
+        let auth_message = format!("{bare},{server_first},{without_proof}");
+        let mut salted = [0u8; 32];
+        let rounds = std::num::NonZeroU32::new(keys.iterations).unwrap();
+        pbkdf2::derive(
+            pbkdf2::PBKDF2_HMAC_SHA256,
+            rounds,
+            &keys.salt,
+            password,
+            &mut salted,
+        );
+        let mut proof = sign(&salted, b"Client Key");
+        let signature = sign(&keys.stored_key, auth_message.as_bytes());
+        for (byte, mask) in proof.iter_mut().zip(signature) {
+            *byte ^= mask;
+        }
+        format!("{without_proof},p={}", STANDARD.encode(proof))
+    }
+
+    /// Text that is nearly a SCRAM message.
+    fn nearly() -> impl Strategy<Value = String> {
+        let piece = proptest::sample::select(vec![
+            "n,,",
+            "y,,",
+            "p=tls-exporter,,",
+            "n,a=x,",
+            "n=",
+            "r=",
+            "c=",
+            "p=",
+            "s=",
+            "i=4096",
+            "m=",
+            ",",
+            ",,",
+            "=",
+            "=2C",
+            "=3D",
+            "=2",
+            "biws",
+            "user",
+            "\u{e9}",
+            "\0",
+            " ",
+            "rOprNGfwEbeRWgbNEkqO",
+            "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0",
+            "dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=",
+        ]);
+        proptest::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn an_honest_client_gets_in(
+            name in "[a-z=,\u{e9}]{1,12}",
+            nonce in "[!-+.-~]{1,24}",
+            server in "[A-Za-z0-9+/]{24}",
+            password in "[ -~]{1,16}",
+            salt in proptest::array::uniform16(any::<u8>()),
+        ) {
+            let spelt = name.replace('=', "=3D").replace(',', "=2C");
+            let text = format!("n,,n={spelt},r={nonce}");
+            let first = First::parse(text.as_bytes()).unwrap();
+            prop_assert_eq!(&first.user, &name);
+            let keys = keys(password.as_bytes(), &salt, 2);
+            let (challenged, server_first) = challenge(first, &server, keys.clone());
+            let good = client_final(&text, &server_first, &keys, password.as_bytes());
+            prop_assert!(challenged.verify(good.as_bytes(), None).is_ok());
+            let other = client_final(&text, &server_first, &keys, b"\x7f");
+            prop_assert_eq!(challenged.verify(other.as_bytes(), None), Err(Fault::Proof));
+        }
+
+        #[test]
+        fn one_other_byte_and_it_is_refused(place: proptest::sample::Index, byte: u8) {
+            let (challenged, _) = example();
+            let mut message = CLIENT_FINAL.to_vec();
+            let place = place.index(message.len());
+            prop_assume!(message[place] != byte);
+            message[place] = byte;
+            prop_assert!(challenged.verify(&message, None).is_err());
+        }
+
+        #[test]
+        fn any_bytes_are_refused_or_read_whole(bytes: Vec<u8>, text in nearly()) {
+            let (challenged, _) = example();
+            for message in [bytes.as_slice(), text.as_bytes()] {
+                prop_assert!(challenged.verify(message, None).is_err());
+                if let Some(first) = First::parse(message) {
+                    let whole = format!("{}{}", first.gs2_header, first.bare);
+                    prop_assert_eq!(whole.as_bytes(), message);
+                    prop_assert!(!first.user.is_empty() && !first.nonce.is_empty());
+                    prop_assert!(!first.nonce.contains(','));
+                    let _ = first.check_binding(true, true);
+                }
+            }
+        }
     }
 }
