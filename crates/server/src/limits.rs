@@ -60,3 +60,5 @@ pub const ALIAS_TARGETS_MAX: usize = 1000;
 
 /// RFC 5321 §4.5.3.2.7: the server waits five minutes at least for a command.
 pub const SMTP_IDLE: Duration = Duration::from_secs(300);
+/// A body from a stranger comes at this average at least, after a start as long as that silence.
+pub const SMTP_BODY_BYTES_PER_SECOND_MIN: u64 = 128;

@@ -62,6 +62,7 @@ replies! {
 
     // The connection.
     STOPPING = 421 "4.3.2" "the server is stopping, try again later";
+    TOO_SLOW = 421 "4.4.2" "the message comes too slowly";
     TIMEOUT = 421 "4.4.2" "nothing came in time";
     ACCOUNT_CLOSED = 421 "4.7.0" "the account is no longer open";
     PASSWORD_CHANGED = 421 "4.7.0" "the password was changed, log in again";

@@ -53,6 +53,24 @@ struct Driver<S> {
     messages: u32,
     /// When the client last got something done.
     progress: Duration,
+    /// Of the open transaction's body.
+    pace: Option<Pace>,
+}
+
+/// How fast a body comes.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    began: Duration,
+    bytes: u64,
+}
+
+impl Pace {
+    /// Until when this much may take to come: the silence that anybody may keep, and the bytes at
+    /// the slowest pace that is taken from strangers.
+    fn deadline(self) -> Duration {
+        let seconds = self.bytes / limits::SMTP_BODY_BYTES_PER_SECOND_MIN;
+        self.began + limits::SMTP_IDLE + Duration::from_secs(seconds)
+    }
 }
 
 impl<S: Stream> Driver<S> {
@@ -66,6 +84,7 @@ impl<S: Stream> Driver<S> {
             identity: None,
             targets: Vec::new(),
             body: body::Incoming::None,
+            pace: None,
             messages: 0,
         }
     }
@@ -112,8 +131,9 @@ impl<S: Stream> Driver<S> {
 
     async fn read(&mut self) -> io::Result<()> {
         // A body that has begun may end while the server stops; a new command may not come.
-        let (wait, timeout) = if self.session.is_in_body() {
-            (Wait::Busy, limits::SMTP_IDLE)
+        let in_body = self.session.is_in_body();
+        let (wait, timeout) = if in_body {
+            (Wait::Busy, self.body_time_left())
         } else {
             (Wait::Idle, self.command_time_left())
         };
@@ -123,7 +143,16 @@ impl<S: Stream> Driver<S> {
             .read(wait, timeout, |bytes| session.feed(bytes))
             .await?
         {
-            ReadEnd::Bytes(_) => Ok(()),
+            ReadEnd::Bytes(count) => {
+                if let (Some(pace), true) = (&mut self.pace, in_body) {
+                    pace.bytes = pace.bytes.saturating_add(count as u64);
+                }
+                Ok(())
+            }
+            ReadEnd::Timeout if timeout < limits::SMTP_IDLE && in_body => {
+                self.session.shut_down(ShutDown::TooSlow);
+                Ok(())
+            }
             ReadEnd::Timeout => {
                 self.session.shut_down(ShutDown::Timeout);
                 Ok(())
@@ -141,6 +170,21 @@ impl<S: Stream> Driver<S> {
                 "the peer closed without QUIT",
             )),
         }
+    }
+
+    /// Who drips a body in, byte by byte, does not hold the connection for ever; who logged in, or
+    /// is a process of this machine, may.
+    fn body_time_left(&mut self) -> Duration {
+        let stranger = self.identity.is_none() && self.wire.peer().role == config::Role::Smtp;
+        if !stranger {
+            return limits::SMTP_IDLE;
+        }
+        let now = self.wire.context().clock.monotonic();
+        let pace = self.pace.get_or_insert(Pace {
+            began: now,
+            bytes: 0,
+        });
+        pace.deadline().saturating_sub(now).min(limits::SMTP_IDLE)
     }
 
     /// Counted from the last thing done, not from the last byte: a command that drips in does not
@@ -173,6 +217,7 @@ impl<S: Stream> Driver<S> {
     fn forget(&mut self) {
         self.targets = Vec::new();
         self.body = body::Incoming::None;
+        self.pace = None;
     }
 
     async fn flush(&mut self) -> io::Result<()> {

@@ -191,6 +191,8 @@ impl Refusal {
 pub enum ShutDown {
     /// Nothing came in time.
     Timeout,
+    /// A body comes in too slowly.
+    TooSlow,
     /// The server stops.
     Stopping,
     /// Before the greeting: this peer has too many connections.
@@ -233,6 +235,7 @@ impl fmt::Display for CloseReason {
             CloseReason::TlsOnPlaintextPort => "a TLS handshake on a plaintext port",
             CloseReason::HttpOnSmtpPort => "an HTTP request on an SMTP port",
             CloseReason::ShutDown(ShutDown::Timeout) => "nothing came in time",
+            CloseReason::ShutDown(ShutDown::TooSlow) => "the message came too slowly",
             CloseReason::ShutDown(ShutDown::Stopping) => "the server stops",
             CloseReason::ShutDown(ShutDown::TooManyConnections) => "too many connections",
             CloseReason::ShutDown(ShutDown::AccountClosed) => "the account was closed",

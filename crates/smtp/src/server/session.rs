@@ -230,6 +230,7 @@ impl Session {
     pub fn shut_down(&mut self, why: ShutDown) {
         let reply = match why {
             ShutDown::Timeout => reply::TIMEOUT,
+            ShutDown::TooSlow => reply::TOO_SLOW,
             ShutDown::Stopping => reply::STOPPING,
             ShutDown::AccountClosed => reply::ACCOUNT_CLOSED,
             ShutDown::PasswordChanged => reply::PASSWORD_CHANGED,
