@@ -43,6 +43,11 @@ pub const FAILURE_WINDOW: Duration = Duration::from_secs(600);
 pub const FAILURES_OF_ADDRESS_MAX: u32 = 100;
 pub const FAILURES_OF_LOGIN_MAX: u32 = 20;
 pub const FAILURE_ENTRIES_MAX: usize = 100_000;
+/// For an account that logged in from the same address of late.
+pub const FAILURES_OF_KNOWN_LOGIN_MAX: u32 = 200;
+/// How long a login speaks for the address that it came from.
+pub const GOOD_LOGIN_REMEMBERED: Duration = Duration::from_secs(7 * 24 * 3600);
+pub const GOOD_LOGINS_MAX: usize = 50_000;
 
 /// TCP keepalive: silence before the first probe, and between probes.
 pub const KEEPALIVE: Duration = Duration::from_secs(180);

@@ -192,6 +192,8 @@ impl Auth {
             log(scene, login, "unknown, disabled or wrong password");
             return Err(Refusal::BadCredentials);
         };
+        let now = self.clock.monotonic();
+        self.failures.forgive(scene.peer.address, login, now);
         scene.peer.place.logged_in();
         Counters::add(&scene.counters.logins);
         tracing::info!(session = %scene.peer.session, account = %account.address, "logged in");
