@@ -84,9 +84,9 @@ impl Inner {
     }
 
     fn apply(&mut self, update: &MailboxUpdate) {
-        let mut edits = update.rows.iter().peekable();
-        while let Some((uid, _)) = edits.peek() {
-            let at = self.page_of(Uid(**uid));
+        let mut edits = update.rows.as_slice();
+        while let Some((uid, _)) = edits.first() {
+            let at = self.page_of(*uid);
             // The last page takes everything behind it, until it is full.
             let last_page = at >= self.pages.len();
             let at = match self.pages.last() {
@@ -94,32 +94,31 @@ impl Inner {
                 _ => at,
             };
             let end = match self.pages.get(at).and_then(|page| page.last()) {
-                Some(row) if at + 1 < self.pages.len() || row.uid.0 >= **uid => row.uid.0,
-                _ => u32::MAX,
+                Some(row) if at + 1 < self.pages.len() || row.uid >= *uid => row.uid,
+                _ => Uid(u32::MAX),
             };
-            let mut mine = BTreeMap::new();
-            while let Some((uid, edit)) = edits.next_if(|(uid, _)| **uid <= end) {
-                mine.insert(*uid, *edit);
-            }
+            let count = edits.partition_point(|(uid, _)| *uid <= end);
+            let (mine, rest) = edits.split_at(count);
             self.replace_page(at, mine);
+            edits = rest;
         }
         self.len = self.pages.iter().map(|page| page.len()).sum();
     }
 
-    fn replace_page(&mut self, at: usize, edits: BTreeMap<u32, Option<Row>>) {
+    fn replace_page(&mut self, at: usize, edits: &[(Uid, Option<Row>)]) {
         let mut merged: Vec<Row> = Vec::with_capacity(PAGE_ROWS.max(edits.len()));
         let old = self.pages.get(at).cloned().unwrap_or_default();
-        let mut edits = edits.into_iter().peekable();
+        let mut edits = edits.iter().peekable();
         for row in old.iter() {
-            while let Some((_, edit)) = edits.next_if(|(uid, _)| *uid < row.uid.0) {
+            while let Some((_, edit)) = edits.next_if(|(uid, _)| *uid < row.uid) {
                 merged.extend(edit);
             }
-            match edits.next_if(|(uid, _)| *uid == row.uid.0) {
+            match edits.next_if(|(uid, _)| *uid == row.uid) {
                 Some((_, edit)) => merged.extend(edit),
                 None => merged.push(*row),
             }
         }
-        merged.extend(edits.filter_map(|(_, edit)| edit));
+        merged.extend(edits.filter_map(|(_, edit)| *edit));
         let pages = merged.chunks(PAGE_ROWS).map(|rows| Arc::new(rows.to_vec()));
         let range = at.min(self.pages.len())..(at + 1).min(self.pages.len());
         self.pages.splice(range, pages);
@@ -131,7 +130,8 @@ impl Inner {
 struct MailboxUpdate {
     /// The new record; inner `None`: it is gone.
     record: Option<Option<Mailbox>>,
-    rows: BTreeMap<u32, Option<Row>>,
+    /// Ascending, as the keys of the edits are.
+    rows: Vec<(Uid, Option<Row>)>,
 }
 
 /// What a group did to one account.
@@ -198,7 +198,7 @@ impl AccountUpdate {
                         .map(|value| rows::decode_row(value, uid))
                         .transpose()?;
                     let update = self.mailboxes.entry(mailbox).or_default();
-                    update.rows.insert(uid.0, row);
+                    update.rows.push((uid, row));
                 }
             }
             _ => {}

@@ -1,7 +1,11 @@
 //! The index: redb over the disk seam, one table of ordered byte keys, derived from the journal.
 //!
+//! Rows of messages share values, see [`pages`].
+//!
 //! It tells inside its own transaction up to which journal position it has applied. Commits
 //! follow the journal's flush and are not flushed themselves; now and then one is.
+
+mod pages;
 
 use std::io;
 use std::ops::ControlFlow;
@@ -9,7 +13,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use redb::{
-    Database, Durability, ReadOnlyTable, ReadableDatabase, StorageBackend, TableDefinition,
+    AccessGuard, Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable,
+    StorageBackend, StorageError, TableDefinition,
 };
 
 use crate::codec::{Reader, Writer};
@@ -204,13 +209,25 @@ impl Batch {
         edits: impl IntoIterator<Item = (&'a [u8], Option<&'a [u8]>)>,
     ) -> Result<(), Error> {
         let mut table = self.transaction.open_table(TABLE).map_err(failed)?;
+        let mut page: Option<PageEdits<'a>> = None;
         for (key, value) in edits {
-            match value {
-                Some(value) => drop(table.insert(key, value).map_err(failed)?),
-                None => drop(table.remove(key).map_err(failed)?),
+            let place = pages::place(key);
+            if let Some(open) = page.take_if(|open| !open.takes(place)) {
+                open.write(&mut table)?;
+            }
+            match (place, value) {
+                (Some((key, slot)), value) => page
+                    .get_or_insert_with(|| PageEdits::new(key))
+                    .edits
+                    .push((slot, value)),
+                (None, Some(value)) => drop(table.insert(key, value).map_err(failed)?),
+                (None, None) => drop(table.remove(key).map_err(failed)?),
             }
         }
-        Ok(())
+        match page {
+            Some(open) => open.write(&mut table),
+            None => Ok(()),
+        }
     }
 
     pub fn set_position(&mut self, position: Position) -> Result<(), Error> {
@@ -232,8 +249,49 @@ impl Batch {
     }
 }
 
+/// Edits of neighbouring rows, gathered to write their page once.
+struct PageEdits<'a> {
+    key: pages::Key,
+    edits: Vec<(u8, Option<&'a [u8]>)>,
+}
+
+impl PageEdits<'_> {
+    fn new(key: pages::Key) -> Self {
+        PageEdits {
+            key,
+            edits: Vec::new(),
+        }
+    }
+
+    /// Slots ascend within a page.
+    fn takes(&self, place: Option<(pages::Key, u8)>) -> bool {
+        let last = self.edits.last().map(|(slot, _)| *slot);
+        place.is_some_and(|(key, slot)| key == self.key && last.is_none_or(|last| last < slot))
+    }
+
+    fn write(self, table: &mut redb::Table<'_, &'static [u8], &'static [u8]>) -> Result<(), Error> {
+        let key = self.key.as_slice();
+        let new = match table.get(key).map_err(failed)? {
+            Some(old) => pages::edited(old.value(), &self.edits)?,
+            None => pages::edited(&[], &self.edits)?,
+        };
+        match new.is_empty() {
+            true => drop(table.remove(key).map_err(failed)?),
+            false => drop(table.insert(key, new.as_slice()).map_err(failed)?),
+        }
+        Ok(())
+    }
+}
+
 impl View {
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        if let Some((page, slot)) = pages::place(key) {
+            let Some(page) = self.table.get(page.as_slice()).map_err(failed)? else {
+                return Ok(None);
+            };
+            let row = pages::find(page.value(), slot)?;
+            return Ok(row.map(<[u8]>::to_vec));
+        }
         let value = self.table.get(key).map_err(failed)?;
         Ok(value.map(|value| value.value().to_vec()))
     }
@@ -248,10 +306,22 @@ impl View {
         if first >= end {
             return Ok(());
         }
-        for row in self.table.range(first..end).map_err(failed)? {
-            let (key, value) = row.map_err(failed)?;
-            if each(key.value(), value.value())?.is_break() {
-                break;
+        let (from, to) = (pages::bound(first, false), pages::bound(end, true));
+        let found = self.table.range(from.as_slice()..to.as_slice());
+        for found in found.map_err(failed)? {
+            let (key, value) = found.map_err(failed)?;
+            let Some(rows) = pages::rows(key.value(), value.value()) else {
+                if each(key.value(), value.value())?.is_break() {
+                    return Ok(());
+                }
+                continue;
+            };
+            for row in rows {
+                let (key, value) = row?;
+                let within = first <= key.as_slice() && key.as_slice() < end;
+                if within && each(&key, value)?.is_break() {
+                    return Ok(());
+                }
             }
         }
         Ok(())
@@ -262,10 +332,17 @@ impl View {
         &self,
         (first, end): Span,
     ) -> Result<impl Iterator<Item = Result<KeyValue, Error>> + use<>, Error> {
-        let rows = self.table.range(first.as_slice()..end.as_slice());
-        Ok(rows.map_err(failed)?.map(|row| {
-            let (key, value) = row.map_err(failed)?;
-            Ok((key.value().to_vec(), value.value().to_vec()))
+        let (from, to) = (pages::bound(&first, false), pages::bound(&end, true));
+        let found = self.table.range(from.as_slice()..to.as_slice());
+        let expanded = found
+            .map_err(failed)?
+            .flat_map(|found| match expand(found) {
+                Ok(rows) => rows.into_iter().map(Ok).collect(),
+                Err(error) => vec![Err(error)],
+            });
+        Ok(expanded.filter(move |row| match row {
+            Ok((key, _)) => first <= *key && *key < end,
+            Err(_) => true,
         }))
     }
 
@@ -293,5 +370,24 @@ impl View {
                 Ok(Position(reader.u64()?))
             }
         }
+    }
+}
+
+/// What one value of the table stands for.
+fn expand<'a>(
+    found: Result<
+        (
+            AccessGuard<'a, &'static [u8]>,
+            AccessGuard<'a, &'static [u8]>,
+        ),
+        StorageError,
+    >,
+) -> Result<Vec<KeyValue>, Error> {
+    let (key, value) = found.map_err(failed)?;
+    match pages::rows(key.value(), value.value()) {
+        None => Ok(vec![(key.value().to_vec(), value.value().to_vec())]),
+        Some(rows) => rows
+            .map(|row| row.map(|(key, value)| (key.to_vec(), value.to_vec())))
+            .collect(),
     }
 }
