@@ -6,8 +6,8 @@ use facteur_fuzz::{Fuzz, Random, Signature, grammar, pieces, seeds};
 use facteur_imap::command::{self, Fetch, FetchAttribute, Numbering};
 use facteur_imap::flag::{FlagList, SystemFlags};
 use facteur_imap::response::{
-    Code, Data, FetchItem, FlagsChanged, ListData, Piece, SearchData, SelectData, StatusData,
-    StatusValue, Stored,
+    Code, Data, FetchItem, FlagsChanged, Found, ListData, Piece, SearchData, SelectData,
+    StatusData, StatusValue, Stored,
 };
 use facteur_imap::session::CloseReason;
 use facteur_imap::set::{Numbers, SequenceSet, SetNumber};
@@ -124,6 +124,7 @@ fn answer(session: &mut Session, request: &Request) -> Outcome {
                 uid_next: 10,
                 highest_modseq: 99,
                 read_only: select.read_only,
+                mailbox_id: "F1-1",
             };
             session.respond(&Untagged::Selected(&select));
             done.into()
@@ -210,8 +211,9 @@ fn answer(session: &mut Session, request: &Request) -> Outcome {
             let matches: Numbers = [2, 3, 5].into_iter().collect();
             let modseq = search.return_.is_some().then_some(17);
             session.respond(&Untagged::Search(&SearchData {
-                matches: &matches,
+                matches: Found::Ascending(&matches),
                 modseq,
+                mailbox: None,
             }));
             done.into()
         }
@@ -314,11 +316,15 @@ fn respond_fetch(session: &mut Session, fetch: &Fetch) {
                 nul: part.len().is_multiple_of(2),
             },
             FetchAttribute::BinarySize { part } => FetchItem::BinarySize { part, size },
+            FetchAttribute::SaveDate => FetchItem::SaveDate(-1),
+            FetchAttribute::EmailId => FetchItem::EmailId("M1"),
+            FetchAttribute::ThreadId => FetchItem::ThreadId("T1"),
             FetchAttribute::Preview => FetchItem::Preview(b"\"\""),
         })
         .collect();
     session.respond(&Untagged::Fetch {
         sequence: 1,
+        uid: 5,
         items: &items,
     });
 }

@@ -240,6 +240,8 @@ texts! {
         "Rien ne doit venir avec COMPRESS.";
     BAD_TAG_REUSE = "That tag is in use by a search that is followed.",
         "Cette étiquette sert déjà à une recherche suivie.";
+    BAD_UID_REQUIRED = "This connection goes by UIDs only.",
+        "Cette connexion ne connaît que les UID.";
     BAD_QRESYNC = "ENABLE QRESYNC first.", "Faites d'abord ENABLE QRESYNC.";
     BAD_MAILBOX_MAX = "The mailbox name is too long.", "Le nom de la boîte est trop long.";
 }

@@ -547,6 +547,17 @@ impl SearchKey {
         }
     }
 
+    /// Somewhere messages are named by sequence numbers.
+    pub fn names_sequences(&self) -> bool {
+        match self {
+            SearchKey::Sequence(SequenceSet::Ranges(_)) => true,
+            SearchKey::And(keys) => keys.iter().any(SearchKey::names_sequences),
+            SearchKey::Or(left, right) => left.names_sequences() || right.names_sequences(),
+            SearchKey::Not(key) => key.names_sequences(),
+            _ => false,
+        }
+    }
+
     /// Somewhere a MODSEQ key is used: the result carries the highest modseq (RFC 7162 §3.1.5).
     pub fn uses_modseq(&self) -> bool {
         match self {

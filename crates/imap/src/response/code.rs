@@ -177,6 +177,7 @@ fn name(code: &Code) -> &'static str {
         Code::TooBig => "TOOBIG",
         Code::TryCreate => "TRYCREATE",
         Code::UidNext(_) => "UIDNEXT",
+        Code::UidRequired => "UIDREQUIRED",
         Code::UidNotSticky => "UIDNOTSTICKY",
         Code::UidValidity(_) => "UIDVALIDITY",
         Code::Unavailable => "UNAVAILABLE",

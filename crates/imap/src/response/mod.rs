@@ -167,6 +167,8 @@ pub enum Code {
     TryCreate,
     UidNext(u32),
     UidNotSticky,
+    /// RFC 9586 §3.
+    UidRequired,
     UidValidity(u32),
     Unavailable,
     UnknownCte,
@@ -206,6 +208,7 @@ pub enum Untagged<'a> {
     /// Answer to FETCH: the items of one message, as asked and in the order asked.
     Fetch {
         sequence: u32,
+        uid: u32,
         items: &'a [FetchItem<'a>],
     },
     /// News of one message's flags, own or others'. The session adds UID (after UID commands and

@@ -23,6 +23,8 @@ pub(crate) struct Dialect<'a> {
     pub(crate) language: Language,
     pub(crate) condstore: bool,
     pub(crate) qresync: bool,
+    /// RFC 9586: messages have no sequence numbers.
+    pub(crate) uid_only: bool,
     /// NOTIFY was used.
     pub(crate) notifies: bool,
     pub(crate) numbering: Numbering,
@@ -35,7 +37,11 @@ pub(crate) struct Dialect<'a> {
 pub(crate) fn untagged(untagged: &Untagged<'_>, dialect: &Dialect<'_>, queue: &mut Queue) {
     let utf8 = dialect.utf8;
     match untagged {
-        Untagged::Fetch { sequence, items } => return fetch(*sequence, items, queue),
+        Untagged::Fetch {
+            sequence,
+            uid,
+            items,
+        } => return fetch(*sequence, *uid, items, dialect, queue),
         Untagged::FlagsChanged(change) => return flags_changed(change, dialect, queue.bytes()),
         _ => {}
     }
@@ -238,7 +244,10 @@ fn selected(data: &SelectData<'_>, dialect: &Dialect<'_>, out: &mut Vec<u8>) {
     code::permanent_flags(data.keywords, data.read_only, dialect.language, out);
     numbered(data.exists, "EXISTS", out);
     let mut say = |code, text| star_reply(&Reply::ok(text).with(code), dialect, out);
-    if let Some(sequence) = data.first_unseen.filter(|_| !dialect.rev2) {
+    if let Some(sequence) = data
+        .first_unseen
+        .filter(|_| !dialect.rev2 && !dialect.uid_only)
+    {
         say(Code::Unseen(sequence), text::UNSEEN);
     }
     say(Code::UidValidity(data.uid_validity), text::UIDVALIDITY);
@@ -308,10 +317,16 @@ fn quota(data: &QuotaData<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b")\r\n");
 }
 
-fn fetch_open(sequence: u32, out: &mut Vec<u8>) {
+/// UIDFETCH under UIDONLY, RFC 9586 §3.
+fn fetch_open(sequence: u32, uid: u32, dialect: &Dialect<'_>, out: &mut Vec<u8>) {
+    let (number, name): (u32, &[u8]) = if dialect.uid_only {
+        (uid, b" UIDFETCH (")
+    } else {
+        (sequence, b" FETCH (")
+    };
     out.extend_from_slice(b"* ");
-    number32(sequence, out);
-    out.extend_from_slice(b" FETCH (");
+    number32(number, out);
+    out.extend_from_slice(name);
 }
 
 /// UID under QRESYNC (RFC 7162 §3.2.4), with NOTIFY (RFC 5465 §5.1) and after UID commands (RFC 9051 §6.4.9); MODSEQ under
@@ -320,9 +335,10 @@ fn flags_changed(change: &FlagsChanged<'_>, dialect: &Dialect<'_>, out: &mut Vec
     if change.silent && !dialect.condstore {
         return;
     }
-    fetch_open(change.sequence, out);
+    fetch_open(change.sequence, change.uid, dialect, out);
     let mut separator = false;
-    if dialect.qresync || dialect.notifies || dialect.numbering == Numbering::Uid {
+    let says_uid = dialect.qresync || dialect.notifies || dialect.numbering == Numbering::Uid;
+    if says_uid && !dialect.uid_only {
         word("UID ", &mut separator, out);
         number32(change.uid, out);
     }
@@ -338,10 +354,20 @@ fn flags_changed(change: &FlagsChanged<'_>, dialect: &Dialect<'_>, out: &mut Vec
     out.extend_from_slice(b")\r\n");
 }
 
-fn fetch(sequence: u32, items: &[FetchItem<'_>], queue: &mut Queue) {
-    fetch_open(sequence, queue.bytes());
+fn fetch(
+    sequence: u32,
+    uid: u32,
+    items: &[FetchItem<'_>],
+    dialect: &Dialect<'_>,
+    queue: &mut Queue,
+) {
+    fetch_open(sequence, uid, dialect, queue.bytes());
     let mut separator = false;
     for item in items {
+        // It is in front already; only the grammar needs an item.
+        if dialect.uid_only && items.len() > 1 && matches!(item, FetchItem::Uid(_)) {
+            continue;
+        }
         fetch_item(item, &mut separator, queue);
     }
     queue.bytes().extend_from_slice(b")\r\n");

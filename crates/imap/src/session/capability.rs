@@ -53,6 +53,7 @@ const AFTER_LOGIN: &[&str] = &[
     "METADATA",
     "NOTIFY",
     "REPLACE",
+    "UIDONLY",
     "URL-PARTIAL",
     "SORT",
     "SORT=DISPLAY",

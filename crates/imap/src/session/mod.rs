@@ -172,6 +172,7 @@ pub enum Notifying {
 struct Enabled {
     rev2: bool,
     utf8_accept: bool,
+    uid_only: bool,
     condstore: bool,
     qresync: bool,
 }
@@ -286,6 +287,7 @@ impl Session {
             language: self.language,
             condstore: self.enabled.condstore,
             qresync: self.enabled.qresync,
+            uid_only: self.enabled.uid_only,
             notifies: self.notifying != Notifying::No,
             numbering: match &self.running {
                 Some(running) => running.numbering,
@@ -474,9 +476,9 @@ impl Session {
         }
     }
 
-    /// EXPUNGE, or VANISHED under QRESYNC.
+    /// EXPUNGE, or VANISHED under QRESYNC and UIDONLY.
     pub fn expunge_form(&self) -> ExpungeForm {
-        if self.enabled.qresync {
+        if self.enabled.qresync || self.enabled.uid_only {
             ExpungeForm::Uids
         } else {
             ExpungeForm::Numbers

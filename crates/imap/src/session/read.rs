@@ -78,6 +78,20 @@ impl Session {
         }
     }
 
+    /// RFC 9586 §3: a command that means sequence numbers; EXPUNGE means none.
+    fn needs_uids(&self, row: &Row, numbering: Numbering) -> bool {
+        let by_number = row.uid && numbering == Numbering::Sequence;
+        self.enabled.uid_only && by_number && !matches!(row.name, "EXPUNGE" | "FETCH")
+    }
+
+    /// FETCH by number is answered, against RFC 9586 §3, and ends UIDONLY: Office 365 enables it
+    /// and then fetches so; who does counts messages after all.
+    fn end_uid_only(&mut self, row: &Row, numbering: Numbering) {
+        if row.name == "FETCH" && numbering == Numbering::Sequence {
+            self.enabled.uid_only = false;
+        }
+    }
+
     /// The tag of a command that is not whole.
     fn tag(&self, end: usize) -> Option<Vec<u8>> {
         let named = command::name(self.input.command(end), self.utf8());
@@ -117,6 +131,10 @@ impl Session {
         };
         if let Some(reply) = reply::illegal(row.legal, self.phase) {
             self.refuse_bad(tag, reply, line, literal);
+            return None;
+        }
+        if self.needs_uids(row, numbering) {
+            self.refuse_bad(tag, reply::uid_required(), line, literal);
             return None;
         }
         if let Some(numbering) = appends(row, numbering) {
@@ -278,6 +296,16 @@ impl Session {
                 None => named.parse().map_err(Fault::reply),
             },
             Err(fault) => Err(fault.reply()),
+        };
+        let parsed = match row {
+            Ok((row, numbering)) if parsed.is_ok() && self.needs_uids(row, numbering) => {
+                Err(reply::uid_required())
+            }
+            Ok((row, numbering)) if parsed.is_ok() => {
+                self.end_uid_only(row, numbering);
+                parsed
+            }
+            _ => parsed,
         };
         self.input.consume_to(line.next);
         self.counts.commands = self.counts.commands.saturating_add(1);

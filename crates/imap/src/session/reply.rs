@@ -27,6 +27,11 @@ impl Fault {
     }
 }
 
+/// RFC 9586 §3: the command, or an argument of it, goes by sequence numbers.
+pub(super) fn uid_required() -> Reply {
+    Reply::bad(text::BAD_UID_REQUIRED).with(Code::UidRequired)
+}
+
 /// Why a command is not legal in this phase; `None`: it is.
 pub(super) fn illegal(legal: Legal, phase: Phase) -> Option<Reply> {
     let text = match (legal, phase) {

@@ -1,7 +1,7 @@
 //! What the session does itself with a command, and what it checks before the driver gets one.
 
 use super::append::Incoming;
-use super::{CloseReason, Kind, Phase, Reading, Running, Session, Step, capability};
+use super::{CloseReason, Kind, Phase, Reading, Running, Session, Step, capability, reply};
 use crate::command::{
     Auth, Command, FetchAttribute, Numbering, Request, Row, Search, SearchKey, Source, StatusItem,
 };
@@ -158,6 +158,11 @@ impl Session {
                     self.enabled.condstore = true;
                     "CONDSTORE"
                 }
+                // RFC 9586 §3.
+                "UIDONLY" => {
+                    self.enabled.uid_only = true;
+                    "UIDONLY"
+                }
                 // RFC 6855 §3.
                 "UTF8=ACCEPT" => {
                     self.enabled.utf8_accept = true;
@@ -189,6 +194,9 @@ impl Session {
     fn unfit(&self, row: &Row, request: &Request) -> Option<Reply> {
         if row.writes && self.read_only {
             return Some(Reply::no(text::READ_ONLY));
+        }
+        if self.enabled.uid_only && names_sequences(request) {
+            return Some(reply::uid_required());
         }
         let needs_qresync = match request {
             Request::Login(_) if !capability::login_allowed(&self.config, self.tls) => {
@@ -250,6 +258,19 @@ impl Session {
 fn needs_mailbox(search: &Search) -> bool {
     let sources = search.sources.as_deref().unwrap_or(&[Source::Selected]);
     sources.contains(&Source::Selected) || search.return_.is_some_and(|return_| return_.update)
+}
+
+/// RFC 9586 §3: sequence numbers among the arguments of a command that goes by uids.
+fn names_sequences(request: &Request) -> bool {
+    match request {
+        Request::Select(select) => {
+            let qresync = select.qresync.as_ref();
+            qresync.is_some_and(|qresync| qresync.sequence_match.is_some())
+        }
+        Request::Search(search) => search.keys.iter().any(SearchKey::names_sequences),
+        Request::Thread(thread) => thread.keys.iter().any(SearchKey::names_sequences),
+        _ => false,
+    }
 }
 
 /// RFC 7162 §3.1.

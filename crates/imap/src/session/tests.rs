@@ -171,6 +171,7 @@ impl Driver {
             Request::Fetch(_) => {
                 session.respond(&Untagged::Fetch {
                     sequence: 1,
+                    uid: 1,
                     items: &[FetchItem::Uid(5)],
                 });
                 Reply::ok(text::FETCH_DONE).into()

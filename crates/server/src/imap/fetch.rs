@@ -326,6 +326,7 @@ impl Work {
             .collect();
         link.say(&Untagged::Fetch {
             sequence: hit.sequence,
+            uid: hit.row.uid.0,
             items: &printed,
         })
         .await?;

@@ -166,6 +166,7 @@ fn output_says_when_it_is_full() {
         assert!(!driver.session.output_full());
         driver.session.respond(&Untagged::Fetch {
             sequence: 1,
+            uid: 1,
             items: &[FetchItem::Rfc822(Data::Pieces(std::slice::from_ref(
                 &stored,
             )))],

@@ -260,6 +260,7 @@ fn fetch() {
     ];
     let untagged = Untagged::Fetch {
         sequence: 3,
+        uid: 5,
         items: &items,
     };
     assert_eq!(
@@ -298,6 +299,7 @@ fn sections() {
         driver.quiet();
         driver.session.respond(&Untagged::Fetch {
             sequence: 1,
+            uid: 5,
             items: &[FetchItem::Section {
                 section,
                 offset: None,
