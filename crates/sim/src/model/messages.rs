@@ -309,10 +309,14 @@ impl Model {
             let mut refused = Vec::new();
             let modseq = entry.modseq;
             let mailbox = state.mailbox_mut(mailbox)?;
+            let mut rows = mailbox.messages.values().map(|message| message.row);
+            let any = rows.any(|row| {
+                uids.contains(row.uid) && unchanged_since.is_none_or(|since| row.modseq <= since)
+            });
             let flags = match edit {
-                // Taking away a keyword that nobody has makes no keyword.
-                FlagEdit::Remove => mailbox.known_flags(names),
-                FlagEdit::Add | FlagEdit::Replace => mailbox.flags(names, &mut entry)?,
+                FlagEdit::Add | FlagEdit::Replace if any => mailbox.flags(names, &mut entry)?,
+                // What nobody gets, or what is taken away from where it is not, makes no keyword.
+                _ => mailbox.known_flags(names),
             };
             for message in mailbox.messages.values_mut() {
                 if !uids.contains(message.row.uid) {

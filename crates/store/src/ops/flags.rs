@@ -17,12 +17,15 @@ impl Store {
         self.write(move |tx| {
             tx.state(account)?;
             let before = tx.mailbox(account, mailbox)?;
-            let by = match edit {
-                // Taking away a keyword that nobody has makes no keyword.
-                FlagEdit::Remove => known_flags(&before, &flags),
-                FlagEdit::Add | FlagEdit::Replace => resolve_flags(tx, account, mailbox, &flags)?,
-            };
             let rows = tx.rows_in(account, mailbox, &uids)?;
+            let any = rows.iter().any(|row| is_unchanged(row, unchanged_since));
+            let by = match edit {
+                FlagEdit::Add | FlagEdit::Replace if any => {
+                    resolve_flags(tx, account, mailbox, &flags)?
+                }
+                // What nobody gets, or what is taken away from where it is not, makes no keyword.
+                _ => known_flags(&before, &flags),
+            };
             edit_rows(tx, account, mailbox, rows, edit, by, unchanged_since)
         })
         .await
@@ -42,8 +45,7 @@ fn edit_rows(
     let mut changed = UidSet::default();
     let mut refused = UidSet::default();
     for row in rows {
-        // RFC 7162 §3.1.3.
-        if unchanged_since.is_some_and(|since| row.modseq > since) {
+        if !is_unchanged(&row, unchanged_since) {
             refused.push(row.uid);
             continue;
         }
@@ -72,6 +74,11 @@ fn edit_rows(
         refused,
         modseq: tx.state(account)?.highest_modseq,
     })
+}
+
+/// RFC 7162 §3.1.3.
+fn is_unchanged(row: &Row, since: Option<ModSeq>) -> bool {
+    since.is_none_or(|since| row.modseq <= since)
 }
 
 fn known_flags(mailbox: &Mailbox, names: &FlagNames) -> Flags {
