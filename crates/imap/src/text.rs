@@ -180,8 +180,8 @@ texts! {
     READ_ONLY = "The mailbox is open read-only.", "La boîte est ouverte en lecture seule.";
     NOT_PERMITTED = "That is not yours to do.", "Vous n'en avez pas le droit.";
     OVER_QUOTA = "There is no room left in this account.", "Il n'y a plus de place dans ce compte.";
-    DISK_FULL = "The server has no room for new mail right now.",
-        "Le serveur n'a plus de place pour du courrier en ce moment.";
+    DISK_FULL = "The server's disk is full, nothing new can be kept for now; please tell whoever runs it.",
+        "Le disque du serveur est plein, rien de nouveau n'est gardé pour l'instant ; prévenez qui s'en occupe.";
     TOO_BIG = "The message is larger than this server accepts.",
         "Le message dépasse la taille acceptée par ce serveur.";
     LITERAL_TOO_BIG = "The literal is larger than accepted here.",

@@ -17,7 +17,7 @@ pub fn normalise(name: &str) -> String {
 
 pub fn check(name: &str) -> Result<(), Error> {
     let good_level = |level: &str| {
-        !level.is_empty()
+        !level.trim().is_empty()
             && level.len() <= MAILBOX_LEVEL_BYTES_MAX
             && !level.chars().any(|c| c.is_control() || c == '\u{feff}')
     };
@@ -49,7 +49,9 @@ mod tests {
         for good in ["a", "a/b", "Entw\u{fc}rfe", "a b", "INBOX/x"] {
             assert!(check(good).is_ok(), "{good}");
         }
-        for bad in ["", "/", "a/", "/a", "a//b", "a\nb", "a\0"] {
+        for bad in [
+            "", "/", "a/", "/a", "a//b", "a\nb", "a\0", " ", "a/ /b", "\u{a0}",
+        ] {
             assert!(check(bad).is_err(), "{bad:?}");
         }
         assert!(check(&"a".repeat(256)).is_err());
