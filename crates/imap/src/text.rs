@@ -208,6 +208,7 @@ texts! {
         "Seuls UTF-8 et US-ASCII sont compris.";
     NUL_IN_MESSAGE = "A message can't hold NUL bytes, unless sent as a literal8.",
         "Un message ne peut contenir d'octet nul, sauf en literal8.";
+    UNDEFINED_FILTER = "There is no such filter.", "Il n'y a pas de tel filtre.";
     SEARCH_TOO_LONG = "That search took too long.", "Cette recherche a duré trop longtemps.";
     NOT_SAVED = "The result could not be kept.", "Le résultat n'a pas pu être gardé.";
     TRY_AGAIN = "That did not work this time, please try again.",

@@ -104,7 +104,7 @@ async fn command(stream: &mut DuplexStream, line: &str) -> (f64, usize) {
         let len = stream.read(&mut piece).await.unwrap();
         assert!(len > 0, "closed");
         said.extend_from_slice(&piece[..len]);
-        let tail = &said[said.len().saturating_sub(200)..];
+        let tail = &said[said.len().saturating_sub(2000)..];
         if tail.ends_with(b"\r\n")
             && (said.starts_with(b"t ") || tail.windows(4).any(|bytes| bytes == b"\r\nt "))
         {

@@ -533,6 +533,8 @@ pub enum SearchKey {
     /// RFC 8474 §6.
     EmailId(String),
     ThreadId(String),
+    /// RFC 5466 §3.1: the criteria stored under this name, in lower case.
+    Filter(String),
 }
 
 impl SearchKey {
@@ -905,6 +907,11 @@ impl Named<'_> {
         self.arguments.end()?;
         Ok(command)
     }
+}
+
+/// Stored search criteria, RFC 5466 §4; `None`: they are not whole, or wrong.
+pub fn search_criteria(text: &str) -> Option<Vec<SearchKey>> {
+    search::keys(&mut Cursor::new(text.as_bytes(), true)).ok()
 }
 
 /// What a whole command without its last CRLF asks of a driver; `None` when it is not well-formed

@@ -1,5 +1,5 @@
 //! SEARCH, UID SEARCH and ESEARCH: RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 4731, RFC 5032, RFC 5182,
-//! RFC 5267, RFC 7162 §3.1.5, RFC 7377, RFC 8474 §6, RFC 8514, RFC 9394.
+//! RFC 5267, RFC 5466, RFC 7162 §3.1.5, RFC 7377, RFC 8474 §6, RFC 8514, RFC 9394.
 
 use super::mailbox::mailbox;
 use super::{
@@ -269,6 +269,7 @@ fn other_argument(name: &str, cursor: &mut Cursor<'_>) -> Parse<SearchKey> {
             | "MODSEQ"
             | "EMAILID"
             | "THREADID"
+            | "FILTER"
     ) {
         return Err(Fault::Arguments);
     }
@@ -288,7 +289,17 @@ fn other_argument(name: &str, cursor: &mut Cursor<'_>) -> Parse<SearchKey> {
         "UID" => cursor.sequence_set().map(SearchKey::Uid),
         "EMAILID" => object_id(cursor).map(SearchKey::EmailId),
         "THREADID" => object_id(cursor).map(SearchKey::ThreadId),
+        "FILTER" => filter_name(cursor).map(SearchKey::Filter),
         _ => modseq(cursor),
+    }
+}
+
+/// RFC 5466 §4. Names are part of an entry's, which do not differ by case.
+fn filter_name(cursor: &mut Cursor<'_>) -> Parse<String> {
+    let name = cursor.atom()?;
+    match name.contains('/') || name.len() > limits::KEYWORD_BYTES_MAX {
+        true => Err(Fault::Arguments),
+        false => Ok(name.to_ascii_lowercase()),
     }
 }
 

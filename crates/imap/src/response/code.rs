@@ -111,6 +111,10 @@ fn print(code: &Code, capabilities: &str, tag: &[u8], out: &mut Vec<u8>) {
             out.push(b' ');
             string(tag, out);
         }
+        Code::UndefinedFilter(name) => {
+            out.push(b' ');
+            out.extend_from_slice(name.as_bytes());
+        }
         Code::MailboxId(id) => {
             out.extend_from_slice(b" (");
             out.extend_from_slice(id.as_bytes());
@@ -182,6 +186,7 @@ fn name(code: &Code) -> &'static str {
         Code::UidValidity(_) => "UIDVALIDITY",
         Code::Unavailable => "UNAVAILABLE",
         Code::UnknownCte => "UNKNOWN-CTE",
+        Code::UndefinedFilter(_) => "UNDEFINED-FILTER",
         Code::Unseen(_) => "UNSEEN",
         Code::UseAttr => "USEATTR",
     }

@@ -172,6 +172,8 @@ pub enum Code {
     UidValidity(u32),
     Unavailable,
     UnknownCte,
+    /// RFC 5466 §3.1.
+    UndefinedFilter(String),
     Unseen(u32),
     /// RFC 6154.
     UseAttr,

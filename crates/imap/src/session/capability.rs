@@ -69,6 +69,7 @@ const AFTER_LOGIN: &[&str] = &[
     "SAVEDATE",
     "OBJECTID",
     "INPROGRESS",
+    "FILTERS",
 ];
 
 /// Without TLS and leave to go without, passwords are refused.

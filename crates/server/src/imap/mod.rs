@@ -18,6 +18,7 @@ mod copy;
 mod error;
 mod expunge;
 mod fetch;
+mod filters;
 mod find;
 mod header;
 mod id;

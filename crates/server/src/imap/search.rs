@@ -16,14 +16,23 @@ use super::find::{self, Gather, Target};
 use super::link::Link;
 use super::order::{self, Column, Links};
 use super::selected::{Hit, Selected};
-use super::{Handled, User, contexts, done, multi_search};
+use super::{Handled, User, contexts, done, filters, multi_search};
 use crate::drive::{self, Stream};
 
 pub(super) async fn search<S: Stream>(
     link: &mut Link<S>,
     user: &mut User,
-    request: Search,
+    mut request: Search,
 ) -> Handled {
+    request.keys = match filters::expand(link, user, std::mem::take(&mut request.keys)) {
+        Ok(keys) => keys,
+        Err(failure) => {
+            if let (true, Some(selected)) = (request.saves(), &mut user.selected) {
+                selected.view.save(Numbers::new());
+            }
+            return Err(failure);
+        }
+    };
     if request.sources.is_some() {
         return multi_search::search(link, user, request).await;
     }
@@ -217,8 +226,9 @@ pub(super) async fn thread<S: Stream>(
     request: Thread,
 ) -> Handled {
     let account = user.account;
+    let keys = filters::expand(link, user, request.keys)?;
     let target = user.selected()?.target(account);
-    let found = find::find(link, target, request.keys, &find::everything()).await?;
+    let found = find::find(link, target, keys, &find::everything()).await?;
     let links = Linked(Vec::with_capacity(found.len()));
     let links = assemble(link, target, &found, links).await?.0;
     let number = |hit: &Hit| match request.numbering {
