@@ -73,7 +73,8 @@ impl Gate {
         let key = address.ip().map(counted_address);
         if let Some(key) = key {
             let of = counts.by_address.entry(key).or_default();
-            if of.open >= limits.connections_per_address_max {
+            // Behind a proxy or a webmail on this machine is everybody.
+            if !key.is_loopback() && of.open >= limits.connections_per_address_max {
                 return Err(Full::Address);
             }
             if of.before_login >= limits.connections_before_login_max {
@@ -194,6 +195,28 @@ mod tests {
         drop((one, two, three));
         assert_eq!(gate.open(), 1);
         gate.enter(peer("192.0.2.1:5")).unwrap();
+    }
+
+    #[test]
+    fn this_machine_is_held_to_the_limit_before_login_only() {
+        let gate = gate();
+        let places: Vec<_> = (0..4)
+            .map(|port| {
+                let place = gate.enter(peer(&format!("127.0.0.1:{port}"))).unwrap();
+                place.logged_in();
+                place
+            })
+            .collect();
+        assert_eq!(gate.enter(peer("127.0.0.1:9")).unwrap_err(), Full::Server);
+        drop(places);
+        let _two = [
+            gate.enter(peer("127.0.0.1:1")),
+            gate.enter(peer("127.0.0.1:2")),
+        ];
+        assert_eq!(
+            gate.enter(peer("127.0.0.1:3")).unwrap_err(),
+            Full::AddressBeforeLogin
+        );
     }
 
     #[test]
