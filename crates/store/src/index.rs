@@ -13,8 +13,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use redb::{
-    AccessGuard, Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable,
-    StorageBackend, StorageError, TableDefinition,
+    Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageBackend,
+    TableDefinition,
 };
 
 use crate::codec::{Reader, Writer};
@@ -334,12 +334,13 @@ impl View {
     ) -> Result<impl Iterator<Item = Result<KeyValue, Error>> + use<>, Error> {
         let (from, to) = (pages::bound(&first, false), pages::bound(&end, true));
         let found = self.table.range(from.as_slice()..to.as_slice());
-        let expanded = found
-            .map_err(failed)?
-            .flat_map(|found| match expand(found) {
+        let expanded = found.map_err(failed)?.flat_map(|found| {
+            let found = found.map_err(failed);
+            match found.and_then(|(key, value)| expand(key.value(), value.value())) {
                 Ok(rows) => rows.into_iter().map(Ok).collect(),
                 Err(error) => vec![Err(error)],
-            });
+            }
+        });
         Ok(expanded.filter(move |row| match row {
             Ok((key, _)) => first <= *key && *key < end,
             Err(_) => true,
@@ -374,18 +375,9 @@ impl View {
 }
 
 /// What one value of the table stands for.
-fn expand<'a>(
-    found: Result<
-        (
-            AccessGuard<'a, &'static [u8]>,
-            AccessGuard<'a, &'static [u8]>,
-        ),
-        StorageError,
-    >,
-) -> Result<Vec<KeyValue>, Error> {
-    let (key, value) = found.map_err(failed)?;
-    match pages::rows(key.value(), value.value()) {
-        None => Ok(vec![(key.value().to_vec(), value.value().to_vec())]),
+fn expand(key: &[u8], value: &[u8]) -> Result<Vec<KeyValue>, Error> {
+    match pages::rows(key, value) {
+        None => Ok(vec![(key.to_vec(), value.to_vec())]),
         Some(rows) => rows
             .map(|row| row.map(|(key, value)| (key.to_vec(), value.to_vec())))
             .collect(),

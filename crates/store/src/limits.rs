@@ -9,6 +9,8 @@ pub const RECORD_PAYLOAD_MAX: usize = 1 << 20;
 /// What one group commit takes at most.
 pub const GROUP_BYTES_MAX: usize = 8 << 20;
 pub const GROUP_JOBS_MAX: usize = 1024;
+/// Smaller groups are flushed by the writer thread itself.
+pub const FLUSH_BESIDE_BYTES_MIN: usize = 16 << 10;
 /// Writes waiting for the writer thread.
 pub const WAITING_JOBS_MAX: usize = 4096;
 /// The index is committed durably once this much time or journal went by.

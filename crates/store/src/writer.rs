@@ -5,6 +5,7 @@
 //! transaction; the index commits; the cache learns; callers are answered; watchers wake. Nothing is
 //! visible or acknowledged before the flush.
 
+use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -16,7 +17,10 @@ use crate::cache::Update;
 use crate::engine::{Failure, Job, Pin, Shared, Write, is_full};
 use crate::index::{Batch, Flush};
 use crate::journal::{Appender, Flusher, Group, Position};
-use crate::limits::{GROUP_BYTES_MAX, GROUP_JOBS_MAX, INDEX_COMMIT_BYTES, INDEX_COMMIT_SECONDS};
+use crate::limits::{
+    FLUSH_BESIDE_BYTES_MIN, GROUP_BYTES_MAX, GROUP_JOBS_MAX, INDEX_COMMIT_BYTES,
+    INDEX_COMMIT_SECONDS,
+};
 use crate::rows;
 use crate::spool::Packed;
 use crate::tx::{Edits, Tx};
@@ -258,9 +262,8 @@ impl Writer {
         let tail = Position(self.appender.tail().0 + group.len() as u64);
         let update = Update::from_edits(edits).map_err(|error| self.poison(&error))?;
         self.write(group)?;
-        let flushing = self.flusher.begin(self.appender.file());
-        let batch = self.batch(edits, tail);
-        if let Err(error) = flushing.wait() {
+        let (batch, flushed) = self.flush_and_apply(group, edits, tail);
+        if let Err(error) = flushed {
             return Err(self.poison(&Error::Disk(error)));
         }
         let batch = batch.map_err(|error| self.poison(&error))?;
@@ -276,6 +279,22 @@ impl Writer {
         shared.cache.apply(&update);
         drop(gate);
         Ok(Some(update))
+    }
+
+    /// A large group flushes while it is put into the index; for a small one the way to the other
+    /// thread and back would take longer than it saves.
+    fn flush_and_apply(
+        &self,
+        group: &Group,
+        edits: &Edits,
+        tail: Position,
+    ) -> (Result<Batch, Error>, io::Result<()>) {
+        if group.len() < FLUSH_BESIDE_BYTES_MIN {
+            return (self.batch(edits, tail), self.appender.flush());
+        }
+        let flushing = self.flusher.begin(self.appender.file());
+        let batch = self.batch(edits, tail);
+        (batch, flushing.wait())
     }
 
     fn batch(&self, edits: &Edits, tail: Position) -> Result<Batch, Error> {
