@@ -361,7 +361,10 @@ async fn a_failed_disk_ends_the_server() {
         String::from_utf8(json).unwrap()
     };
     assert!(status().await.contains("\"store_failure\":null"));
-    disk.fail_at(disk.operations() + 1, Fault::Io);
+    // Whoever else touches the disk meanwhile fails too.
+    for operation in 1..=1_000 {
+        disk.fail_at(disk.operations() + operation, Fault::Io);
+    }
     context.store.prove_writable().await.unwrap_err();
     running.failed().await;
     assert!(

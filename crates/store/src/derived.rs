@@ -8,7 +8,8 @@ use crate::index::{self, Flush, Index, View};
 use crate::keys::Span;
 use crate::*;
 
-/// An open file of derived rows; one at a time for each name.
+/// An open file of derived rows; one at a time for each name. No key begins with a letter: those
+/// are the index's own (`keys.rs`).
 #[derive(Debug)]
 pub struct Derived {
     index: Index,
