@@ -30,6 +30,7 @@ pub enum Family {
     Tombstone = 9,
     Thread = 10,
     Metadata = 11,
+    Subscription = 12,
 }
 
 /// What a key names, for those who walk over all rows.
@@ -63,6 +64,7 @@ fn family_of(byte: u8) -> Option<Family> {
         Tombstone,
         Thread,
         Metadata,
+        Subscription,
     ]
     .into_iter()
     .find(|family| *family as u8 == byte)
@@ -121,6 +123,11 @@ pub fn log(account: AccountId, modseq: ModSeq) -> Vec<u8> {
 
 pub fn thread(account: AccountId, key: u64) -> Vec<u8> {
     in_account(account, Family::Thread, &[&key.to_be_bytes()])
+}
+
+/// A name that is subscribed to and has no mailbox.
+pub fn subscription(account: AccountId, name: &str) -> Vec<u8> {
+    in_account(account, Family::Subscription, &[name.as_bytes()])
 }
 
 /// An annotation of a mailbox; mailbox 0 is the account itself.

@@ -26,6 +26,8 @@ pub const CACHED_ROWS_MAX: usize = 2_000_000;
 pub const OPEN_SEGMENTS_MAX: usize = 64;
 
 pub const MAILBOXES_MAX: usize = 10_000;
+/// Names without a mailbox that an account stays subscribed to.
+pub const SUBSCRIPTIONS_MAX: usize = 1_000;
 pub const MAILBOX_NAME_BYTES_MAX: usize = 1024;
 pub const MAILBOX_LEVELS_MAX: usize = 32;
 pub const MAILBOX_LEVEL_BYTES_MAX: usize = 255;

@@ -502,6 +502,15 @@ pub fn decode_change(bytes: &[u8], modseq: ModSeq) -> Result<Change, Error> {
     Ok(change)
 }
 
+/// A subscription without a mailbox: its name is in the key.
+pub fn encode_subscription() -> Vec<u8> {
+    Writer::version(VERSION).0
+}
+
+pub fn decode_subscription(bytes: &[u8]) -> Result<(), Error> {
+    Reader::version(bytes, "subscription", VERSION)?.end()
+}
+
 /// The value of an annotation.
 pub fn encode_metadata(value: &[u8]) -> Vec<u8> {
     let mut w = Writer::version(VERSION);

@@ -33,17 +33,30 @@ struct Tree {
     nodes: BTreeMap<String, Option<Mailbox>>,
     /// Names with something below.
     parents: BTreeSet<String>,
-    /// Names with a subscribed mailbox below.
+    /// Names with something subscribed below.
     above_subscribed: BTreeSet<String>,
+    /// Subscribed names without a mailbox.
+    kept: BTreeSet<String>,
 }
 
 impl Tree {
-    fn new(mailboxes: Vec<Mailbox>) -> Self {
+    /// `kept`: subscribed names without a mailbox.
+    fn new(mailboxes: Vec<Mailbox>, kept: Vec<String>) -> Self {
         let mut tree = Tree {
             nodes: BTreeMap::new(),
             parents: BTreeSet::new(),
             above_subscribed: BTreeSet::new(),
+            kept: kept.into_iter().collect(),
         };
+        for kept in &tree.kept {
+            let mut name = kept.as_str();
+            tree.nodes.insert(name.to_owned(), None);
+            while let Some((parent, _)) = name.rsplit_once('/') {
+                tree.above_subscribed.insert(parent.to_owned());
+                tree.nodes.entry(parent.to_owned()).or_insert(None);
+                name = parent;
+            }
+        }
         for mailbox in mailboxes {
             let mut name = mailbox.name.as_str();
             while let Some((parent, _)) = name.rsplit_once('/') {
@@ -66,17 +79,22 @@ impl Tree {
         self.nodes
             .range(below.clone()..)
             .take_while(|(child, _)| child.starts_with(&below))
-            .filter_map(|(_, mailbox)| mailbox.as_ref())
-            .any(|mailbox| {
-                let shown = patterns
-                    .iter()
-                    .any(|pattern| pattern.matches(&mailbox.name));
-                mailbox.subscribed && !shown
+            .any(|(child, mailbox)| {
+                let shown = patterns.iter().any(|pattern| pattern.matches(child));
+                self.is_subscribed(child, mailbox.as_ref()) && !shown
             })
     }
 
+    fn is_subscribed(&self, name: &str, mailbox: Option<&Mailbox>) -> bool {
+        mailbox.map_or_else(|| self.kept.contains(name), |mailbox| mailbox.subscribed)
+    }
+
     fn load<S: Stream>(link: &Link<S>, user: &User) -> Result<Self, Failure> {
-        Ok(Tree::new(link.store().mailboxes(user.account)?))
+        let store = link.store();
+        Ok(Tree::new(
+            store.mailboxes(user.account)?,
+            store.subscriptions_without_mailbox(user.account)?,
+        ))
     }
 }
 
@@ -101,7 +119,7 @@ pub(super) async fn list<S: Stream>(link: &mut Link<S>, user: &mut User, request
             continue;
         };
         let says_subscribed = request.return_.subscribed || request.select.subscribed;
-        let subscribed = mailbox.as_ref().is_some_and(|mailbox| mailbox.subscribed);
+        let subscribed = tree.is_subscribed(name, mailbox.as_ref());
         link.say(&Untagged::List(&ListData {
             name,
             non_existent: mailbox.is_none(),
@@ -130,7 +148,7 @@ fn matches(tree: &Tree, name: &str, mailbox: Option<&Mailbox>, request: &List) -
     if !request.patterns.iter().any(|pattern| pattern.matches(name)) {
         return None;
     }
-    let own = meets(mailbox, request.select);
+    let own = meets(tree, name, mailbox, request.select);
     // RFC 9051 §6.3.9.1: RECURSIVEMATCH needs a base option; the parser sees to that.
     let below = request.select.recursive_match
         && request.select.subscribed
@@ -145,14 +163,15 @@ fn matches(tree: &Tree, name: &str, mailbox: Option<&Mailbox>, request: &List) -
 }
 
 /// All that is ours is local: REMOTE adds nothing.
-fn meets(mailbox: Option<&Mailbox>, select: ListSelect) -> bool {
-    match mailbox {
-        Some(mailbox) => {
-            (!select.subscribed || mailbox.subscribed)
-                && (!select.special_use || mailbox.special_use.is_some())
-        }
-        // A level without a mailbox is shown to those who go level by level.
-        None => !select.subscribed && !select.special_use,
+fn meets(tree: &Tree, name: &str, mailbox: Option<&Mailbox>, select: ListSelect) -> bool {
+    let special_use = mailbox.is_some_and(|mailbox| mailbox.special_use.is_some());
+    if select.special_use && !special_use {
+        return false;
+    }
+    // A level without a mailbox is shown to those who go level by level.
+    match select.subscribed {
+        true => tree.is_subscribed(name, mailbox),
+        false => mailbox.is_some() || tree.parents.contains(name),
     }
 }
 
@@ -163,7 +182,7 @@ pub(super) async fn lsub<S: Stream>(link: &mut Link<S>, user: &mut User, request
     }
     let tree = Tree::load(link, user)?;
     for (name, mailbox) in &tree.nodes {
-        let subscribed = mailbox.as_ref().is_some_and(|mailbox| mailbox.subscribed);
+        let subscribed = tree.is_subscribed(name, mailbox.as_ref());
         if !request.pattern.matches(name) || !(subscribed || implied(&tree, name, &request.pattern))
         {
             continue;

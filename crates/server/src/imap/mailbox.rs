@@ -90,27 +90,40 @@ pub(super) async fn rename<S: Stream>(
     done(text::RENAME_DONE)
 }
 
-/// Only what exists can be subscribed to (RFC 9051 §6.3.7 allows the check).
+/// Only what exists can be subscribed to (RFC 9051 §6.3.7 allows the check), or what stayed
+/// subscribed when its mailbox was deleted.
 pub(super) async fn subscribe<S: Stream>(
     link: &mut Link<S>,
     user: &mut User,
     name: MailboxName,
     subscribed: bool,
 ) -> Handled {
-    let mailbox = find(link, user, &name)?;
+    let reply = match subscribed {
+        true => text::SUBSCRIBE_DONE,
+        false => text::UNSUBSCRIBE_DONE,
+    };
+    let account = user.account;
+    let Some(mailbox) = link.store().mailbox_by_name(account, name.as_str())? else {
+        let kept = link.store().subscriptions_without_mailbox(account)?;
+        let known = kept.iter().any(|kept| kept == name.as_str());
+        if known && !subscribed {
+            link.store()
+                .unsubscribe_name(account, name.as_str())
+                .await?;
+        }
+        return match known {
+            true => done(reply),
+            false => Err(Error::NoSuchMailbox.into()),
+        };
+    };
     if mailbox.subscribed != subscribed {
         let edit = MailboxEdit {
             subscribed: Some(subscribed),
             ..MailboxEdit::default()
         };
-        link.store()
-            .edit_mailbox(user.account, mailbox.id, edit)
-            .await?;
+        link.store().edit_mailbox(account, mailbox.id, edit).await?;
     }
-    done(match subscribed {
-        true => text::SUBSCRIBE_DONE,
-        false => text::UNSUBSCRIBE_DONE,
-    })
+    done(reply)
 }
 
 fn find<S: Stream>(link: &Link<S>, user: &User, name: &MailboxName) -> Result<Mailbox, Failure> {

@@ -158,6 +158,7 @@ pub fn add_mailbox(
     };
     tx.put_mailbox(account, &mailbox);
     tx.put(keys::name(account, name), rows::encode_mailbox_id(id));
+    super::subscriptions::take(tx, account, name)?;
     tx.record_change(account, id, RecordChange::Created)?;
     Ok(id)
 }

@@ -6,6 +6,7 @@ use crate::keys::{self, Family, Name};
 use crate::ops::accounts::add_mailbox;
 use crate::ops::copy::move_rows;
 use crate::ops::names::{self, INBOX, SEPARATOR};
+use crate::ops::subscriptions;
 use crate::rows::{self, Buried};
 use crate::tx::{Tx, uid_of};
 use crate::*;
@@ -118,6 +119,9 @@ impl Store {
             tx.change(account, mailbox).expunged = expunged;
             tx.delete(keys::name(account, &gone.name));
             tx.delete(keys::mailbox(account, mailbox));
+            if gone.subscribed {
+                subscriptions::keep(tx, account, &gone.name)?;
+            }
             // Its rows and records stay where they are: nothing else finds them.
             let buried = Buried {
                 mailbox: gone,
@@ -186,6 +190,7 @@ impl Store {
             tx.delete(keys::deleted_mailbox(account, mailbox));
             let name = keys::name(account, &back.name);
             tx.put(name, rows::encode_mailbox_id(mailbox));
+            back.subscribed |= subscriptions::take(tx, account, &back.name)?;
             tx.put_mailbox(account, &back);
             Ok(back.name)
         })
@@ -267,6 +272,7 @@ fn rename_tree(
     for (mut child, new) in tree {
         tx.delete(keys::name(account, &child.name));
         tx.put(keys::name(account, &new), rows::encode_mailbox_id(child.id));
+        child.subscribed |= subscriptions::take(tx, account, &new)?;
         child.name = new;
         tx.record_change(account, child.id, RecordChange::Updated)?;
         tx.put_mailbox(account, &child);

@@ -13,6 +13,7 @@ pub mod metadata;
 pub mod names;
 pub mod queue;
 pub mod read;
+pub mod subscriptions;
 
 use crate::Store;
 use crate::index::View;

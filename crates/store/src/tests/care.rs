@@ -234,3 +234,40 @@ async fn annotations_go_with_their_mailbox_for_good() {
     let report = Store::verify(place.disk(), place.clock.clone()).unwrap();
     assert!(report.faults.is_empty(), "{:?}", report.faults);
 }
+
+#[tokio::test]
+async fn a_name_stays_subscribed_without_its_mailbox() {
+    let place = Place::new();
+    let (store, _) = place.open();
+    let alice = person(&store, "alice").await;
+    let kept = || store.subscriptions_without_mailbox(alice).unwrap();
+    let work = store.create_mailbox(alice, "Work", None).await.unwrap();
+    let muted = store.create_mailbox(alice, "Muted", None).await.unwrap();
+    let edit = MailboxEdit {
+        subscribed: Some(false),
+        ..MailboxEdit::default()
+    };
+    store.edit_mailbox(alice, muted, edit).await.unwrap();
+    store.delete_mailbox(alice, work).await.unwrap();
+    store.delete_mailbox(alice, muted).await.unwrap();
+    assert_eq!(kept(), ["Work"]);
+    store.restore_mailbox(alice, work).await.unwrap();
+    assert!(kept().is_empty());
+    store.delete_mailbox(alice, work).await.unwrap();
+    let muted = store.restore_mailbox(alice, muted).await.unwrap();
+    let muted = mailbox(&store, alice, &muted);
+    assert!(!muted.subscribed);
+    // The next mailbox of the name gets it.
+    store.rename_mailbox(alice, muted.id, "Work").await.unwrap();
+    assert!(mailbox(&store, alice, "Work").subscribed && kept().is_empty());
+    store.delete_mailbox(alice, muted.id).await.unwrap();
+    assert!(store.unsubscribe_name(alice, "Work").await.unwrap());
+    assert!(!store.unsubscribe_name(alice, "Work").await.unwrap());
+    store.create_mailbox(alice, "Other", None).await.unwrap();
+    let other = mailbox(&store, alice, "Other").id;
+    store.delete_mailbox(alice, other).await.unwrap();
+    store.close().await.unwrap();
+    drop(store);
+    let report = Store::verify(place.disk(), place.clock.clone()).unwrap();
+    assert!(report.faults.is_empty(), "{:?}", report.faults);
+}

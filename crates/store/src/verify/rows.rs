@@ -196,6 +196,7 @@ impl Check<'_> {
                 }
             }
             Family::Metadata => self.metadata(rest, value)?,
+            Family::Subscription => self.subscription(rest, value)?,
             Family::Profile | Family::State | Family::Record => {}
         }
         Ok(())
@@ -222,6 +223,14 @@ impl Check<'_> {
             self.fault(&format!("mailbox {} has a number not given yet", id.0));
         }
         self.mailboxes.insert(id, mailbox);
+        Ok(())
+    }
+
+    fn subscription(&mut self, rest: &[u8], value: &[u8]) -> Result<(), Error> {
+        rows::decode_subscription(value)?;
+        if std::str::from_utf8(rest).is_err() {
+            self.fault("a subscription has no name");
+        }
         Ok(())
     }
 
