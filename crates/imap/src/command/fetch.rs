@@ -2,9 +2,116 @@
 //! RFC 8474 §5.3, RFC 8514 §4.3, RFC 8970, RFC 9394 §3.3.
 
 use super::search::partial_range;
-use super::{Command, Fetch, FetchAttribute, Numbering, Partial, Request, Section, SectionText};
+use super::{Command, Numbering, PartialRange, Request};
 use crate::cursor::{Cursor, Fault, Parse};
 use crate::limits;
+use crate::set::SequenceSet;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fetch {
+    pub numbering: Numbering,
+    pub set: SequenceSet,
+    /// Distinct, in the order written; UID first when [`Numbering::Uid`], MODSEQ last when
+    /// `changed_since` or the client asked for it.
+    pub items: Vec<FetchAttribute>,
+    pub changed_since: Option<u64>,
+    /// RFC 9394 §3.3: of the messages of the set only these; UID FETCH only.
+    pub partial: Option<PartialRange>,
+    /// RFC 7162 §3.2.6; only with `changed_since` and QRESYNC.
+    pub vanished: bool,
+}
+
+impl Fetch {
+    /// Some item sets \Seen (unless the mailbox is read-only).
+    pub fn sets_seen(&self) -> bool {
+        self.items.iter().any(FetchAttribute::sets_seen)
+    }
+}
+
+/// One data item of FETCH.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FetchAttribute {
+    Uid,
+    Flags,
+    InternalDate,
+    Rfc822Size,
+    Envelope,
+    /// BODY without a section: no extension data.
+    Body,
+    BodyStructure,
+    ModSeq,
+    /// RFC 8514 §4.3.
+    SaveDate,
+    /// RFC 8474 §5.
+    EmailId,
+    ThreadId,
+    /// RFC 3501: as BODY[], answered under its own name.
+    Rfc822,
+    Rfc822Header,
+    Rfc822Text,
+    Section {
+        section: Section,
+        partial: Option<Partial>,
+        peek: bool,
+    },
+    /// Decoded content of a part (RFC 3516, RFC 9051 §6.4.5).
+    Binary {
+        part: Vec<u32>,
+        partial: Option<Partial>,
+        peek: bool,
+    },
+    BinarySize {
+        part: Vec<u32>,
+    },
+    /// RFC 8970. What is kept with the message is never late, so LAZY asks for nothing else.
+    Preview,
+}
+
+impl FetchAttribute {
+    pub fn sets_seen(&self) -> bool {
+        match self {
+            FetchAttribute::Rfc822 | FetchAttribute::Rfc822Text => true,
+            FetchAttribute::Section { peek, .. } | FetchAttribute::Binary { peek, .. } => !peek,
+            _ => false,
+        }
+    }
+}
+
+/// `<offset.count>`; `count` is never 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Partial {
+    pub offset: u64,
+    pub count: u64,
+}
+
+impl Partial {
+    /// The bytes meant of content with `size` bytes; empty when it starts beyond the end.
+    pub fn range(self, size: u64) -> std::ops::Range<u64> {
+        let start = self.offset.min(size);
+        start..start.saturating_add(self.count).min(size)
+    }
+}
+
+/// What stands between the brackets of BODY[…].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// Empty: the message itself. Numbers start at 1.
+    pub part: Vec<u32>,
+    pub text: SectionText,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SectionText {
+    /// Nothing more: the whole message, or the content of the part.
+    All,
+    Header,
+    /// Names as written.
+    HeaderFields(Vec<String>),
+    HeaderFieldsNot(Vec<String>),
+    Text,
+    /// Never without a part.
+    Mime,
+}
 
 pub(super) fn fetch(cursor: &mut Cursor<'_>, numbering: Numbering) -> Parse<Command> {
     cursor.space()?;

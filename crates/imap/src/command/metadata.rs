@@ -1,9 +1,36 @@
 //! GETMETADATA and SETMETADATA, RFC 5464 §4, and the entries of LIST RETURN (METADATA …), RFC 9590.
 
 use super::mailbox::mailbox;
-use super::{Command, Depth, GetMetadata, MailboxName, Numbering, Request, SetMetadata};
+use super::{Command, MailboxName, Numbering, Request};
 use crate::cursor::{Cursor, Fault, Parse};
 use crate::limits;
+
+/// RFC 5464 §4.2. Entry names are well-formed and in lower case.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GetMetadata {
+    /// `None`: the server.
+    pub mailbox: Option<MailboxName>,
+    pub entries: Vec<String>,
+    pub depth: Depth,
+    /// Bytes of a value; larger ones are left out.
+    pub max_size: Option<u64>,
+}
+
+/// RFC 5464 §4.2.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    Zero,
+    One,
+    Infinity,
+}
+
+/// RFC 5464 §4.3.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SetMetadata {
+    pub mailbox: Option<MailboxName>,
+    /// `None` takes the entry away.
+    pub entries: Vec<(String, Option<Vec<u8>>)>,
+}
 
 pub(super) fn get_metadata(cursor: &mut Cursor<'_>, _: Numbering) -> Parse<Command> {
     cursor.space()?;

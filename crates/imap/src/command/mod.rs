@@ -25,6 +25,10 @@ use crate::limits;
 use crate::pattern::Pattern;
 use crate::set::{SequenceSet, SetNumber};
 
+pub use fetch::{Fetch, FetchAttribute, Partial, Section, SectionText};
+pub use metadata::{Depth, GetMetadata, SetMetadata};
+pub use notify::{EventGroup, Events, Notify, NotifySet, SelectedEvents, Watched};
+
 /// What the driver is to do. Each ends with `session.finish`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
@@ -208,102 +212,6 @@ pub struct ListReturn {
     pub status: Option<Vec<StatusItem>>,
     /// RFC 9590: names of entries, lower case.
     pub metadata: Option<Vec<String>>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum Notify {
-    /// Nothing is to be told, not even of the selected mailbox.
-    None,
-    Set(NotifySet),
-}
-
-/// RFC 5465 §3.1.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NotifySet {
-    /// STATUS of the watched mailboxes first.
-    pub status: bool,
-    /// `None`: nothing is to be told of the selected mailbox.
-    pub selected: Option<SelectedEvents>,
-    pub groups: Vec<EventGroup>,
-}
-
-/// MessageNew and MessageExpunge, RFC 5465 §6.1.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SelectedEvents {
-    /// Expunges wait for a command that lets them be told.
-    pub delayed: bool,
-    /// FlagChange too.
-    pub flags: bool,
-    /// Of new messages.
-    pub items: Vec<FetchAttribute>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct EventGroup {
-    pub watched: Watched,
-    pub events: Events,
-}
-
-/// RFC 5465 §6.2 to §6.6.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Watched {
-    Personal,
-    Subscribed,
-    Subtree(Vec<MailboxName>),
-    Mailboxes(Vec<MailboxName>),
-}
-
-/// RFC 5465 §5.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Events {
-    /// MessageNew and MessageExpunge.
-    pub messages: bool,
-    pub flags: bool,
-    pub names: bool,
-    pub subscriptions: bool,
-    pub metadata: bool,
-    pub server_metadata: bool,
-}
-
-impl Events {
-    /// Those of both.
-    pub fn and(self, other: Events) -> Events {
-        Events {
-            messages: self.messages || other.messages,
-            flags: self.flags || other.flags,
-            names: self.names || other.names,
-            subscriptions: self.subscriptions || other.subscriptions,
-            metadata: self.metadata || other.metadata,
-            server_metadata: self.server_metadata || other.server_metadata,
-        }
-    }
-}
-
-/// RFC 5464 §4.2. Entry names are well-formed and in lower case.
-#[derive(Clone, Debug, PartialEq)]
-pub struct GetMetadata {
-    /// `None`: the server.
-    pub mailbox: Option<MailboxName>,
-    pub entries: Vec<String>,
-    pub depth: Depth,
-    /// Bytes of a value; larger ones are left out.
-    pub max_size: Option<u64>,
-}
-
-/// RFC 5464 §4.2.2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Depth {
-    Zero,
-    One,
-    Infinity,
-}
-
-/// RFC 5464 §4.3.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SetMetadata {
-    pub mailbox: Option<MailboxName>,
-    /// `None` takes the entry away.
-    pub entries: Vec<(String, Option<Vec<u8>>)>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -570,112 +478,6 @@ impl SearchKey {
             _ => false,
         }
     }
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct Fetch {
-    pub numbering: Numbering,
-    pub set: SequenceSet,
-    /// Distinct, in the order written; UID first when [`Numbering::Uid`], MODSEQ last when
-    /// `changed_since` or the client asked for it.
-    pub items: Vec<FetchAttribute>,
-    pub changed_since: Option<u64>,
-    /// RFC 9394 §3.3: of the messages of the set only these; UID FETCH only.
-    pub partial: Option<PartialRange>,
-    /// RFC 7162 §3.2.6; only with `changed_since` and QRESYNC.
-    pub vanished: bool,
-}
-
-impl Fetch {
-    /// Some item sets \Seen (unless the mailbox is read-only).
-    pub fn sets_seen(&self) -> bool {
-        self.items.iter().any(FetchAttribute::sets_seen)
-    }
-}
-
-/// One data item of FETCH.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FetchAttribute {
-    Uid,
-    Flags,
-    InternalDate,
-    Rfc822Size,
-    Envelope,
-    /// BODY without a section: no extension data.
-    Body,
-    BodyStructure,
-    ModSeq,
-    /// RFC 8514 §4.3.
-    SaveDate,
-    /// RFC 8474 §5.
-    EmailId,
-    ThreadId,
-    /// RFC 3501: as BODY[], answered under its own name.
-    Rfc822,
-    Rfc822Header,
-    Rfc822Text,
-    Section {
-        section: Section,
-        partial: Option<Partial>,
-        peek: bool,
-    },
-    /// Decoded content of a part (RFC 3516, RFC 9051 §6.4.5).
-    Binary {
-        part: Vec<u32>,
-        partial: Option<Partial>,
-        peek: bool,
-    },
-    BinarySize {
-        part: Vec<u32>,
-    },
-    /// RFC 8970. What is kept with the message is never late, so LAZY asks for nothing else.
-    Preview,
-}
-
-impl FetchAttribute {
-    pub fn sets_seen(&self) -> bool {
-        match self {
-            FetchAttribute::Rfc822 | FetchAttribute::Rfc822Text => true,
-            FetchAttribute::Section { peek, .. } | FetchAttribute::Binary { peek, .. } => !peek,
-            _ => false,
-        }
-    }
-}
-
-/// `<offset.count>`; `count` is never 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Partial {
-    pub offset: u64,
-    pub count: u64,
-}
-
-impl Partial {
-    /// The bytes meant of content with `size` bytes; empty when it starts beyond the end.
-    pub fn range(self, size: u64) -> std::ops::Range<u64> {
-        let start = self.offset.min(size);
-        start..start.saturating_add(self.count).min(size)
-    }
-}
-
-/// What stands between the brackets of BODY[…].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Section {
-    /// Empty: the message itself. Numbers start at 1.
-    pub part: Vec<u32>,
-    pub text: SectionText,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SectionText {
-    /// Nothing more: the whole message, or the content of the part.
-    All,
-    Header,
-    /// Names as written.
-    HeaderFields(Vec<String>),
-    HeaderFieldsNot(Vec<String>),
-    Text,
-    /// Never without a part.
-    Mime,
 }
 
 #[derive(Clone, Debug, PartialEq)]

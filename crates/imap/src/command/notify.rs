@@ -1,12 +1,78 @@
 //! NOTIFY, RFC 5465 §8.
 
 use super::mailbox::mailbox;
-use super::{
-    Command, EventGroup, Events, FetchAttribute, MailboxName, Notify, NotifySet, Numbering,
-    Request, SelectedEvents, Watched, fetch,
-};
+use super::{Command, FetchAttribute, MailboxName, Numbering, Request, fetch};
 use crate::cursor::{Cursor, Fault, Parse};
 use crate::limits;
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Notify {
+    /// Nothing is to be told, not even of the selected mailbox.
+    None,
+    Set(NotifySet),
+}
+
+/// RFC 5465 §3.1.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NotifySet {
+    /// STATUS of the watched mailboxes first.
+    pub status: bool,
+    /// `None`: nothing is to be told of the selected mailbox.
+    pub selected: Option<SelectedEvents>,
+    pub groups: Vec<EventGroup>,
+}
+
+/// MessageNew and MessageExpunge, RFC 5465 §6.1.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SelectedEvents {
+    /// Expunges wait for a command that lets them be told.
+    pub delayed: bool,
+    /// FlagChange too.
+    pub flags: bool,
+    /// Of new messages.
+    pub items: Vec<FetchAttribute>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct EventGroup {
+    pub watched: Watched,
+    pub events: Events,
+}
+
+/// RFC 5465 §6.2 to §6.6.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Watched {
+    Personal,
+    Subscribed,
+    Subtree(Vec<MailboxName>),
+    Mailboxes(Vec<MailboxName>),
+}
+
+/// RFC 5465 §5.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Events {
+    /// MessageNew and MessageExpunge.
+    pub messages: bool,
+    pub flags: bool,
+    pub names: bool,
+    pub subscriptions: bool,
+    pub metadata: bool,
+    pub server_metadata: bool,
+}
+
+impl Events {
+    /// Those of both.
+    pub fn and(self, other: Events) -> Events {
+        Events {
+            messages: self.messages || other.messages,
+            flags: self.flags || other.flags,
+            names: self.names || other.names,
+            subscriptions: self.subscriptions || other.subscriptions,
+            metadata: self.metadata || other.metadata,
+            server_metadata: self.server_metadata || other.server_metadata,
+        }
+    }
+}
 
 pub(super) fn notify(cursor: &mut Cursor<'_>, _: Numbering) -> Parse<Command> {
     cursor.space()?;
