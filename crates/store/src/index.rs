@@ -20,7 +20,7 @@ use redb::{
 use crate::codec::{Reader, Writer};
 use crate::journal::Position;
 use crate::keys::Span;
-use crate::limits::INDEX_CACHE_BYTES;
+use crate::limits::{DERIVED_CACHE_BYTES, INDEX_CACHE_BYTES};
 use crate::tx::KeyValue;
 use crate::{Disk, Error, File, keys};
 
@@ -127,7 +127,7 @@ impl Index {
             return Ok(None);
         }
         let file = disk.open(INDEX_FILE, false).map_err(Error::Disk)?;
-        Ok(Some(Index::on(file)?))
+        Ok(Some(Index::on(file, INDEX_CACHE_BYTES)?))
     }
 
     /// A new index that has applied everything before `position`: made under a temporary name,
@@ -148,14 +148,14 @@ impl Index {
             disk.sync_directory("")?;
             disk.open(INDEX_FILE, false)
         };
-        Index::on(install().map_err(Error::Disk)?)
+        Index::on(install().map_err(Error::Disk)?, INDEX_CACHE_BYTES)
     }
 
     /// An empty index in a file of its own, that nobody will find again.
     pub fn temporary(disk: &dyn Disk, path: &str) -> Result<Index, Error> {
         let file = disk.open(path, true).map_err(Error::Disk)?;
         file.set_len(0).map_err(Error::Disk)?;
-        let index = Index::on(file)?;
+        let index = Index::on(file, INDEX_CACHE_BYTES)?;
         let mut batch = index.begin()?;
         batch.set_position(Position::default())?;
         batch.commit(Flush::No)?;
@@ -164,7 +164,8 @@ impl Index {
 
     /// A table in a file of its own, made when it is missing.
     pub fn beside(disk: &dyn Disk, path: &str) -> Result<Index, Error> {
-        let index = Index::on(disk.open(path, true).map_err(Error::Disk)?)?;
+        let file = disk.open(path, true).map_err(Error::Disk)?;
+        let index = Index::on(file, DERIVED_CACHE_BYTES)?;
         // The table is there from the first view on.
         let mut batch = index.begin()?;
         batch.apply([])?;
@@ -172,9 +173,9 @@ impl Index {
         Ok(index)
     }
 
-    fn on(file: Arc<dyn File>) -> Result<Index, Error> {
+    fn on(file: Arc<dyn File>, cache_bytes: usize) -> Result<Index, Error> {
         let database = redb::Builder::new()
-            .set_cache_size(INDEX_CACHE_BYTES)
+            .set_cache_size(cache_bytes)
             .create_with_backend(Backend(file))
             .map_err(failed)?;
         Ok(Index { database })

@@ -18,6 +18,8 @@ pub const INDEX_COMMIT_SECONDS: u64 = 30;
 pub const INDEX_COMMIT_BYTES: u64 = 64 << 20;
 /// Memory for the index's pages.
 pub const INDEX_CACHE_BYTES: usize = 64 << 20;
+/// The same of a file that is derived from the store's content: the system's cache does the rest.
+pub const DERIVED_CACHE_BYTES: usize = 16 << 20;
 /// Rows in one shared page of the message index.
 pub const PAGE_ROWS: usize = 512;
 /// Rows of all mailboxes held in memory (64 bytes each).

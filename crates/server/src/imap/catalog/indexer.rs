@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use facteur_store::{AccountId, Bodies, Derived, Error, Mailbox, MailboxId, Message, Uid, UidSet};
 
@@ -31,6 +32,9 @@ const STEP_GRAMS: usize = 8 << 20;
 const SMALL_SEGMENTS: usize = 32;
 /// A segment with as many messages is no longer one of the smallest.
 const SMALL_MESSAGES: u32 = 32;
+/// Between two steps, and as many times as long as the step before took.
+const REST_MIN: Duration = Duration::from_millis(250);
+const REST_TIMES: u32 = 4;
 /// Steps between two flushes.
 const STEPS_UNFLUSHED: usize = 64;
 
@@ -44,7 +48,9 @@ pub async fn run(ctx: Arc<Context>) {
     };
     let mut steps = 0;
     loop {
-        while let Some(account) = due.pop_first() {
+        let began = ctx.clock.monotonic();
+        // One step each, so that nobody waits for a large account.
+        for account in std::mem::take(&mut due) {
             if ctx.shutdown.started() {
                 return flush(&ctx).await;
             }
@@ -57,19 +63,32 @@ pub async fn run(ctx: Arc<Context>) {
                 Err(error) => tracing::warn!(%error, "the search catalogue falls behind"),
             }
             steps += 1;
-            if steps >= STEPS_UNFLUSHED {
-                flush(&ctx).await;
-                steps = 0;
-            }
         }
+        if steps >= STEPS_UNFLUSHED {
+            flush(&ctx).await;
+            steps = 0;
+        }
+        rest(&ctx, ctx.clock.monotonic().saturating_sub(began)).await;
         tokio::select! {
+            biased;
             () = ctx.shutdown.wait() => return flush(&ctx).await,
             changed = follower.next() => due.extend(changed),
             () = ctx.catalog.rebuild_asked.notified() => {
                 let asked = std::mem::take(&mut *lock(&ctx.catalog.rebuild));
                 due.extend(asked);
             }
+            () = std::future::ready(()), if !due.is_empty() => {}
         }
+    }
+}
+
+/// Mail that arrives goes first: what is not taken in yet is found all the same, only slower. Much
+/// that gathers meanwhile costs little more than one message.
+async fn rest(ctx: &Context, worked: Duration) {
+    let rest = REST_MIN.max(worked.saturating_mul(REST_TIMES));
+    tokio::select! {
+        () = ctx.shutdown.wait() => {}
+        () = tokio::time::sleep(rest) => {}
     }
 }
 
