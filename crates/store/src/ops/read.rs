@@ -128,8 +128,8 @@ impl Store {
         self.bodies()?.read(blob, range, out)
     }
 
-    /// The same when no byte of it must come from the disk: no thread is held up. False: read it
-    /// the other way, `out` is as it was.
+    /// The same when the body's bytes need not come from the disk; the index is looked up as ever.
+    /// False: read it the other way, `out` is as it was.
     pub fn read_body_cached(
         &self,
         blob: BlobId,
