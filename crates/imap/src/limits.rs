@@ -61,6 +61,18 @@ pub const SORT_KEYS_MAX: usize = 32;
 /// Sources of one ESEARCH, and mailboxes in one of them.
 pub const SEARCH_SOURCES_MAX: usize = 256;
 
+/// Messages of one batch at least, RFC 10022 §3.1.3.2.
+pub const BATCH_MESSAGES_MIN: u32 = 500;
+
+/// Messages of all batches of one UIDBATCHES that names a range, RFC 10022 §3.1.5.
+pub const BATCHES_MESSAGES_MAX: u64 = 100_000;
+
+/// Batches in one answer (RFC 10022 §3.1.7); at least 5,000,000 messages.
+pub const BATCHES_MAX: u32 = 10_000;
+
+/// What MESSAGELIMIT says (RFC 9738 §3). No command but APPEND is cut short.
+pub const MESSAGE_LIMIT: u32 = 1_000_000;
+
 /// Tags of one CANCELUPDATE.
 pub const CANCELLED_TAGS_MAX: usize = 64;
 
@@ -102,7 +114,7 @@ pub const ENABLE_NAMES_MAX: usize = 32;
 pub const LANGUAGE_RANGES_MAX: usize = 32;
 
 /// Messages of one APPEND (RFC 3502).
-pub const APPEND_MESSAGES_MAX: usize = 1000;
+pub const APPEND_MESSAGES_MAX: u32 = 1000;
 
 /// Groups of one NOTIFY, events of a group, and mailboxes that it names (RFC 5465).
 pub const NOTIFY_GROUPS_MAX: usize = 32;

@@ -121,6 +121,7 @@ texts! {
     THREAD_DONE = "THREAD completed.", "THREAD est fait.";
     ESEARCH_DONE = "ESEARCH completed.", "ESEARCH est fait.";
     CANCELUPDATE_DONE = "CANCELUPDATE completed.", "CANCELUPDATE est fait.";
+    BATCHES_DONE = "UIDBATCHES completed.", "UIDBATCHES est fait.";
     NO_UPDATE = "Changes of this result will not be told.",
         "Les changements de ce résultat ne seront pas annoncés.";
     FETCH_DONE = "FETCH completed.", "FETCH est fait.";
@@ -209,6 +210,13 @@ texts! {
     NUL_IN_MESSAGE = "A message can't hold NUL bytes, unless sent as a literal8.",
         "Un message ne peut contenir d'octet nul, sauf en literal8.";
     UNDEFINED_FILTER = "There is no such filter.", "Il n'y a pas de tel filtre.";
+    BATCH_TOO_SMALL = "A batch has at least 500 messages.",
+        "Un lot compte au moins 500 messages.";
+    BATCHES_TOO_MANY = "Those are too many messages, ask for a range of batches.",
+        "Cela fait trop de messages, demandez une plage de lots.";
+    BATCHES_BACKWARDS = "The lower batch comes first.", "Le plus petit lot vient en premier.";
+    APPEND_TOO_MANY = "Those are too many messages for one APPEND.",
+        "Cela fait trop de messages pour un seul APPEND.";
     SEARCH_TOO_LONG = "That search took too long.", "Cette recherche a duré trop longtemps.";
     NOT_SAVED = "The result could not be kept.", "Le résultat n'a pas pu être gardé.";
     TRY_AGAIN = "That did not work this time, please try again.",

@@ -113,6 +113,24 @@ impl View {
         self.runs.last().map(|run| run.last)
     }
 
+    /// RFC 10022 §3.1: the messages in batches, the highest uids first; those batches of the range,
+    /// counted from 1. First and last uid of each, the higher one first. The last of all ends at 1.
+    pub fn batches(
+        &self,
+        messages: u32,
+        range: std::ops::RangeInclusive<u32>,
+    ) -> impl Iterator<Item = (u32, u32)> + '_ {
+        range.map_while(move |batch| {
+            let above = messages.checked_mul(batch.checked_sub(1)?)?;
+            let last = self.len().checked_sub(above).filter(|last| *last > 0)?;
+            let lowest = match last.checked_sub(messages) {
+                Some(below @ 1..) => self.uid(below + 1)?,
+                _ => 1,
+            };
+            Some((self.uid(last)?, lowest))
+        })
+    }
+
     /// Every uid of the view, ascending ranges.
     pub fn uids(&self) -> Numbers {
         Numbers::from_ranges(self.runs.iter().map(|run| (run.first, run.last)))

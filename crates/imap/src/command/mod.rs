@@ -5,6 +5,7 @@
 
 mod access;
 pub(crate) mod append;
+mod batches;
 mod copy;
 pub(crate) mod fetch;
 mod list;
@@ -99,6 +100,8 @@ pub enum Request {
     /// SEARCH, SORT and ESEARCH.
     Search(Search),
     Thread(Thread),
+    /// UIDBATCHES.
+    Batches(Batches),
     /// RFC 5267 §4.3.5: the tags of searches that asked for UPDATE.
     CancelUpdate(Vec<String>),
     Fetch(Fetch),
@@ -369,6 +372,15 @@ pub enum Source {
     Subtree(Vec<MailboxName>),
     SubtreeOne(Vec<MailboxName>),
     Mailboxes(Vec<MailboxName>),
+}
+
+/// RFC 10022: ranges of uids are asked for, each of so many messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Batches {
+    /// Of one batch.
+    pub messages: u32,
+    /// First and last batch as written, counted from 1, which has the highest uids; `None`: all.
+    pub range: Option<(u32, u32)>,
 }
 
 /// RFC 5256 §3.
@@ -650,6 +662,7 @@ pub(crate) static TABLE: &[Row] = &[
     row("SORT",         Legal::WithMailbox, sort::sort).with_uid().holding_expunges(),
     row("THREAD",       Legal::WithMailbox, sort::thread).with_uid().holding_expunges(),
     row("CANCELUPDATE", Legal::WithMailbox, sort::cancel_update),
+    row("UIDBATCHES",   Legal::WithMailbox, batches::batches),
     row("FETCH",        Legal::WithMailbox, fetch::fetch).with_uid().holding_expunges(),
     row("STORE",        Legal::WithMailbox, store::store).with_uid().holding_expunges().writing(),
     row("COPY",         Legal::WithMailbox, copy::copy).with_uid(),

@@ -1,5 +1,5 @@
 //! SEARCH, UID SEARCH and ESEARCH: RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 4731, RFC 5032, RFC 5182,
-//! RFC 5267, RFC 5466, RFC 7162 §3.1.5, RFC 7377, RFC 8474 §6, RFC 8514, RFC 9394.
+//! RFC 5267, RFC 5466, RFC 7162 §3.1.5, RFC 7377, RFC 8474 §6, RFC 8514, RFC 9394, RFC 9738 §3.2.
 
 use super::mailbox::mailbox;
 use super::{
@@ -8,6 +8,7 @@ use super::{
 use super::{FetchAttribute, fetch};
 use crate::cursor::{Cursor, Fault, Parse};
 use crate::flag::SystemFlags;
+use crate::set::{SequenceSet, SetNumber};
 use crate::{date, flag, limits};
 
 pub(super) fn search(cursor: &mut Cursor<'_>, numbering: Numbering) -> Parse<Command> {
@@ -266,6 +267,8 @@ fn other_argument(name: &str, cursor: &mut Cursor<'_>) -> Parse<SearchKey> {
             | "OLDER"
             | "YOUNGER"
             | "UID"
+            | "UIDAFTER"
+            | "UIDBEFORE"
             | "MODSEQ"
             | "EMAILID"
             | "THREADID"
@@ -287,10 +290,26 @@ fn other_argument(name: &str, cursor: &mut Cursor<'_>) -> Parse<SearchKey> {
         "OLDER" => cursor.number_nonzero().map(SearchKey::Older),
         "YOUNGER" => cursor.number_nonzero().map(SearchKey::Younger),
         "UID" => cursor.sequence_set().map(SearchKey::Uid),
+        "UIDAFTER" => Ok(uids(
+            cursor.number_nonzero()?.checked_add(1),
+            Some(u32::MAX),
+        )),
+        "UIDBEFORE" => Ok(uids(Some(1), cursor.number_nonzero()?.checked_sub(1))),
         "EMAILID" => object_id(cursor).map(SearchKey::EmailId),
         "THREADID" => object_id(cursor).map(SearchKey::ThreadId),
         "FILTER" => filter_name(cursor).map(SearchKey::Filter),
         _ => modseq(cursor),
+    }
+}
+
+/// RFC 9738 §3.2. None when one end is none.
+fn uids(first: Option<u32>, last: Option<u32>) -> SearchKey {
+    match (first, last) {
+        (Some(first), Some(last @ 1..)) => {
+            let range = (SetNumber::Number(first), SetNumber::Number(last));
+            SearchKey::Uid(SequenceSet::Ranges(vec![range]))
+        }
+        _ => SearchKey::Not(Box::new(SearchKey::All)),
     }
 }
 

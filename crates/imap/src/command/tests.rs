@@ -461,6 +461,28 @@ fn sorts_threads_and_sources() {
     assert!(parse(&many(limits::SORT_KEYS_MAX + 1)).is_err());
 }
 
+/// RFC 10022 §4, RFC 9738 §3.2.
+#[test]
+fn batches() {
+    let batches = |messages, range| Request::Batches(Batches { messages, range });
+    assert_eq!(request("UIDBATCHES 2000"), batches(2000, None));
+    let part = batches(2000, Some((10, 20)));
+    assert_eq!(request("uidbatches 2000 10:20"), part);
+    for wrong in [
+        "UIDBATCHES",
+        "UIDBATCHES 0",
+        "UIDBATCHES 2000 10",
+        "UIDBATCHES 2000 0:1",
+        "UIDBATCHES 2000 1:*",
+        "UIDBATCHES 2000 1:2 3",
+        "UID UIDBATCHES 2000",
+        "SEARCH UIDAFTER 0",
+        "SEARCH UIDBEFORE *",
+    ] {
+        assert!(parse(wrong).is_err(), "{wrong}");
+    }
+}
+
 #[test]
 fn search_bounds() {
     let nested = |depth: usize| format!("SEARCH {}SEEN{}", "(".repeat(depth), ")".repeat(depth));

@@ -128,7 +128,10 @@ fn print(code: &Code, capabilities: &str, tag: &[u8], out: &mut Vec<u8>) {
             out.push(b' ');
             numbers(uids, out);
         }
-        Code::UidNext(value) | Code::UidValidity(value) | Code::Unseen(value) => {
+        Code::MessageLimit(value)
+        | Code::UidNext(value)
+        | Code::UidValidity(value)
+        | Code::Unseen(value) => {
             out.push(b' ');
             number32(*value, out);
         }
@@ -162,6 +165,7 @@ fn name(code: &Code) -> &'static str {
         Code::InUse => "INUSE",
         Code::Limit => "LIMIT",
         Code::MailboxId(_) => "MAILBOXID",
+        Code::MessageLimit(_) => "MESSAGELIMIT",
         Code::MetadataLongEntries(_) => "METADATA LONGENTRIES",
         Code::MetadataMaxSize(_) => "METADATA MAXSIZE",
         Code::MetadataTooMany => "METADATA TOOMANY",
@@ -179,6 +183,8 @@ fn name(code: &Code) -> &'static str {
         Code::ReadWrite => "READ-WRITE",
         Code::ServerBug => "SERVERBUG",
         Code::TooBig => "TOOBIG",
+        Code::TooFew => "TOOFEW",
+        Code::TooMany => "TOOMANY",
         Code::TryCreate => "TRYCREATE",
         Code::UidNext(_) => "UIDNEXT",
         Code::UidRequired => "UIDREQUIRED",

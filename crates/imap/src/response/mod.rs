@@ -135,6 +135,8 @@ pub enum Code {
     Limit,
     /// RFC 8474.
     MailboxId(String),
+    /// RFC 9738 §3.1: how many messages one command may have.
+    MessageLimit(u32),
     /// RFC 5464 §4.2.1: bytes of the largest value that was left out.
     MetadataLongEntries(u64),
     /// RFC 5464 §4.3: bytes that a value may have.
@@ -164,6 +166,10 @@ pub enum Code {
     ServerBug,
     /// RFC 7889 and RFC 4469.
     TooBig,
+    /// RFC 10022 §3.1.3.2.
+    TooFew,
+    /// RFC 10022 §3.1.7.
+    TooMany,
     TryCreate,
     UidNext(u32),
     UidNotSticky,
@@ -200,6 +206,8 @@ pub enum Untagged<'a> {
     /// Answer to THREAD.
     Thread(&'a Forest),
     SearchUpdate(&'a UpdateData<'a>),
+    /// Answer to UIDBATCHES, RFC 10022 §3.1.2: the higher uid of each first.
+    Batches(&'a [(u32, u32)]),
     Exists(u32),
     Expunge(u32),
     /// RFC 7162 §3.2.10. Uids.

@@ -63,6 +63,7 @@ pub(crate) fn untagged(untagged: &Untagged<'_>, dialect: &Dialect<'_>, queue: &m
         Untagged::Search(data) => search::search(data, dialect, out),
         Untagged::Thread(forest) => search::thread(forest, out),
         Untagged::SearchUpdate(data) => search::update(data, out),
+        Untagged::Batches(ranges) => search::batches(ranges, dialect, out),
         Untagged::Exists(count) => numbered(*count, "EXISTS", out),
         Untagged::Expunge(sequence) => numbered(*sequence, "EXPUNGE", out),
         Untagged::Vanished { earlier, uids } => vanished(*earlier, uids, out),

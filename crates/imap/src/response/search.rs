@@ -1,6 +1,6 @@
 //! Printing of what a search found: SEARCH, ESEARCH, SORT, THREAD and the changes of contexts.
 //! RFC 9051 §7.3.4, RFC 3501 §7.2.5, RFC 4731, RFC 5256 §4, RFC 5267, RFC 7162 §3.1.6, RFC 7377,
-//! RFC 9394.
+//! RFC 9394, RFC 10022.
 
 use super::print::Dialect;
 use super::token::{mailbox, number, number32, numbers, runs, string};
@@ -191,6 +191,22 @@ pub(super) fn thread(forest: &Forest, out: &mut Vec<u8>) {
     forest.print(out);
     if out.len() == empty {
         out.pop();
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// RFC 10022 §4.
+pub(super) fn batches(ranges: &[(u32, u32)], dialect: &Dialect<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"* UIDBATCHES (TAG ");
+    string(dialect.tag, out);
+    out.push(b')');
+    let mut before = b' ';
+    for (highest, lowest) in ranges {
+        out.push(before);
+        before = b',';
+        number32(*highest, out);
+        out.push(b':');
+        number32(*lowest, out);
     }
     out.extend_from_slice(b"\r\n");
 }

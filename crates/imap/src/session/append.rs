@@ -206,10 +206,12 @@ impl Session {
         match (parsed, literal) {
             (Ok(Some(items)), literal) => {
                 let more = messages(&items);
-                let too_many = incoming.begun + more > limits::APPEND_MESSAGES_MAX
-                    || (more > 0 && incoming.target.replaced.is_some());
-                if too_many {
+                if more > 0 && incoming.target.replaced.is_some() {
                     return self.append_abort(Fault::Arguments.reply());
+                }
+                if incoming.begun + more > limits::APPEND_MESSAGES_MAX as usize {
+                    let limit = Code::MessageLimit(limits::APPEND_MESSAGES_MAX);
+                    return self.append_abort(Reply::no(text::APPEND_TOO_MANY).with(limit));
                 }
                 if literal.is_some_and(|literal| literal.size > self.config.message_bytes_max) {
                     return self.append_abort(Reply::no(text::TOO_BIG).with(Code::TooBig));

@@ -1,6 +1,7 @@
 //! What the session says that it can, by phase: RFC 9051 §6.1.1, §7.2.2.
 
 use super::{Config, Phase};
+use crate::limits;
 
 /// Mechanisms that show the password to whoever listens.
 const PLAINTEXT_MECHANISMS: [&str; 2] = ["PLAIN", "LOGIN"];
@@ -70,6 +71,7 @@ const AFTER_LOGIN: &[&str] = &[
     "OBJECTID",
     "INPROGRESS",
     "FILTERS",
+    "UIDBATCHES",
 ];
 
 /// Without TLS and leave to go without, passwords are refused.
@@ -95,9 +97,10 @@ pub(super) fn list(config: &Config, tls: bool, phase: Phase) -> String {
     if phase >= Phase::Authenticated {
         // RFC 7889 §3: the same limit for every mailbox.
         return format!(
-            "{} APPENDLIMIT={}",
+            "{} APPENDLIMIT={} MESSAGELIMIT={}",
             AFTER_LOGIN.join(" "),
-            config.message_bytes_max
+            config.message_bytes_max,
+            limits::MESSAGE_LIMIT
         );
     }
     let mut list = BEFORE_LOGIN.join(" ");

@@ -266,3 +266,46 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    /// RFC 10022 §3.1.3.3.1: no batch has more messages than asked for, and all together have all.
+    #[test]
+    fn batches_have_every_message_once(
+        uids in proptest::collection::btree_set(1_u32..400, 0..60),
+        messages in 1_u32..12,
+    ) {
+        let view = View::new(uids.iter().copied());
+        let all: Vec<(u32, u32)> = view.batches(messages, 1..=u32::MAX).collect();
+        let mut left: Vec<u32> = uids.into_iter().collect();
+        for (at, (highest, lowest)) in all.iter().enumerate() {
+            let from = left.partition_point(|uid| uid < lowest);
+            let batch = left.split_off(from);
+            prop_assert_eq!(batch.last(), Some(highest));
+            let whole = batch.len() == messages as usize;
+            prop_assert!(whole || at + 1 == all.len() && batch.len() < messages as usize);
+            let number = at as u32 + 1;
+            let alone: Vec<(u32, u32)> = view.batches(messages, number..=number).collect();
+            prop_assert_eq!(alone, [(*highest, *lowest)]);
+        }
+        prop_assert!(left.is_empty());
+        prop_assert!(all.last().is_none_or(|(_, lowest)| *lowest == 1));
+    }
+}
+
+/// RFC 10022 §3.1.1: a mailbox of 6823 messages.
+#[test]
+fn batches_of_the_example() {
+    let uids = (302..=1124).chain(7_830..=9_829).chain(20_351..=22_350);
+    let view = View::new(uids.chain(99_696..=101_694).chain([215_295]));
+    assert_eq!(view.len(), 6_823);
+    let all: Vec<(u32, u32)> = view.batches(2_000, 1..=4).collect();
+    let expected = [
+        (215_295, 99_696),
+        (22_350, 20_351),
+        (9_829, 7_830),
+        (1_124, 1),
+    ];
+    assert_eq!(all, expected);
+    assert_eq!(view.batches(2_000, 6..=8).count(), 0);
+    assert_eq!(View::default().batches(2_000, 1..=4).count(), 0);
+}

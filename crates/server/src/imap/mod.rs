@@ -10,6 +10,7 @@
 
 mod append;
 mod auth;
+mod batches;
 pub mod catalog;
 mod compress;
 mod content;
@@ -371,6 +372,7 @@ async fn command<S: Stream>(link: &mut Link<S>, user: &mut User, request: Reques
         Request::Expunge { uids } => expunge::expunge(link, user, uids).await,
         Request::Search(request) => search::search(link, user, request).await,
         Request::Thread(request) => search::thread(link, user, request).await,
+        Request::Batches(request) => batches::batches(link, user, request),
         Request::CancelUpdate(tags) => contexts::cancel(user, &tags),
         Request::Fetch(request) => fetch::fetch(link, user, request).await,
         Request::Store(request) => store::store(link, user, request).await,

@@ -174,3 +174,18 @@ fn output_says_when_it_is_full() {
     }
     assert!(driver.session.output_full());
 }
+
+/// RFC 9738 §3.1: APPEND is all or nothing.
+#[test]
+fn messages_of_one_append() {
+    let mut driver = Driver::logged_in();
+    let append =
+        |messages: u32| format!("a APPEND x{}\r\n", " {1+}\r\nm".repeat(messages as usize));
+    let said = driver.send(&append(limits::APPEND_MESSAGES_MAX));
+    assert!(!said.contains("MESSAGELIMIT"), "{said}");
+    let said = driver.send(&append(limits::APPEND_MESSAGES_MAX + 1));
+    assert_eq!(
+        said,
+        "a NO [MESSAGELIMIT 1000] Those are too many messages for one APPEND.\r\n"
+    );
+}
