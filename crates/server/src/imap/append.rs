@@ -13,10 +13,11 @@ use facteur_imap::set::{Numbers, SequenceSet};
 use facteur_imap::structure::StringForm;
 use facteur_imap::url::MessageUrl;
 use facteur_imap::{Outcome, Reply, Untagged, text};
-use facteur_store::{Error, MailboxId, NewBody, NewMessage, Store, Uid};
+use facteur_store::{Error, NewBody, NewMessage, Rights, Store, Uid};
 
 use super::content::{Chunk, Content, Item, Logical, Problem};
 use super::copy::no_target;
+use super::door::Handle;
 use super::error::Failure;
 use super::link::{Link, Source};
 use super::selected::flag_names;
@@ -27,9 +28,9 @@ use crate::limits::STREAM_BYTES;
 
 /// An APPEND under way.
 pub(super) struct Appending {
-    mailbox: MailboxId,
+    mailbox: Handle,
     /// REPLACE: what goes.
-    replaced: Option<(MailboxId, Uid)>,
+    replaced: Option<(Handle, Uid)>,
     finished: Vec<(NewBody, NewMessage)>,
     /// Bytes of finished bodies that wait in memory.
     held_bytes: u64,
@@ -65,16 +66,17 @@ pub(super) async fn begin<S: Stream>(
 }
 
 fn target<S: Stream>(link: &Link<S>, user: &User, request: &Append) -> Result<Appending, Failure> {
-    let mailbox = link
-        .store()
-        .mailbox_by_name(user.account, request.mailbox.as_str())?
-        .ok_or_else(|| no_target(Error::NoSuchMailbox))?;
+    let mailbox = user
+        .door
+        .open(link.store(), request.mailbox.as_str())
+        .map_err(no_target)?;
+    mailbox.require(Rights::INSERT).map_err(no_target)?;
     let replaced = request
         .replaced
         .map(|replaced| replaced_message(link, user, replaced))
         .transpose()?;
     Ok(Appending {
-        mailbox: mailbox.id,
+        mailbox,
         replaced,
         finished: Vec::new(),
         held_bytes: 0,
@@ -88,18 +90,19 @@ fn replaced_message<S: Stream>(
     link: &Link<S>,
     user: &User,
     replaced: Replaced,
-) -> Result<(MailboxId, Uid), Failure> {
+) -> Result<(Handle, Uid), Failure> {
     let selected = user.selected.as_ref().ok_or(Failure::Fault)?;
     selected.writable()?;
+    selected.handle.require_removal()?;
     let set = SequenceSet::Ranges(vec![(replaced.number, replaced.number)]);
     let uids = selected.resolve(&set, replaced.numbering)?;
-    let index = link.store().index(user.account, selected.id)?;
+    let index = selected.reading.index(link.store())?;
     let uid = uids
         .first()
         .map(Uid)
         .filter(|uid| index.get(*uid).is_some());
     match uid {
-        Some(uid) => Ok((selected.id, uid)),
+        Some(uid) => Ok((selected.handle.clone(), uid)),
         None => Err(Error::NoSuchMessage.into()),
     }
 }
@@ -197,20 +200,19 @@ async fn content_of<S: Stream>(
     let bad = || Failure::from(Reply::no(text::BAD_URL).with(Code::BadUrl(url.to_owned())));
     let named = MessageUrl::parse(url).ok_or_else(bad)?;
     let store = link.store().clone();
-    let account = user.account;
     let mailbox = match (&named.mailbox, &user.selected) {
-        (Some(name), _) => store.mailbox_by_name(account, name)?,
-        (None, Some(selected)) => store.mailbox(account, selected.id)?,
-        (None, None) => None,
-    }
-    .ok_or_else(bad)?;
+        (Some(name), _) => user.door.open(&store, name).map_err(|_| bad())?,
+        (None, Some(selected)) => selected.handle.clone(),
+        (None, None) => return Err(bad()),
+    };
+    let reading = mailbox.read().map_err(|_| bad())?;
     if named
         .uid_validity
-        .is_some_and(|validity| validity != mailbox.uid_validity)
+        .is_some_and(|validity| validity != mailbox.record().uid_validity)
     {
         return Err(bad());
     }
-    let message = store.message(account, mailbox.id, Uid(named.uid))?;
+    let message = reading.message(&store, Uid(named.uid))?;
     let message = message.ok_or_else(bad)?;
     let attribute = FetchAttribute::Section {
         section: named.section,
@@ -219,7 +221,7 @@ async fn content_of<S: Stream>(
     };
     let item = drive::blocking(move || {
         let bodies = store.bodies()?;
-        let logical = Logical::new(&bodies, account, message);
+        let logical = Logical::new(&bodies, reading.owner(), message);
         Ok(logical.item(&attribute, StringForm::Utf8))
     })
     .await?;
@@ -267,11 +269,11 @@ pub(super) async fn end<S: Stream>(link: &mut Link<S>, user: &mut User) -> Handl
     }
     if let Some(replaced) = append.replaced {
         let message = append.finished.pop().ok_or(Failure::Fault)?;
-        return replace(link, user, replaced, append.mailbox, message).await;
+        return replace(link, &replaced, &append.mailbox, message).await;
     }
-    let appended = link
-        .store()
-        .append(user.account, append.mailbox, append.finished)
+    let appended = append
+        .mailbox
+        .append(link.store(), append.finished)
         .await
         .map_err(no_target)?;
     let reply = Reply::ok(text::APPEND_DONE);
@@ -291,15 +293,11 @@ pub(super) async fn end<S: Stream>(link: &mut Link<S>, user: &mut User) -> Handl
 /// RFC 8508 §4.3: APPENDUID comes before the EXPUNGE.
 async fn replace<S: Stream>(
     link: &mut Link<S>,
-    user: &mut User,
-    replaced: (MailboxId, Uid),
-    mailbox: MailboxId,
+    (old, uid): &(Handle, Uid),
+    mailbox: &Handle,
     message: (NewBody, NewMessage),
 ) -> Handled {
-    let appended = link
-        .store()
-        .replace(user.account, replaced, mailbox, message)
-        .await?;
+    let appended = mailbox.replace(link.store(), (old, *uid), message).await?;
     let code = Code::AppendUid {
         uid_validity: appended.uid_validity,
         uids: Numbers::from_ranges([(appended.uid.0, appended.uid.0)]),

@@ -5,6 +5,7 @@ use facteur_imap::command;
 use facteur_imap::response::Code;
 use facteur_imap::{Outcome, Reply, text};
 
+use super::door::Door;
 use super::error::Failure;
 use super::link::Link;
 use super::{Answer, Handled, User, Who, done};
@@ -75,9 +76,10 @@ fn scene<S: Stream>(link: &Link<S>) -> Scene<'_> {
 
 fn enter<S: Stream>(link: &mut Link<S>, who: &mut Who, identity: Identity) -> Handled {
     link.wire.admit(&identity);
+    let door = Door::new(identity.account);
     *who = Who::User(Box::new(User {
-        account: identity.account,
-        watcher: link.store().watch(identity.account),
+        source: door.own_source(link.store()),
+        door,
         selected: None,
         append: None,
         notify: None,

@@ -10,7 +10,6 @@ use facteur_imap::command::{FetchAttribute, Numbering, Search, SearchKey, SortKe
 use facteur_imap::response::{Code, UpdateChange, UpdateData};
 use facteur_imap::set::{Numbers, SequenceSet, SetNumber};
 use facteur_imap::{Reply, Untagged, text};
-use facteur_store::AccountId;
 
 use super::error::Failure;
 use super::fetch;
@@ -58,7 +57,6 @@ pub(super) fn refuse<S: Stream>(link: &mut Link<S>) {
 /// Follows a result from now on, unless that is too much.
 pub(super) async fn begin<S: Stream>(
     link: &mut Link<S>,
-    account: AccountId,
     selected: &mut Selected,
     request: &Search,
     found: &[Hit],
@@ -71,7 +69,7 @@ pub(super) async fn begin<S: Stream>(
     let sorted = if request.sort.is_empty() {
         None
     } else {
-        let mut messages = values(link, account, selected, found, &request.sort).await?;
+        let mut messages = values(link, selected, found, &request.sort).await?;
         messages.sort_by(|a, b| order::compare(&request.sort, (&a.0, a.1), (&b.0, b.1)));
         Some(Sorted {
             keys: request.sort.clone(),
@@ -96,14 +94,13 @@ pub(super) async fn begin<S: Stream>(
 /// The sort criteria of messages, with their uids.
 async fn values<S: Stream>(
     link: &mut Link<S>,
-    account: AccountId,
     selected: &Selected,
     hits: &[Hit],
     keys: &[SortKey],
 ) -> Result<Vec<(Vec<Value>, u32)>, Failure> {
     let mut hits = hits.to_vec();
     hits.sort_by_key(|hit| hit.row.uid);
-    let columns = search::columns(link, selected.target(account), &hits, keys).await?;
+    let columns = search::columns(link, selected.target(), &hits, keys).await?;
     let values = hits.iter().enumerate().map(|(at, hit)| {
         let values = columns.iter().map(|column| column.value(at)).collect();
         (values, hit.row.uid.0)
@@ -173,7 +170,6 @@ pub(super) async fn expunged<S: Stream>(
 /// Messages that came or changed may match now, or no more. `arrived`: those that came.
 pub(super) async fn changed<S: Stream>(
     link: &mut Link<S>,
-    account: AccountId,
     selected: &mut Selected,
     uids: &Numbers,
     arrived: &Numbers,
@@ -189,7 +185,7 @@ pub(super) async fn changed<S: Stream>(
             context.keys.clone(),
             context.sorted.as_ref().map(|sorted| sorted.keys.clone()),
         );
-        let hits = find::find(link, selected.target(account), keys, uids).await?;
+        let hits = find::find(link, selected.target(), keys, uids).await?;
         let matching: Numbers = hits.iter().map(|hit| hit.row.uid.0).collect();
         let new: Vec<Hit> = match selected.contexts.get(at) {
             Some(context) => hits
@@ -199,7 +195,7 @@ pub(super) async fn changed<S: Stream>(
             None => break,
         };
         let values = match &order {
-            Some(order) => values(link, account, selected, &new, order).await?,
+            Some(order) => values(link, selected, &new, order).await?,
             None => new.iter().map(|hit| (Vec::new(), hit.row.uid.0)).collect(),
         };
         let items = selected
@@ -208,7 +204,7 @@ pub(super) async fn changed<S: Stream>(
             .map(|context| Arc::clone(&context.items));
         if let Some(items) = items.filter(|items| !items.is_empty()) {
             let new: Numbers = new.iter().map(|hit| hit.row.uid.0).collect();
-            fetch::give(link, account, selected, &items, &new.intersection(arrived)).await?;
+            fetch::give(link, selected, &items, &new.intersection(arrived)).await?;
         }
         let Some(context) = selected.contexts.get_mut(at) else {
             break;

@@ -4,8 +4,9 @@ use facteur_imap::command::Copy;
 use facteur_imap::response::Code;
 use facteur_imap::set::Numbers;
 use facteur_imap::{Reply, Untagged, text};
-use facteur_store::{Copied, Error, MailboxId};
+use facteur_store::{Copied, Error, Rights};
 
+use super::door::Handle;
 use super::error::Failure;
 use super::link::Link;
 use super::selected::uid_set;
@@ -13,10 +14,10 @@ use super::{Handled, User, done};
 use crate::drive::Stream;
 
 pub(super) async fn copy<S: Stream>(link: &mut Link<S>, user: &mut User, request: Copy) -> Handled {
-    let (from, uids, to) = prepare(link, user, &request)?;
-    let copied = link
-        .store()
-        .copy(user.account, from, uid_set(&uids), to)
+    let (uids, to) = prepare(link, user, &request)?;
+    let from = user.selected()?.reading;
+    let copied = to
+        .copy_from(link.store(), from, uid_set(&uids))
         .await
         .map_err(no_target)?;
     let reply = Reply::ok(text::COPY_DONE);
@@ -32,10 +33,10 @@ pub(super) async fn move_messages<S: Stream>(
     request: Copy,
 ) -> Handled {
     user.selected()?.writable()?;
-    let (from, uids, to) = prepare(link, user, &request)?;
-    let moved = link
-        .store()
-        .move_messages(user.account, from, uid_set(&uids), to)
+    let (uids, to) = prepare(link, user, &request)?;
+    let from = &user.selected()?.handle;
+    let moved = to
+        .move_from(link.store(), from, uid_set(&uids))
         .await
         .map_err(no_target)?;
     // RFC 6851 §4.3: before the EXPUNGEs, so that the client can follow.
@@ -46,35 +47,35 @@ pub(super) async fn move_messages<S: Stream>(
     done(text::MOVE_DONE)
 }
 
-/// Where from, what, where to. All or nothing: a message that is gone already refuses the whole
+/// What, where to. All or nothing: a message that is gone already refuses the whole
 /// when it was asked for by its number (RFC 9051 §6.4.7).
 fn prepare<S: Stream>(
     link: &Link<S>,
     user: &mut User,
     request: &Copy,
-) -> Result<(MailboxId, Numbers, MailboxId), Failure> {
-    let account = user.account;
+) -> Result<(Numbers, Handle), Failure> {
+    let target = user
+        .door
+        .open(link.store(), request.mailbox.as_str())
+        .map_err(no_target)?;
+    target.require(Rights::INSERT).map_err(no_target)?;
     let selected = user.selected()?;
     let uids = selected.resolve(&request.set, request.numbering)?;
-    let target = link
-        .store()
-        .mailbox_by_name(account, request.mailbox.as_str())?
-        .ok_or_else(|| no_target(Error::NoSuchMailbox))?;
-    let index = link.store().index(account, selected.id)?;
+    let index = selected.reading.index(link.store())?;
     if selected.misses(&request.set, request.numbering, &uids, &index) {
         let reply = Reply::no(text::MESSAGES_GONE).with(Code::ExpungeIssued);
         return Err(reply.into());
     }
-    Ok((selected.id, uids, target.id))
+    Ok((uids, target))
 }
 
 /// RFC 9051 §7.1 TRYCREATE.
-pub(super) fn no_target(error: Error) -> Failure {
-    match error {
-        Error::NoSuchMailbox => Reply::no(text::NO_SUCH_MAILBOX_TRY_CREATE)
+pub(super) fn no_target(failure: impl Into<Failure>) -> Failure {
+    match failure.into() {
+        Failure::Store(Error::NoSuchMailbox) => Reply::no(text::NO_SUCH_MAILBOX_TRY_CREATE)
             .with(Code::TryCreate)
             .into(),
-        error => error.into(),
+        failure => failure,
     }
 }
 

@@ -3,7 +3,9 @@
 use facteur_imap::response::Code;
 use facteur_imap::set::SequenceSet;
 use facteur_imap::{Reply, text};
+use facteur_store::Error;
 
+use super::error::Failure;
 use super::link::Link;
 use super::selected::uid_set;
 use super::{Handled, User, done};
@@ -14,14 +16,10 @@ pub(super) async fn expunge<S: Stream>(
     user: &mut User,
     uids: Option<SequenceSet>,
 ) -> Handled {
-    let account = user.account;
     let selected = user.selected()?;
     selected.writable()?;
     let uids = uids.map(|set| uid_set(&selected.view.resolve_uids(&set)));
-    let (gone, modseq) = link
-        .store()
-        .expunge(account, selected.id, uids, true)
-        .await?;
+    let (gone, modseq) = selected.handle.expunge(link.store(), uids).await?;
     let reply = Reply::ok(text::EXPUNGE_DONE);
     if gone.is_empty() || !link.session.condstore() {
         return Ok(reply.into());
@@ -32,15 +30,14 @@ pub(super) async fn expunge<S: Stream>(
 
 /// Expunges without a word, unless the mailbox is read-only; then nothing is selected.
 pub(super) async fn close<S: Stream>(link: &mut Link<S>, user: &mut User) -> Handled {
-    let account = user.account;
     let Some(selected) = user.selected.take() else {
         return done(text::CLOSE_DONE);
     };
     if !selected.read_only {
-        match link.store().expunge(account, selected.id, None, true).await {
+        match selected.handle.expunge(link.store(), None).await {
             // Deleted meanwhile: it is closed all the same.
-            Ok(_) | Err(facteur_store::Error::NoSuchMailbox) => {}
-            Err(error) => return Err(error.into()),
+            Ok(_) | Err(Failure::Store(Error::NoSuchMailbox)) => {}
+            Err(failure) => return Err(failure),
         }
     }
     done(text::CLOSE_DONE)

@@ -12,11 +12,11 @@ use facteur_imap::structure::StringForm;
 use facteur_imap::view::View;
 use facteur_imap::{Reply, Untagged, text};
 use facteur_store::{
-    AccountId, Bodies, Error, FlagEdit, FlagNames, Index, MailboxId, Message, ModSeq, Row, Store,
-    SystemFlags, UidSet,
+    Bodies, Error, FlagEdit, FlagNames, Index, Message, ModSeq, Row, Store, SystemFlags, UidSet,
 };
 
 use super::content::{Chunk, Content, Item, Logical, Problem};
+use super::door::Reading;
 use super::error::Failure;
 use super::limits;
 use super::link::Link;
@@ -30,7 +30,6 @@ pub(super) async fn fetch<S: Stream>(
     user: &mut User,
     request: Fetch,
 ) -> Handled {
-    let account = user.account;
     let selected = user.selected()?;
     let mut uids = selected.resolve(&request.set, request.numbering)?;
     if let Some(range) = request.partial {
@@ -40,24 +39,16 @@ pub(super) async fn fetch<S: Stream>(
     }
     let asked = selected.asked(&request.set, request.numbering);
     if let (true, Some(since)) = (request.vanished, request.changed_since) {
-        vanished(link, account, selected, &request, ModSeq(since)).await?;
+        vanished(link, selected, &request, ModSeq(since)).await?;
     }
     if request.sets_seen() && !selected.read_only {
-        mark_seen(link, account, selected, &uids).await?;
+        mark_seen(link, selected, &uids).await?;
     }
-    let index = link.store().index(account, selected.id)?;
+    let index = selected.reading.index(link.store())?;
     selected.tell_keywords(link, &index);
     let since = request.changed_since.map(ModSeq);
-    let (work, found) = give_items(
-        link,
-        account,
-        selected,
-        &index,
-        request.items.into(),
-        &uids,
-        since,
-    )
-    .await?;
+    let (work, found) =
+        give_items(link, selected, &index, request.items.into(), &uids, since).await?;
     Ok(work.reply(asked, found).into())
 }
 
@@ -65,7 +56,6 @@ pub(super) async fn fetch<S: Stream>(
 /// out.
 pub(super) async fn give<S: Stream>(
     link: &mut Link<S>,
-    account: AccountId,
     selected: &mut Selected,
     items: &Arc<[FetchAttribute]>,
     uids: &Numbers,
@@ -73,15 +63,14 @@ pub(super) async fn give<S: Stream>(
     if uids.is_empty() {
         return Ok(());
     }
-    let index = link.store().index(account, selected.id)?;
+    let index = selected.reading.index(link.store())?;
     let items = Arc::clone(items);
-    give_items(link, account, selected, &index, items, uids, None).await?;
+    give_items(link, selected, &index, items, uids, None).await?;
     Ok(())
 }
 
 async fn give_items<S: Stream>(
     link: &mut Link<S>,
-    account: AccountId,
     selected: &mut Selected,
     index: &Index,
     items: Arc<[FetchAttribute]>,
@@ -89,8 +78,7 @@ async fn give_items<S: Stream>(
     since: Option<ModSeq>,
 ) -> Result<(Work, u64), Failure> {
     let mut work = Work {
-        account,
-        mailbox: selected.id,
+        reading: selected.reading,
         rows_only: items.iter().all(is_in_row),
         attributes: items,
         form: match link.session.utf8() {
@@ -150,12 +138,11 @@ impl Hits {
 /// counts come later, with the news.
 async fn vanished<S: Stream>(
     link: &mut Link<S>,
-    account: AccountId,
     selected: &Selected,
     request: &Fetch,
     since: ModSeq,
 ) -> Result<(), Failure> {
-    let index = link.store().index(account, selected.id)?;
+    let index = selected.reading.index(link.store())?;
     let last = selected.view.last_uid().unwrap_or(0);
     let all = Numbers::from_ranges([(1, index.mailbox().uid_next.0.saturating_sub(1))]);
     let asked = match request.numbering {
@@ -163,7 +150,7 @@ async fn vanished<S: Stream>(
         Numbering::Sequence => Numbers::new(),
     };
     let asked = asked.intersection(&all);
-    let gone = match link.store().vanished_since(account, selected.id, since)? {
+    let gone = match selected.reading.vanished_since(link.store(), since)? {
         Some(gone) => asked.intersection(&numbers(&gone)),
         None => absent(&index, &asked),
     };
@@ -184,11 +171,10 @@ async fn vanished<S: Stream>(
 /// One store call for all of them; the client hears of it with the news.
 async fn mark_seen<S: Stream>(
     link: &mut Link<S>,
-    account: AccountId,
     selected: &Selected,
     uids: &Numbers,
 ) -> Result<(), Failure> {
-    let index = link.store().index(account, selected.id)?;
+    let index = selected.reading.index(link.store())?;
     let mut unseen = UidSet::default();
     let mut walk = Walk::new(uids);
     loop {
@@ -209,8 +195,9 @@ async fn mark_seen<S: Stream>(
         system: SystemFlags::SEEN,
         keywords: Vec::new(),
     };
-    link.store()
-        .edit_flags(account, selected.id, unseen, FlagEdit::Add, seen, None)
+    selected
+        .handle
+        .edit_flags(link.store(), unseen, FlagEdit::Add, seen, None)
         .await?;
     Ok(())
 }
@@ -240,8 +227,7 @@ fn is_in_row(attribute: &FetchAttribute) -> bool {
 
 /// A FETCH under way.
 struct Work {
-    account: AccountId,
-    mailbox: MailboxId,
+    reading: Reading,
     attributes: Arc<[FetchAttribute]>,
     rows_only: bool,
     form: StringForm,
@@ -299,8 +285,8 @@ impl Work {
     ) -> Option<impl Future<Output = Result<Slice, Error>> + use<>> {
         let uids: UidSet = hits.iter().map(|hit| hit.row.uid).collect();
         let (store, attributes) = (store.clone(), Arc::clone(&self.attributes));
-        let (account, mailbox, form) = (self.account, self.mailbox, self.form);
-        let work = move || prepare(&store, account, mailbox, &uids, &attributes, form);
+        let (reading, form) = (self.reading, self.form);
+        let work = move || prepare(&store, reading, &uids, &attributes, form);
         (!hits.is_empty()).then(|| drive::blocking(work))
     }
 
@@ -358,8 +344,7 @@ struct Slice {
 
 fn prepare(
     store: &Store,
-    account: AccountId,
-    mailbox: MailboxId,
+    reading: Reading,
     uids: &UidSet,
     attributes: &[FetchAttribute],
     form: StringForm,
@@ -369,7 +354,7 @@ fn prepare(
         messages: Vec::new(),
     };
     let (mut loaded, mut bytes) = (Vec::new(), 0);
-    store.messages(account, mailbox, uids, &mut |message| {
+    reading.messages(store, uids, &mut |message| {
         bytes += message.facts.len() + message.prefix.len();
         loaded.push(message);
         bytes < limits::MESSAGES_BYTES_SOFT
@@ -385,7 +370,7 @@ fn prepare(
             break;
         }
         let uid = message.row.uid.0;
-        let items = items(&bodies, account, message, attributes, form);
+        let items = items(&bodies, reading, message, attributes, form);
         held += items
             .as_ref()
             .map_or(0, |items| items.iter().map(Item::held_bytes).sum());
@@ -399,12 +384,12 @@ fn prepare(
 
 fn items(
     bodies: &Bodies<'_>,
-    account: AccountId,
+    reading: Reading,
     message: Message,
     attributes: &[FetchAttribute],
     form: StringForm,
 ) -> Result<Vec<Item>, Problem> {
-    let logical = Logical::new(bodies, account, message);
+    let logical = Logical::new(bodies, reading.owner(), message);
     attributes
         .iter()
         .map(|attribute| logical.item(attribute, form))

@@ -24,7 +24,7 @@ pub(super) fn expand<S: Stream>(
         return Ok(keys);
     }
     let mut filters = Filters {
-        entries: link.store().metadata(user.account, None)?,
+        entries: user.door.metadata(link.store())?,
         left: FILTERS_MAX,
     };
     keys.into_iter().map(|key| filters.put(key, 0)).collect()

@@ -12,9 +12,10 @@ use facteur_imap::set::Numbers;
 use facteur_imap::view::View;
 use facteur_imap::{Reply, Untagged, text};
 use facteur_message::Facts;
-use facteur_store::{AccountId, Clock, Error, Index, MailboxId, Row, Store, UidSet};
+use facteur_store::{Clock, Error, Index, Row, Store, UidSet};
 
 use super::content::Logical;
+use super::door::Reading;
 use super::error::Failure;
 use super::limits;
 use super::link::Link;
@@ -25,8 +26,7 @@ use crate::drive::{self, Stream};
 /// A mailbox that is searched, as the client knows it.
 #[derive(Clone, Copy)]
 pub(super) struct Target<'a> {
-    pub(super) account: AccountId,
-    pub(super) mailbox: MailboxId,
+    pub(super) mailbox: Reading,
     pub(super) view: &'a View,
 }
 
@@ -84,12 +84,8 @@ pub(super) async fn find<S: Stream>(
     keys: Vec<SearchKey>,
     among: &Numbers,
 ) -> Result<Vec<Hit>, Failure> {
-    let Target {
-        account,
-        mailbox,
-        view,
-    } = target;
-    let index = link.store().index(account, mailbox)?;
+    let Target { mailbox, view } = target;
+    let index = mailbox.index(link.store())?;
     let scope = Scope {
         view,
         keywords: &index.mailbox().keywords,
@@ -101,7 +97,7 @@ pub(super) async fn find<S: Stream>(
     }
     let ctx = Arc::clone(link.ctx());
     let test = drive::blocking(move || {
-        if let Some(catalog) = ctx.catalog.reader(account, mailbox) {
+        if let Some(catalog) = mailbox.catalog(&ctx.catalog) {
             test.look_up(&catalog)?;
         }
         Ok(test)
@@ -114,7 +110,6 @@ pub(super) async fn find<S: Stream>(
     let work = Arc::new(Work {
         store: link.store().clone(),
         clock: Arc::clone(&link.ctx().clock),
-        account,
         mailbox,
         test,
     });
@@ -163,7 +158,7 @@ fn from_rows<S: Stream>(
             return Ok(found);
         }
         for hit in hits {
-            let candidate = Candidate::new(&bodies, target.account, target.mailbox, hit.row);
+            let candidate = Candidate::new(&bodies, target.mailbox, hit.row);
             if test.matches(&candidate)? {
                 found.push(hit);
             }
@@ -175,8 +170,7 @@ fn from_rows<S: Stream>(
 struct Work {
     store: Store,
     clock: Arc<dyn Clock>,
-    account: AccountId,
-    mailbox: MailboxId,
+    mailbox: Reading,
     test: Test,
 }
 
@@ -187,7 +181,7 @@ impl Work {
         let bodies = self.store.bodies()?;
         let mut matched = Vec::with_capacity(rows.len());
         for row in rows {
-            let candidate = Candidate::new(&bodies, self.account, self.mailbox, *row);
+            let candidate = Candidate::new(&bodies, self.mailbox, *row);
             matched.push(match self.test.matches(&candidate) {
                 Err(error @ Error::Damaged { .. }) => {
                     tracing::error!(%error, uid = row.uid.0, "a message can't be searched");
@@ -220,9 +214,9 @@ pub(super) async fn gather<S: Stream, G: Gather>(
     for hits in hits.chunks(limits::SEARCH_MESSAGES_MAX) {
         let rows: Vec<Row> = hits.iter().map(|hit| hit.row).collect();
         let store = link.store().clone();
-        let (account, mailbox) = (target.account, target.mailbox);
+        let mailbox = target.mailbox;
         gather = drive::blocking(move || {
-            read(&store, account, mailbox, &rows, &mut gather)?;
+            read(&store, mailbox, &rows, &mut gather)?;
             Ok(gather)
         })
         .await?;
@@ -233,8 +227,7 @@ pub(super) async fn gather<S: Stream, G: Gather>(
 
 fn read<G: Gather>(
     store: &Store,
-    account: AccountId,
-    mailbox: MailboxId,
+    mailbox: Reading,
     rows: &[Row],
     gather: &mut G,
 ) -> Result<(), Error> {
@@ -242,13 +235,13 @@ fn read<G: Gather>(
     let nothing = Facts::default();
     let bodies = store.bodies()?;
     let mut rows = rows.iter().peekable();
-    store.messages(account, mailbox, &uids, &mut |message| {
+    mailbox.messages(store, &uids, &mut |message| {
         let uid = message.row.uid;
         while let Some(gone) = rows.next_if(|row| row.uid < uid) {
             gather.take(gone, &nothing);
         }
         if let Some(row) = rows.next_if(|row| row.uid == uid) {
-            match Logical::new(&bodies, account, message).head() {
+            match Logical::new(&bodies, mailbox.owner(), message).head() {
                 Ok(facts) => gather.take(row, &facts),
                 Err(error) => {
                     tracing::error!(%error, uid = uid.0, "the facts of a message can't be read");

@@ -7,8 +7,8 @@ use facteur_imap::command::{List, ListSelect, Lsub, SpecialUse};
 use facteur_imap::pattern::Pattern;
 use facteur_imap::response::ListData;
 use facteur_imap::{Untagged, text};
-use facteur_store::Mailbox;
 
+use super::door::Handle;
 use super::error::Failure;
 use super::link::Link;
 use super::{Handled, User, done, metadata, status};
@@ -30,7 +30,7 @@ const ROOT: ListData<'static> = ListData {
 
 /// The account's mailboxes by name, with the levels above them that are none themselves.
 struct Tree {
-    nodes: BTreeMap<String, Option<Mailbox>>,
+    nodes: BTreeMap<String, Option<Handle>>,
     /// Names with something below.
     parents: BTreeSet<String>,
     /// Names with something subscribed below.
@@ -41,7 +41,7 @@ struct Tree {
 
 impl Tree {
     /// `kept`: subscribed names without a mailbox.
-    fn new(mailboxes: Vec<Mailbox>, kept: Vec<String>) -> Self {
+    fn new(mailboxes: Vec<Handle>, kept: Vec<String>) -> Self {
         let mut tree = Tree {
             nodes: BTreeMap::new(),
             parents: BTreeSet::new(),
@@ -58,16 +58,16 @@ impl Tree {
             }
         }
         for mailbox in mailboxes {
-            let mut name = mailbox.name.as_str();
+            let mut name = mailbox.name();
             while let Some((parent, _)) = name.rsplit_once('/') {
                 tree.parents.insert(parent.to_owned());
-                if mailbox.subscribed {
+                if mailbox.record().subscribed {
                     tree.above_subscribed.insert(parent.to_owned());
                 }
                 tree.nodes.entry(parent.to_owned()).or_insert(None);
                 name = parent;
             }
-            tree.nodes.insert(mailbox.name.clone(), Some(mailbox));
+            tree.nodes.insert(mailbox.name().to_owned(), Some(mailbox));
         }
         tree
     }
@@ -85,15 +85,18 @@ impl Tree {
             })
     }
 
-    fn is_subscribed(&self, name: &str, mailbox: Option<&Mailbox>) -> bool {
-        mailbox.map_or_else(|| self.kept.contains(name), |mailbox| mailbox.subscribed)
+    fn is_subscribed(&self, name: &str, mailbox: Option<&Handle>) -> bool {
+        match mailbox {
+            Some(mailbox) => mailbox.record().subscribed,
+            None => self.kept.contains(name),
+        }
     }
 
     fn load<S: Stream>(link: &Link<S>, user: &User) -> Result<Self, Failure> {
         let store = link.store();
         Ok(Tree::new(
-            store.mailboxes(user.account)?,
-            store.subscriptions_without_mailbox(user.account)?,
+            user.door.mailboxes(store)?,
+            user.door.kept_names(store)?,
         ))
     }
 }
@@ -125,7 +128,7 @@ pub(super) async fn list<S: Stream>(link: &mut Link<S>, user: &mut User, request
             non_existent: mailbox.is_none(),
             has_children: Some(tree.parents.contains(name)),
             subscribed: says_subscribed && subscribed,
-            special_use: special_uses(mailbox.as_ref().and_then(|mailbox| mailbox.special_use)),
+            special_use: special_uses(use_of(mailbox.as_ref())),
             child_subscribed: matched != Match::Own,
             ..ListData::default()
         }))
@@ -133,18 +136,18 @@ pub(super) async fn list<S: Stream>(link: &mut Link<S>, user: &mut User, request
         if let (Some(items), Some(mailbox)) = (&request.return_.status, mailbox)
             && matched != Match::Below
         {
-            status::respond(link, user, mailbox, items)?;
+            status::respond(link, mailbox, items)?;
         }
         if let (Some(entries), Some(mailbox)) = (&request.return_.metadata, mailbox)
             && matched != Match::Below
         {
-            metadata::list(link, user, mailbox, entries).await?;
+            metadata::list(link, mailbox, entries).await?;
         }
     }
     done(text::LIST_DONE)
 }
 
-fn matches(tree: &Tree, name: &str, mailbox: Option<&Mailbox>, request: &List) -> Option<Match> {
+fn matches(tree: &Tree, name: &str, mailbox: Option<&Handle>, request: &List) -> Option<Match> {
     if !request.patterns.iter().any(|pattern| pattern.matches(name)) {
         return None;
     }
@@ -163,9 +166,8 @@ fn matches(tree: &Tree, name: &str, mailbox: Option<&Mailbox>, request: &List) -
 }
 
 /// All that is ours is local: REMOTE adds nothing.
-fn meets(tree: &Tree, name: &str, mailbox: Option<&Mailbox>, select: ListSelect) -> bool {
-    let special_use = mailbox.is_some_and(|mailbox| mailbox.special_use.is_some());
-    if select.special_use && !special_use {
+fn meets(tree: &Tree, name: &str, mailbox: Option<&Handle>, select: ListSelect) -> bool {
+    if select.special_use && use_of(mailbox).is_none() {
         return false;
     }
     // A level without a mailbox is shown to those who go level by level.
@@ -200,6 +202,10 @@ pub(super) async fn lsub<S: Stream>(link: &mut Link<S>, user: &mut User, request
 /// RFC 3501 §6.3.9: with `%`, a level above something subscribed is shown as \Noselect.
 fn implied(tree: &Tree, name: &str, pattern: &Pattern) -> bool {
     pattern.as_str().contains('%') && tree.above_subscribed.contains(name)
+}
+
+fn use_of(mailbox: Option<&Handle>) -> Option<facteur_store::SpecialUse> {
+    mailbox.and_then(|mailbox| mailbox.record().special_use)
 }
 
 pub(super) fn namespace<S: Stream>(link: &mut Link<S>) -> Handled {

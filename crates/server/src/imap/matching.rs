@@ -10,10 +10,11 @@ use facteur_imap::command::SearchKey;
 use facteur_imap::date::Date;
 use facteur_imap::set::Numbers;
 use facteur_imap::view::View;
-use facteur_store::{AccountId, Bodies, Error, MailboxId, Row, SystemFlags, Timestamp};
+use facteur_store::{Bodies, Error, Row, SystemFlags, Timestamp};
 
 use super::catalog::{Envelope, Reader};
 use super::content::Logical;
+use super::door::Reading;
 use super::error::Failure;
 use super::{object_id, text_search};
 
@@ -244,7 +245,7 @@ impl Test {
                 candidate.asks(|message| Ok(object_id::email_id(message.message()) == *id))?
             }
             Test::ThreadId(id) => candidate.asks(|message| {
-                Ok(object_id::thread_id(candidate.account, message.message()) == *id)
+                Ok(object_id::thread_id(candidate.mailbox.owner(), message.message()) == *id)
             })?,
             Test::Envelope(field, needle) => {
                 candidate.asks(|message| text_search::envelope_contains(message, *field, needle))?
@@ -265,22 +266,15 @@ impl Test {
 /// One message under test.
 pub(super) struct Candidate<'a> {
     bodies: &'a Bodies<'a>,
-    account: AccountId,
-    mailbox: MailboxId,
+    mailbox: Reading,
     row: Row,
     message: OnceCell<Option<Logical<'a>>>,
 }
 
 impl<'a> Candidate<'a> {
-    pub(super) fn new(
-        bodies: &'a Bodies<'a>,
-        account: AccountId,
-        mailbox: MailboxId,
-        row: Row,
-    ) -> Self {
+    pub(super) fn new(bodies: &'a Bodies<'a>, mailbox: Reading, row: Row) -> Self {
         Candidate {
             bodies,
-            account,
             mailbox,
             row,
             message: OnceCell::new(),
@@ -293,8 +287,9 @@ impl<'a> Candidate<'a> {
     ) -> Result<bool, Error> {
         if self.message.get().is_none() {
             let store = self.bodies.store();
-            let message = store.message(self.account, self.mailbox, self.row.uid)?;
-            let message = message.map(|message| Logical::new(self.bodies, self.account, message));
+            let message = self.mailbox.message(store, self.row.uid)?;
+            let owner = self.mailbox.owner();
+            let message = message.map(|message| Logical::new(self.bodies, owner, message));
             // Set once: this is the only place, and it was empty.
             let _ = self.message.set(message);
         }

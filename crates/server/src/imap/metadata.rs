@@ -7,8 +7,8 @@ use facteur_imap::command::{Depth, GetMetadata, SetMetadata};
 use facteur_imap::limits::METADATA_VALUE_BYTES_MAX;
 use facteur_imap::response::{Code, MetadataData, MetadataEntry};
 use facteur_imap::{Reply, Untagged, text};
-use facteur_store::{Error, Mailbox, MailboxId};
 
+use super::door::Handle;
 use super::error::Failure;
 use super::link::Link;
 use super::{Handled, User, done};
@@ -24,13 +24,12 @@ pub(super) async fn get<S: Stream>(
 ) -> Handled {
     let (name, mailbox) = match &request.mailbox {
         Some(name) => {
-            let mailbox = link.store().mailbox_by_name(user.account, name.as_str())?;
-            let mailbox = mailbox.ok_or(Error::NoSuchMailbox)?;
-            (mailbox.name, Some(mailbox.id))
+            let mailbox = user.door.open(link.store(), name.as_str())?;
+            (mailbox.name().to_owned(), Some(mailbox))
         }
         None => (String::new(), None),
     };
-    let stored = load(link, user, mailbox)?;
+    let stored = load(link, user, mailbox.as_ref())?;
     let mut longest = None;
     let mut found: Vec<MetadataEntry<'_>> = Vec::new();
     for asked in &request.entries {
@@ -79,13 +78,14 @@ async fn respond<S: Stream>(
 fn load<S: Stream>(
     link: &Link<S>,
     user: &User,
-    mailbox: Option<MailboxId>,
+    mailbox: Option<&Handle>,
 ) -> Result<Vec<(String, Vec<u8>)>, Failure> {
-    let mut stored = link.store().metadata(user.account, mailbox)?;
-    if mailbox.is_none() {
-        let admin = format!("mailto:postmaster@{}", link.ctx().config.hostname);
-        stored.push((ADMIN.to_owned(), admin.into_bytes()));
+    if let Some(mailbox) = mailbox {
+        return mailbox.metadata(link.store());
     }
+    let mut stored = user.door.metadata(link.store())?;
+    let admin = format!("mailto:postmaster@{}", link.ctx().config.hostname);
+    stored.push((ADMIN.to_owned(), admin.into_bytes()));
     Ok(stored)
 }
 
@@ -105,11 +105,10 @@ fn is_within(entry: &str, asked: &str, depth: Depth) -> bool {
 /// RFC 9590: one response with all that was asked for, NIL for what is not there.
 pub(super) async fn list<S: Stream>(
     link: &mut Link<S>,
-    user: &User,
-    mailbox: &Mailbox,
+    mailbox: &Handle,
     asked: &[String],
 ) -> Result<(), Failure> {
-    let stored = link.store().metadata(user.account, Some(mailbox.id))?;
+    let stored = mailbox.metadata(link.store())?;
     let found: Vec<MetadataEntry<'_>> = asked
         .iter()
         .map(|asked| {
@@ -118,7 +117,7 @@ pub(super) async fn list<S: Stream>(
         })
         .collect();
     link.say(&Untagged::Metadata(&MetadataData {
-        mailbox: &mailbox.name,
+        mailbox: mailbox.name(),
         entries: &found,
     }))
     .await?;
@@ -131,10 +130,7 @@ pub(super) async fn set<S: Stream>(
     request: SetMetadata,
 ) -> Handled {
     let mailbox = match &request.mailbox {
-        Some(name) => {
-            let mailbox = link.store().mailbox_by_name(user.account, name.as_str())?;
-            Some(mailbox.ok_or(Error::NoSuchMailbox)?.id)
-        }
+        Some(name) => Some(user.door.open(link.store(), name.as_str())?),
         None => None,
     };
     for (entry, value) in &request.entries {
@@ -150,8 +146,10 @@ pub(super) async fn set<S: Stream>(
             return Err(Reply::no(text::NOT_PERMITTED).with(Code::NoPerm).into());
         }
     }
-    link.store()
-        .set_metadata(user.account, mailbox, request.entries)
-        .await?;
+    let (store, entries) = (link.store(), request.entries);
+    match mailbox {
+        Some(mailbox) => mailbox.set_metadata(store, entries).await?,
+        None => user.door.set_metadata(store, entries).await?,
+    }
     done(text::SETMETADATA_DONE)
 }

@@ -4,8 +4,7 @@
 //! store call and gives back the outcome; [`sync`] then tells the client all that is new, its own
 //! change and everybody else's, from the change log. There is no other path for news.
 //!
-//! Invariants: a handler never writes protocol text; a mailbox is only reached through the account
-//! that logged in; what a FETCH announced is sent to the last byte or the connection ends; an idle
+//! Invariants: a handler never writes protocol text; a mailbox is only reached through the [`door`]; what a FETCH announced is sent to the last byte or the connection ends; an idle
 //! connection holds no buffer.
 
 mod append;
@@ -16,6 +15,7 @@ mod compress;
 mod content;
 mod contexts;
 mod copy;
+mod door;
 mod error;
 mod expunge;
 mod fetch;
@@ -47,12 +47,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use facteur_imap::{Outcome, Reply, Request, Step, text};
-use facteur_store::{AccountId, ModSeq, Watcher};
+use facteur_store::ModSeq;
 
 use crate::auth::Exchange;
 use crate::context::{Context, Peer};
 use crate::drive::{ReadEnd, Stream, Wait, Wire};
 use append::Appending;
+use door::{Door, Source};
 use error::Failure;
 use link::Link;
 use notify::Watching;
@@ -98,8 +99,9 @@ fn done(text: facteur_imap::text::Text) -> Handled {
 
 /// Somebody who logged in.
 struct User {
-    account: AccountId,
-    watcher: Watcher,
+    door: Door,
+    /// News of the user's own account.
+    source: Source,
     selected: Option<Selected>,
     append: Option<Appending>,
     /// NOTIFY was used.
@@ -107,14 +109,16 @@ struct User {
 }
 
 impl User {
-    /// The modseq after which there is news to tell now; `None`: none is waited for.
-    fn awaits(&self, session: &facteur_imap::Session) -> Option<ModSeq> {
+    /// Where news to tell now would come from, and the modseq after which there are some; `None`:
+    /// none are waited for.
+    fn awaits(&mut self, session: &facteur_imap::Session) -> Option<(&mut Source, ModSeq)> {
         if !session.is_listening() {
             return None;
         }
-        match &self.notify {
-            Some(watching) => Some(watching.modseq),
-            None => self.selected.as_ref().map(|selected| selected.modseq),
+        match (&self.notify, &mut self.selected) {
+            (Some(watching), _) => Some((&mut self.source, watching.modseq)),
+            (None, Some(selected)) => Some((&mut selected.source, selected.modseq)),
+            (None, None) => None,
         }
     }
 }
@@ -208,19 +212,20 @@ impl<S: Stream> Connection<S> {
             return Ok(true);
         }
         let (wait, timeout) = self.patience();
-        let event = match self.who.user() {
-            Some(user) if let Some(seen) = user.awaits(&self.link.session) => {
+        let awaited = self.who.user();
+        let event = match awaited.and_then(|user| user.awaits(&self.link.session)) {
+            Some((source, seen)) => {
                 let (wire, mut receive) = self.link.receive();
                 tokio::select! {
                     biased;
                     end = wire.read(wait, timeout, |bytes| receive(bytes)) => Event::Read(end?),
-                    news = user.watcher.past(seen) => match news {
+                    news = source.past(seen) => match news {
                         Ok(_) => Event::News,
                         Err(_) => Event::StoreClosed,
                     },
                 }
             }
-            _ => {
+            None => {
                 let (wire, mut receive) = self.link.receive();
                 Event::Read(wire.read(wait, timeout, |bytes| receive(bytes)).await?)
             }

@@ -1,12 +1,11 @@
 //! ESEARCH: one search over several mailboxes, RFC 7377.
 
-use std::collections::BTreeSet;
-
 use facteur_imap::command::{MailboxName, Search, SearchKey, Source};
 use facteur_imap::text;
 use facteur_imap::view::View;
-use facteur_store::{Error, Mailbox, MailboxId};
+use facteur_store::{Error, Rights};
 
+use super::door::Handle;
 use super::error::Failure;
 use super::find::Target;
 use super::link::Link;
@@ -25,16 +24,18 @@ pub(super) async fn search<S: Stream>(
     }
     let mut updating = false;
     for mailbox in mailboxes(link, user, &request)? {
-        let selected = user.selected.as_ref().filter(|open| open.id == mailbox.id);
+        let selected = user
+            .selected
+            .as_ref()
+            .filter(|open| open.handle.is_same(&mailbox));
         let is_selected = selected.is_some();
         let Some(found) = in_mailbox(link, user, &mailbox, &request).await? else {
             continue;
         };
         if !found.is_empty() {
-            let name = Some((mailbox.name.as_str(), mailbox.uid_validity));
+            let name = Some((mailbox.name(), mailbox.record().uid_validity));
             search::respond(link, &request, &found, name);
         }
-        let account = user.account;
         if let (true, Some(selected)) = (is_selected, user.selected.as_mut()) {
             if request.saves() {
                 selected.view.save(search::saved(&request, &found));
@@ -42,7 +43,7 @@ pub(super) async fn search<S: Stream>(
             // RFC 7377 §2.2: UPDATE is about the selected mailbox alone.
             if updates {
                 updating = true;
-                contexts::begin(link, account, selected, &request, &found).await?;
+                contexts::begin(link, selected, &request, &found).await?;
             }
         }
         link.flush().await?;
@@ -57,21 +58,21 @@ pub(super) async fn search<S: Stream>(
 async fn in_mailbox<S: Stream>(
     link: &mut Link<S>,
     user: &User,
-    mailbox: &Mailbox,
+    mailbox: &Handle,
     request: &Search,
 ) -> Result<Option<Vec<Hit>>, Failure> {
-    let (account, id) = (user.account, mailbox.id);
-    let selected = user.selected.as_ref().filter(|open| open.id == id);
+    let selected = user.selected.as_ref();
+    let selected = selected.filter(|open| open.handle.is_same(mailbox));
     if let Some(selected) = selected {
-        let found = search::run(link, selected.target(account), request).await?;
+        let found = search::run(link, selected.target(), request).await?;
         return Ok(Some(found));
     }
     // Numbers of messages mean nothing in a mailbox that is not open.
     if request.keys.iter().any(SearchKey::uses_sequence) {
         return Ok(None);
     }
-    let store = link.store().clone();
-    let index = match drive::blocking(move || store.index(account, id)).await {
+    let (store, reading) = (link.store().clone(), mailbox.read()?);
+    let index = match drive::blocking(move || reading.index(&store)).await {
         Ok(index) => index,
         Err(Error::NoSuchMailbox) => return Ok(None),
         Err(error) => return Err(error.into()),
@@ -79,8 +80,7 @@ async fn in_mailbox<S: Stream>(
     let view = View::new(index.rows().map(|row| row.uid.0));
     drop(index);
     let target = Target {
-        account,
-        mailbox: id,
+        mailbox: reading,
         view: &view,
     };
     search::run(link, target, request).await.map(Some)
@@ -92,36 +92,30 @@ fn mailboxes<S: Stream>(
     link: &Link<S>,
     user: &User,
     request: &Search,
-) -> Result<Vec<Mailbox>, Failure> {
-    let selected = user.selected.as_ref().map(|selected| selected.id);
+) -> Result<Vec<Handle>, Failure> {
+    let selected = user.selected.as_ref().map(|selected| &selected.handle);
     let sources = request.sources.as_deref().unwrap_or_default();
-    let mut mailboxes = link.store().mailboxes(user.account)?;
-    mailboxes.sort_by(|a, b| a.name.cmp(&b.name));
-    let wanted: BTreeSet<MailboxId> = mailboxes
-        .iter()
-        .filter(|mailbox| {
-            sources
-                .iter()
-                .any(|source| covers(source, mailbox, selected))
-        })
-        .map(|mailbox| mailbox.id)
-        .collect();
-    mailboxes.retain(|mailbox| wanted.contains(&mailbox.id));
+    let mut mailboxes = user.door.mailboxes(link.store())?;
+    mailboxes.sort_by(|a, b| a.name().cmp(b.name()));
+    mailboxes.retain(|mailbox| {
+        let mut sources = sources.iter();
+        mailbox.may(Rights::READ) && sources.any(|source| covers(source, mailbox, selected))
+    });
     Ok(mailboxes)
 }
 
 /// RFC 5465 §6, RFC 7377 §2.2.
-fn covers(source: &Source, mailbox: &Mailbox, selected: Option<MailboxId>) -> bool {
+fn covers(source: &Source, mailbox: &Handle, selected: Option<&Handle>) -> bool {
     let below = |name: &MailboxName| {
-        let rest = mailbox.name.strip_prefix(name.as_str())?;
+        let rest = mailbox.name().strip_prefix(name.as_str())?;
         rest.strip_prefix('/')
     };
-    let named = |names: &[MailboxName]| names.iter().any(|name| name.as_str() == mailbox.name);
+    let named = |names: &[MailboxName]| names.iter().any(|name| name.as_str() == mailbox.name());
     match source {
-        Source::Selected => selected == Some(mailbox.id),
-        Source::Inboxes => mailbox.name == "INBOX",
-        Source::Personal => true,
-        Source::Subscribed => mailbox.subscribed,
+        Source::Selected => selected.is_some_and(|selected| selected.is_same(mailbox)),
+        Source::Inboxes => mailbox.name() == "INBOX",
+        Source::Personal => mailbox.is_own(),
+        Source::Subscribed => mailbox.record().subscribed,
         Source::Mailboxes(names) => named(names),
         Source::Subtree(names) => named(names) || names.iter().any(|name| below(name).is_some()),
         Source::SubtreeOne(names) => {

@@ -14,8 +14,9 @@ use facteur_imap::command::{
 use facteur_imap::response::{Code, ListData};
 use facteur_imap::session::Notifying;
 use facteur_imap::{Reply, Untagged, text};
-use facteur_store::{Mailbox, MailboxId, ModSeq, Store};
+use facteur_store::{MailboxId, ModSeq, Store};
 
+use super::door::Handle;
 use super::error::Failure;
 use super::link::Link;
 use super::list::special_uses;
@@ -31,7 +32,7 @@ pub(super) struct Watching {
     pub(super) selected: Option<Selected>,
     groups: Vec<EventGroup>,
     /// What the client knows; all mailboxes of the account.
-    known: BTreeMap<MailboxId, Mailbox>,
+    known: BTreeMap<MailboxId, Handle>,
     /// Annotations by mailbox, as hashes of their values; only when asked for.
     annotations: BTreeMap<MailboxId, BTreeMap<String, u64>>,
     /// Everything up to here was looked at.
@@ -54,7 +55,7 @@ pub(super) async fn notify<S: Stream>(
 ) -> Handled {
     let set = match request {
         Notify::None => {
-            user.notify = Some(Watching::nothing(user.watcher.current()));
+            user.notify = Some(Watching::nothing(user.source.current()));
             link.session.set_notifying(Notifying::Delayed);
             return done(text::NOTIFY_DONE);
         }
@@ -73,7 +74,7 @@ pub(super) async fn notify<S: Stream>(
             let events = watching.events(user, mailbox);
             let items = first_status(link, events);
             if !items.is_empty() {
-                status::respond(link, user, mailbox, &items)?;
+                status::respond(link, mailbox, &items)?;
             }
             if link.session.output_full() {
                 link.flush().await?;
@@ -113,7 +114,7 @@ impl Watching {
 
     fn new(store: &Store, user: &User, set: &NotifySet) -> Result<Self, Failure> {
         // First the modseq: what comes meanwhile is compared again.
-        let mut watching = Watching::nothing(user.watcher.current());
+        let mut watching = Watching::nothing(user.source.current());
         watching.selected = set.selected.as_ref().map(|selected| Selected {
             flags: selected.flags,
             items: selected.items.clone().into(),
@@ -122,23 +123,23 @@ impl Watching {
         if watching.groups.is_empty() {
             return Ok(watching);
         }
-        let mailboxes = store.mailboxes(user.account)?;
+        let mailboxes = user.door.mailboxes(store)?;
         if mailboxes.len() > limits::NOTIFY_MAILBOXES_MAX {
             let reply = Reply::no(text::NOTIFY_TOO_MUCH).with(Code::NotificationOverflow);
             return Err(reply.into());
         }
         watching.known = mailboxes
             .into_iter()
-            .map(|mailbox| (mailbox.id, mailbox))
+            .map(|mailbox| (mailbox.number(), mailbox))
             .collect();
         if watching.asks(|events| events.metadata) {
-            for id in watching.known.keys() {
-                let annotations = annotations(store, user, *id)?;
-                watching.annotations.insert(*id, annotations);
+            for mailbox in watching.known.values() {
+                let annotations = hashes(mailbox.metadata(store)?);
+                watching.annotations.insert(mailbox.number(), annotations);
             }
         }
         if watching.asks(|events| events.server_metadata) {
-            let annotations = annotations(store, user, SERVER)?;
+            let annotations = hashes(user.door.metadata(store)?);
             watching.annotations.insert(SERVER, annotations);
         }
         Ok(watching)
@@ -149,7 +150,7 @@ impl Watching {
     }
 
     /// What is to be told of a mailbox; of the selected one, nothing about messages.
-    fn events(&self, user: &User, mailbox: &Mailbox) -> Events {
+    fn events(&self, user: &User, mailbox: &Handle) -> Events {
         let selected = user.selected.as_ref();
         let mut events = Events::default();
         for group in &self.groups {
@@ -157,7 +158,7 @@ impl Watching {
                 events = events.and(group.events);
             }
         }
-        if selected.is_some_and(|selected| selected.id == mailbox.id) {
+        if selected.is_some_and(|selected| selected.handle.is_same(mailbox)) {
             events.messages = false;
             events.flags = false;
         }
@@ -165,11 +166,11 @@ impl Watching {
     }
 }
 
-fn covers(watched: &Watched, mailbox: &Mailbox) -> bool {
-    let name = mailbox.name.as_str();
+fn covers(watched: &Watched, mailbox: &Handle) -> bool {
+    let name = mailbox.name();
     match watched {
-        Watched::Personal => true,
-        Watched::Subscribed => mailbox.subscribed,
+        Watched::Personal => mailbox.is_own(),
+        Watched::Subscribed => mailbox.record().subscribed,
         Watched::Mailboxes(names) => names.iter().any(|watched| watched.as_str() == name),
         Watched::Subtree(names) => names.iter().any(|top| {
             name.strip_prefix(top.as_str())
@@ -178,21 +179,15 @@ fn covers(watched: &Watched, mailbox: &Mailbox) -> bool {
     }
 }
 
-fn annotations(
-    store: &Store,
-    user: &User,
-    mailbox: MailboxId,
-) -> Result<BTreeMap<String, u64>, Failure> {
-    let of = (mailbox != SERVER).then_some(mailbox);
-    let entries = store.metadata(user.account, of)?;
-    Ok(entries
-        .into_iter()
+fn hashes(entries: Vec<(String, Vec<u8>)>) -> BTreeMap<String, u64> {
+    let entries = entries.into_iter();
+    entries
         .map(|(name, value)| {
             let mut hasher = DefaultHasher::new();
             value.hash(&mut hasher);
             (name, hasher.finish())
         })
-        .collect())
+        .collect()
 }
 
 /// Tells what is new outside of the selected mailbox.
@@ -210,7 +205,7 @@ async fn look<S: Stream>(
     user: &User,
     watching: &mut Watching,
 ) -> Result<(), Failure> {
-    let newest = user.watcher.current();
+    let newest = user.source.current();
     if newest <= watching.modseq {
         return Ok(());
     }
@@ -221,8 +216,8 @@ async fn look<S: Stream>(
     let mut touched = BTreeSet::new();
     loop {
         let changes =
-            link.store()
-                .changes_since(user.account, watching.modseq, limits::CHANGES_MAX)?;
+            user.source
+                .changes_since(link.store(), watching.modseq, limits::CHANGES_MAX)?;
         if !changes.complete {
             return overflow(link, watching, newest).await;
         }
@@ -237,7 +232,7 @@ async fn look<S: Stream>(
     }
     let mut changes = Vec::new();
     for id in touched {
-        let now = link.store().mailbox(user.account, id)?;
+        let now = user.source.mailbox(link.store(), id)?;
         let before = match &now {
             Some(now) => watching.known.insert(id, now.clone()),
             None => watching.known.remove(&id),
@@ -271,14 +266,14 @@ async fn overflow<S: Stream>(
 /// One mailbox that something happened to.
 struct Change {
     id: MailboxId,
-    before: Option<Mailbox>,
-    now: Option<Mailbox>,
+    before: Option<Handle>,
+    now: Option<Handle>,
 }
 
 impl Change {
     fn renamed(&self) -> Option<(&str, &str)> {
         let (before, now) = (self.before.as_ref()?, self.now.as_ref()?);
-        (before.name != now.name).then_some((&before.name, &now.name))
+        (before.name() != now.name()).then_some((before.name(), now.name()))
     }
 
     /// It moved because a mailbox above it did (RFC 5465 §5.4).
@@ -312,20 +307,20 @@ async fn tell_names<S: Stream>(
         .fold(Events::default(), Events::and);
     match (&change.before, &change.now) {
         (None, Some(now)) if events.names => {
-            say_list(link, watching, &now.name, None).await?;
-            say_parent(link, watching, &now.name).await
+            say_list(link, watching, now.name(), None).await?;
+            say_parent(link, watching, now.name()).await
         }
         (Some(before), None) if events.names => {
-            say_list(link, watching, &before.name, None).await?;
-            say_parent(link, watching, &before.name).await
+            say_list(link, watching, before.name(), None).await?;
+            say_parent(link, watching, before.name()).await
         }
         (Some(before), Some(now)) => {
-            let renamed = before.name != now.name && !change.moved_along(changes);
-            let subscription = before.subscribed != now.subscribed;
+            let renamed = before.name() != now.name() && !change.moved_along(changes);
+            let subscription = before.record().subscribed != now.record().subscribed;
             if events.names && renamed {
-                say_list(link, watching, &now.name, Some(&before.name)).await
+                say_list(link, watching, now.name(), Some(before.name())).await
             } else if events.subscriptions && subscription {
-                say_list(link, watching, &now.name, None).await
+                say_list(link, watching, now.name(), None).await
             } else {
                 Ok(())
             }
@@ -353,17 +348,18 @@ async fn say_list<S: Stream>(
     old_name: Option<&str>,
 ) -> Result<(), Failure> {
     let mailboxes = watching.known.values();
-    let mailbox = mailboxes.clone().find(|mailbox| mailbox.name == name);
-    let is_below = |mailbox: &Mailbox| {
-        let rest = mailbox.name.strip_prefix(name);
+    let mailbox = mailboxes.clone().find(|mailbox| mailbox.name() == name);
+    let is_below = |mailbox: &Handle| {
+        let rest = mailbox.name().strip_prefix(name);
         rest.is_some_and(|rest| rest.starts_with('/'))
     };
+    let record = mailbox.map(Handle::record);
     let data = ListData {
         name,
         non_existent: mailbox.is_none(),
         has_children: Some(mailboxes.clone().any(is_below)),
-        subscribed: mailbox.is_some_and(|mailbox| mailbox.subscribed),
-        special_use: special_uses(mailbox.and_then(|mailbox| mailbox.special_use)),
+        subscribed: record.is_some_and(|record| record.subscribed),
+        special_use: special_uses(record.and_then(|record| record.special_use)),
         old_name,
         ..ListData::default()
     };
@@ -384,17 +380,21 @@ async fn tell_messages<S: Stream>(
     let events = watching.events(user, now);
     let (mut items, condstore) = (Vec::new(), link.session.condstore());
     let was = change.before.as_ref();
-    let numbers = |mailbox: &Mailbox| (mailbox.uid_next, mailbox.messages, mailbox.uid_validity);
+    let numbers = |mailbox: &Handle| {
+        let record = mailbox.record();
+        (record.uid_next, record.messages, record.uid_validity)
+    };
     let moved = match was {
         Some(before) => numbers(before) != numbers(now),
         // Made just now: its messages are news when it has any.
-        None => now.messages > 0,
+        None => now.record().messages > 0,
     };
     if events.messages && moved {
         items.extend([StatusItem::UidNext, StatusItem::Messages]);
     }
-    let touched = was.is_some_and(|before| before.highest_modseq != now.highest_modseq);
-    let seen = was.is_some_and(|before| before.unseen != now.unseen);
+    let touched =
+        was.is_some_and(|before| before.record().highest_modseq != now.record().highest_modseq);
+    let seen = was.is_some_and(|before| before.record().unseen != now.record().unseen);
     if events.flags && touched && (condstore || seen) {
         items.extend([StatusItem::Unseen, StatusItem::UidValidity]);
     }
@@ -402,7 +402,7 @@ async fn tell_messages<S: Stream>(
         if condstore {
             items.push(StatusItem::HighestModSeq);
         }
-        status::respond(link, user, now, &items)?;
+        status::respond(link, now, &items)?;
     }
     if link.session.output_full() {
         link.flush().await?;
@@ -418,7 +418,7 @@ async fn tell_annotations<S: Stream>(
     change: &Change,
 ) -> Result<(), Failure> {
     let (name, wanted) = match &change.now {
-        Some(now) => (now.name.as_str(), watching.events(user, now).metadata),
+        Some(now) => (now.name(), watching.events(user, now).metadata),
         None if change.id == SERVER => ("", watching.asks(|events| events.server_metadata)),
         None => {
             watching.annotations.remove(&change.id);
@@ -429,7 +429,10 @@ async fn tell_annotations<S: Stream>(
     if change.id != SERVER && !watching.asks(|events| events.metadata) {
         return Ok(());
     }
-    let now = annotations(link.store(), user, change.id)?;
+    let now = hashes(match &change.now {
+        Some(now) => now.metadata(link.store())?,
+        None => user.door.metadata(link.store())?,
+    });
     let before = watching
         .annotations
         .insert(change.id, now.clone())

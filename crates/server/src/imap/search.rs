@@ -36,13 +36,12 @@ pub(super) async fn search<S: Stream>(
     if request.sources.is_some() {
         return multi_search::search(link, user, request).await;
     }
-    let account = user.account;
     let selected = user.selected()?;
     if request.return_.is_some_and(|return_| return_.update) {
         contexts::check_tag(link, selected)?;
     }
     let saves = request.saves();
-    let found = match run(link, selected.target(account), &request).await {
+    let found = match run(link, selected.target(), &request).await {
         Ok(found) => found,
         Err(failure) => {
             // RFC 5182 §2.1: what was saved before is not what this search would have found.
@@ -57,7 +56,7 @@ pub(super) async fn search<S: Stream>(
         selected.view.save(Wanted::new(&request).saved(&found));
     }
     if request.return_.is_some_and(|return_| return_.update) {
-        contexts::begin(link, account, selected, &request, &found).await?;
+        contexts::begin(link, selected, &request, &found).await?;
     }
     done(match request.sort.is_empty() {
         true => text::SEARCH_DONE,
@@ -152,9 +151,9 @@ async fn assemble<S: Stream, A: Assemble>(
         return Ok(assemble);
     }
     let rows: Vec<Row> = hits.iter().map(|hit| hit.row).collect();
-    let (ctx, account, mailbox) = (Arc::clone(link.ctx()), target.account, target.mailbox);
+    let (ctx, mailbox) = (Arc::clone(link.ctx()), target.mailbox);
     let (known, assemble) = drive::blocking(move || {
-        let Some(catalog) = ctx.catalog.reader(account, mailbox) else {
+        let Some(catalog) = mailbox.catalog(&ctx.catalog) else {
             return Ok((0, assemble));
         };
         let known = rows.partition_point(|row| row.uid.0 <= catalog.up_to());
@@ -225,9 +224,8 @@ pub(super) async fn thread<S: Stream>(
     user: &mut User,
     request: Thread,
 ) -> Handled {
-    let account = user.account;
     let keys = filters::expand(link, user, request.keys)?;
-    let target = user.selected()?.target(account);
+    let target = user.selected()?.target();
     let found = find::find(link, target, keys, &find::everything()).await?;
     let links = Linked(Vec::with_capacity(found.len()));
     let links = assemble(link, target, &found, links).await?.0;
@@ -286,10 +284,9 @@ impl Assemble for Linked {
 }
 
 impl Selected {
-    pub(super) fn target(&self, account: facteur_store::AccountId) -> Target<'_> {
+    pub(super) fn target(&self) -> Target<'_> {
         Target {
-            account,
-            mailbox: self.id,
+            mailbox: self.reading,
             view: &self.view,
         }
     }

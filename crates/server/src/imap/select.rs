@@ -7,13 +7,13 @@ use facteur_imap::response::{Code, FlagsChanged, SelectData};
 use facteur_imap::set::{Numbers, SequenceSet};
 use facteur_imap::view::View;
 use facteur_imap::{Outcome, Reply, Untagged, text};
-use facteur_store::{Error, Index, ModSeq, SystemFlags};
+use facteur_store::{Index, ModSeq, SystemFlags};
 
 use super::error::Failure;
 use super::link::Link;
 use super::list::special_uses;
 use super::selected::{Selected, Walk, flag_list, numbers};
-use super::{Handled, User, limits, object_id};
+use super::{Handled, User, limits};
 use crate::drive::{self, Stream};
 
 pub(super) async fn select<S: Stream>(
@@ -23,17 +23,16 @@ pub(super) async fn select<S: Stream>(
 ) -> Handled {
     // RFC 9051 §6.3.2: whatever comes of it, the mailbox before is no longer selected.
     user.selected = None;
-    let account = user.account;
     let store = link.store().clone();
-    let mailbox = store
-        .mailbox_by_name(account, request.mailbox.as_str())?
-        .ok_or(Error::NoSuchMailbox)?;
+    let handle = user.door.open(&store, request.mailbox.as_str())?;
+    let reading = handle.read()?;
+    let source = handle.source(&store);
     // Reading 100,000 rows that nobody read before takes a while.
-    let index = drive::blocking(move || store.index(account, mailbox.id)).await?;
+    let index = drive::blocking(move || reading.index(&store)).await?;
     let mailbox = index.mailbox();
     let view = View::new(index.rows().map(|row| row.uid.0));
     link.session.respond(&Untagged::Selected(&SelectData {
-        mailbox: &mailbox.name,
+        mailbox: handle.name(),
         special_use: special_uses(mailbox.special_use),
         exists: view.len(),
         first_unseen: first_unseen(&index),
@@ -42,10 +41,12 @@ pub(super) async fn select<S: Stream>(
         uid_next: mailbox.uid_next.0,
         highest_modseq: mailbox.highest_modseq.0.max(1),
         read_only: request.read_only,
-        mailbox_id: &object_id::mailbox_id(account, mailbox.id),
+        mailbox_id: &handle.object_id(),
     }));
     let selected = Selected {
-        id: mailbox.id,
+        handle,
+        reading,
+        source,
         view,
         modseq: index.modseq(),
         keywords: Arc::clone(&mailbox.keywords),
@@ -55,7 +56,7 @@ pub(super) async fn select<S: Stream>(
     if let Some(known) = &request.qresync
         && known.uid_validity == mailbox.uid_validity
     {
-        resync(link, user, &selected, &index, known).await?;
+        resync(link, &selected, &index, known).await?;
     }
     user.selected = Some(selected);
     Ok(match request.read_only {
@@ -77,7 +78,6 @@ fn first_unseen(index: &Index) -> Option<u32> {
 /// RFC 7162 §3.2.5: what happened since the client was here last.
 async fn resync<S: Stream>(
     link: &mut Link<S>,
-    user: &User,
     selected: &Selected,
     index: &Index,
     known: &Qresync,
@@ -88,10 +88,7 @@ async fn resync<S: Stream>(
         None => all,
     };
     let since = ModSeq(known.modseq);
-    let gone = match link
-        .store()
-        .vanished_since(user.account, selected.id, since)?
-    {
+    let gone = match selected.reading.vanished_since(link.store(), since)? {
         Some(uids) => asked.intersection(&numbers(&uids)),
         None => {
             let matched = matched_up_to(&selected.view, known);
@@ -155,7 +152,7 @@ fn matched_up_to(view: &View, known: &Qresync) -> u32 {
 /// ENABLE CONDSTORE or QRESYNC with a mailbox selected: its HIGHESTMODSEQ (RFC 7162 §3.1).
 pub(super) fn enabled<S: Stream>(link: &mut Link<S>, user: &mut User, condstore: bool) -> Handled {
     if let (true, Some(selected)) = (condstore, &user.selected) {
-        let index = link.store().index(user.account, selected.id)?;
+        let index = selected.reading.index(link.store())?;
         let highest = index.mailbox().highest_modseq.min(selected.modseq).0.max(1);
         let reply = Reply::ok(text::HIGHESTMODSEQ).with(Code::HighestModSeq(highest));
         link.session.respond(&Untagged::Reply(&reply));

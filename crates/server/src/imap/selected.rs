@@ -7,15 +7,18 @@ use facteur_imap::flag::{self, FlagList};
 use facteur_imap::set::{Numbers, SequenceSet};
 use facteur_imap::view::View;
 use facteur_imap::{Reply, Untagged, text};
-use facteur_store::{FlagNames, Flags, Index, MailboxId, ModSeq, Row, SystemFlags, Uid, UidSet};
+use facteur_store::{FlagNames, Flags, Index, ModSeq, Row, SystemFlags, Uid, UidSet};
 
 use super::contexts::Context;
+use super::door::{Handle, Reading, Source};
 use super::error::Failure;
 use super::link::Link;
 use crate::drive::Stream;
 
 pub(super) struct Selected {
-    pub(super) id: MailboxId,
+    pub(super) handle: Handle,
+    pub(super) reading: Reading,
+    pub(super) source: Source,
     pub(super) view: View,
     /// The client knows everything up to here, but for the expunges that the view holds back.
     pub(super) modseq: ModSeq,

@@ -3,35 +3,33 @@
 use facteur_imap::command::{Status, StatusItem};
 use facteur_imap::response::{StatusData, StatusValue};
 use facteur_imap::{Untagged, text};
-use facteur_store::{Error, Mailbox, SystemFlags, Uid};
+use facteur_store::{Mailbox, SystemFlags, Uid};
 
+use super::door::{Handle, Reading};
 use super::error::Failure;
 use super::link::Link;
-use super::{Handled, User, done, object_id};
+use super::{Handled, User, done};
 use crate::drive::Stream;
 
 pub(super) fn status<S: Stream>(link: &mut Link<S>, user: &mut User, request: Status) -> Handled {
-    let mailbox = link
-        .store()
-        .mailbox_by_name(user.account, request.mailbox.as_str())?
-        .ok_or(Error::NoSuchMailbox)?;
-    respond(link, user, &mailbox, &request.items)?;
+    let mailbox = user.door.open(link.store(), request.mailbox.as_str())?;
+    respond(link, &mailbox, &request.items)?;
     done(text::STATUS_DONE)
 }
 
 pub(super) fn respond<S: Stream>(
     link: &mut Link<S>,
-    user: &User,
-    mailbox: &Mailbox,
+    mailbox: &Handle,
     items: &[StatusItem],
 ) -> Result<(), Failure> {
-    let id = object_id::mailbox_id(user.account, mailbox.id);
+    let reading = mailbox.read()?;
+    let id = mailbox.object_id();
     let values = items
         .iter()
-        .map(|item| value(link, user, mailbox, &id, *item))
+        .map(|item| value(link, reading, mailbox.record(), &id, *item))
         .collect::<Result<Vec<_>, _>>()?;
     link.session.respond(&Untagged::Status(&StatusData {
-        mailbox: &mailbox.name,
+        mailbox: mailbox.name(),
         values: &values,
     }));
     Ok(())
@@ -39,7 +37,7 @@ pub(super) fn respond<S: Stream>(
 
 fn value<'a, S: Stream>(
     link: &Link<S>,
-    user: &User,
+    reading: Reading,
     mailbox: &Mailbox,
     id: &'a str,
     item: StatusItem,
@@ -54,7 +52,7 @@ fn value<'a, S: Stream>(
         StatusItem::Size => StatusValue::Size(mailbox.size),
         StatusItem::HighestModSeq => StatusValue::HighestModSeq(mailbox.highest_modseq.0.max(1)),
         StatusItem::DeletedStorage => {
-            StatusValue::DeletedStorage(deleted_bytes(link, user, mailbox)?.div_ceil(1024))
+            StatusValue::DeletedStorage(deleted_bytes(link, reading, mailbox)?.div_ceil(1024))
         }
         StatusItem::AppendLimit => {
             StatusValue::AppendLimit(Some(link.ctx().config.message_bytes_max))
@@ -66,13 +64,13 @@ fn value<'a, S: Stream>(
 /// RFC 9208 §4.1.4: what an EXPUNGE would free.
 fn deleted_bytes<S: Stream>(
     link: &Link<S>,
-    user: &User,
+    reading: Reading,
     mailbox: &Mailbox,
 ) -> Result<u64, Failure> {
     if mailbox.deleted == 0 {
         return Ok(0);
     }
-    let index = link.store().index(user.account, mailbox.id)?;
+    let index = reading.index(link.store())?;
     let rows = index.range(Uid(1), Uid(u32::MAX));
     Ok(rows
         .filter(|row| row.flags.system.contains(SystemFlags::DELETED))

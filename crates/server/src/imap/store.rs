@@ -17,15 +17,13 @@ pub(super) async fn store<S: Stream>(
     user: &mut User,
     request: Store,
 ) -> Handled {
-    let account = user.account;
     let selected = user.selected()?;
     selected.writable()?;
     let uids = selected.resolve(&request.set, request.numbering)?;
-    let edited = link
-        .store()
+    let edited = selected
+        .handle
         .edit_flags(
-            account,
-            selected.id,
+            link.store(),
             uid_set(&uids),
             match request.edit {
                 FlagEdit::Add => facteur_store::FlagEdit::Add,
@@ -37,7 +35,7 @@ pub(super) async fn store<S: Stream>(
         )
         .await?;
     let refused = numbers(&edited.refused);
-    let index = link.store().index(account, selected.id)?;
+    let index = selected.reading.index(link.store())?;
     let misses = selected.misses(&request.set, request.numbering, &uids, &index);
     let own = match request.silent {
         true => Own {

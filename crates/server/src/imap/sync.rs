@@ -8,7 +8,7 @@ use facteur_imap::Untagged;
 use facteur_imap::response::FlagsChanged;
 use facteur_imap::set::Numbers;
 use facteur_imap::view::{Expunges, News, Told};
-use facteur_store::{AccountId, Changes, Error, Index, ModSeq, RecordChange, Store};
+use facteur_store::{Changes, Error, Index, ModSeq, RecordChange, Store};
 
 use super::error::Failure;
 use super::fetch;
@@ -50,8 +50,6 @@ pub(super) async fn sync<S: Stream>(
     user: &mut User,
     own: &Own,
 ) -> Result<(), Failure> {
-    let account = user.account;
-    let newest = user.watcher.current();
     let wanted = user
         .notify
         .as_ref()
@@ -63,12 +61,13 @@ pub(super) async fn sync<S: Stream>(
     let Some(selected) = user.selected.as_mut() else {
         return Ok(());
     };
+    let newest = selected.source.current();
     let expunges = link.session.expunges();
     let waiting = selected.view.holds() && expunges == Expunges::Tell;
     if newest <= selected.modseq && own.echo.is_empty() && !waiting {
         return Ok(());
     }
-    let gathered = gather(link.store(), account, selected, own)?;
+    let gathered = gather(link.store(), selected, own)?;
     if gathered.destroyed {
         return Err(Failure::MailboxGone);
     }
@@ -82,7 +81,7 @@ pub(super) async fn sync<S: Stream>(
     if nothing && own.echo.is_empty() && !waiting {
         return Ok(());
     }
-    let index = match link.store().index(account, selected.id) {
+    let index = match selected.reading.index(link.store()) {
         Ok(index) => index,
         Err(Error::NoSuchMailbox) => return Err(Failure::MailboxGone),
         Err(error) => return Err(error.into()),
@@ -108,10 +107,10 @@ pub(super) async fn sync<S: Stream>(
     tell_flags(link, selected, &index, &told.changed, own, &foreign).await?;
     if let Some(wanted) = wanted.filter(|wanted| !wanted.items.is_empty()) {
         let new = selected.view.known(&news.added);
-        fetch::give(link, account, selected, &wanted.items, &new).await?;
+        fetch::give(link, selected, &wanted.items, &new).await?;
     }
     let changed = news.added.union(&news.updated).difference(&news.expunged);
-    contexts::changed(link, account, selected, &changed, &news.added).await
+    contexts::changed(link, selected, &changed, &news.added).await
 }
 
 /// RFC 5465 §3.1: who wants no news of the selected mailbox still gets the answers of commands
@@ -121,18 +120,15 @@ fn answers_with_news(command: &str) -> bool {
 }
 
 /// Reads the log to its end.
-fn gather(
-    store: &Store,
-    account: AccountId,
-    selected: &Selected,
-    own: &Own,
-) -> Result<Gathered, Failure> {
+fn gather(store: &Store, selected: &Selected, own: &Own) -> Result<Gathered, Failure> {
     let mut gathered = Gathered {
         up_to: selected.modseq,
         ..Gathered::default()
     };
     loop {
-        let changes = store.changes_since(account, gathered.up_to, limits::CHANGES_MAX)?;
+        let changes = selected
+            .source
+            .changes_since(store, gathered.up_to, limits::CHANGES_MAX)?;
         if !changes.complete {
             gathered.compare = true;
             gathered.up_to = gathered.up_to.max(changes.up_to);
@@ -151,7 +147,7 @@ fn take(gathered: &mut Gathered, changes: Changes, selected: &Selected, own: &Ow
     for entry in changes.entries {
         let mine = entry.modseq == own.modseq;
         for change in entry.mailboxes {
-            if change.mailbox != selected.id {
+            if change.mailbox != selected.handle.number() {
                 continue;
             }
             match change.record {

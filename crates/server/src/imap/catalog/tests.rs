@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use super::directory::Directory;
 use super::grams::{Grams, of_needle};
 use super::*;
+use crate::imap::door::Reading;
 use crate::imap::matching::{Candidate, Scope, Test};
 use crate::intake::Intake;
 
@@ -91,7 +92,7 @@ impl World {
         let bounds = test.bounds();
         let bodies = self.store.bodies().unwrap();
         let rows = index.rows().filter(|row| {
-            let candidate = Candidate::new(&bodies, self.account, inbox, *row);
+            let candidate = Candidate::new(&bodies, Reading::own(self.account, inbox), *row);
             let inside = bounds.as_ref().is_none_or(|all| all.contains(row.uid.0));
             inside && test.matches(&candidate).unwrap()
         });
