@@ -1,6 +1,8 @@
-"""The server under test, a DNS server of our own and a Postfix of our own, all on loopback."""
+"""The server under test, a DNS server and a Postfix of our own, all on loopback; short ways to look
+at a mailbox."""
 
 import contextlib
+import imaplib
 import json
 import os
 import pathlib
@@ -8,6 +10,7 @@ import random
 import shutil
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import tempfile
@@ -24,6 +27,14 @@ def binary():
     path = pathlib.Path(os.environ.get("FACTEUR", f"{target}/release/facteur"))
     assert path.exists(), f"{path} is missing: cargo build --release makes it"
     return str(path)
+
+
+def libraries():
+    """Where ./test put the client libraries that Debian has no package of."""
+    target = os.environ.get("CARGO_TARGET_DIR", str(ROOT / "target"))
+    path = pathlib.Path(os.environ.get("CLIENT_LIBRARIES", f"{target}/clients"))
+    assert path.exists(), f"{path} is missing: tests/e2e/install {path} makes it"
+    return path
 
 
 def port_is_free(port):
@@ -260,3 +271,41 @@ def sample(subject, body="Bonjour,\r\n\r\nà bientôt.\r\n", sender="alice@examp
         "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
         "Content-Transfer-Encoding: 8bit\r\n\r\n" + body
     ).encode()
+
+
+def run(command, *, environment=None, stdin=None, codes=(0,), seconds=90):
+    result = subprocess.run(
+        [str(part) for part in command], input=stdin, capture_output=True, timeout=seconds,
+        env={**os.environ, "LC_ALL": "C.UTF-8", **(environment or {})})
+    assert result.returncode in codes, (command, result.returncode, result.stdout[-3000:],
+                                        result.stderr[-3000:])
+    return result.stdout
+
+
+def tls(facteur):
+    return ssl.create_default_context(cafile=facteur.ca)
+
+
+def imap(facteur, address):
+    client = imaplib.IMAP4_SSL("localhost", facteur.ports["imaps"], ssl_context=tls(facteur))
+    client.login(address, facteur.password(address))
+    return client
+
+
+def append(facteur, address, message, mailbox="INBOX", flags="()"):
+    with imap(facteur, address) as client:
+        assert client.append(mailbox, flags, None, message)[0] == "OK"
+
+
+def fetch_all(facteur, address, mailbox="INBOX"):
+    """Whole messages, by uid."""
+    with imap(facteur, address) as client:
+        assert client.select(mailbox, readonly=True)[0] == "OK"
+        kind, data = client.uid("FETCH", "1:*", "(BODY.PEEK[])")
+        assert kind == "OK"
+        return [part[1] for part in data if isinstance(part, tuple)]
+
+
+def wait_for_messages(facteur, address, count, mailbox="INBOX"):
+    return wait_until(lambda: (lambda m: m if len(m) >= count else None)(
+        fetch_all(facteur, address, mailbox)), what=f"{count} messages")

@@ -3,55 +3,15 @@
 import email
 import imaplib
 import os
-import pathlib
 import poplib
 import re
 import shutil
 import smtplib
-import ssl
-import subprocess
 
 import pytest
 
-from support import sample, wait_until
-
-
-def run(command, *, environment=None, stdin=None, codes=(0,), seconds=90):
-    result = subprocess.run(
-        [str(part) for part in command], input=stdin, capture_output=True, timeout=seconds,
-        env={**os.environ, "LC_ALL": "C.UTF-8", **(environment or {})})
-    assert result.returncode in codes, (command, result.returncode, result.stdout[-3000:],
-                                        result.stderr[-3000:])
-    return result.stdout
-
-
-def tls(facteur):
-    return ssl.create_default_context(cafile=facteur.ca)
-
-
-def imap(facteur, address):
-    client = imaplib.IMAP4_SSL("localhost", facteur.ports["imaps"], ssl_context=tls(facteur))
-    client.login(address, facteur.password(address))
-    return client
-
-
-def append(facteur, address, message, mailbox="INBOX", flags="()"):
-    with imap(facteur, address) as client:
-        assert client.append(mailbox, flags, None, message)[0] == "OK"
-
-
-def fetch_all(facteur, address, mailbox="INBOX"):
-    """Whole messages, by uid."""
-    with imap(facteur, address) as client:
-        assert client.select(mailbox, readonly=True)[0] == "OK"
-        kind, data = client.uid("FETCH", "1:*", "(BODY.PEEK[])")
-        assert kind == "OK"
-        return [part[1] for part in data if isinstance(part, tuple)]
-
-
-def wait_for_messages(facteur, address, count, mailbox="INBOX"):
-    return wait_until(lambda: (lambda m: m if len(m) >= count else None)(
-        fetch_all(facteur, address, mailbox)), what=f"{count} messages")
+from recorder import Recorder
+from support import append, fetch_all, imap, run, sample, tls, wait_for_messages
 
 
 def test_curl(facteur, place):
@@ -112,11 +72,11 @@ def test_swaks_is_refused_relaying_and_unknown_people(facteur):
     assert b" 5.7.1" in run(common + ["--to", "someone@elsewhere.test"], codes=(24,))
 
 
-def mbsync_configuration(facteur, place, address):
+def mbsync_configuration(facteur, place, address, port=None, more=""):
     (place / "mbsyncrc").write_text(f"""
 IMAPAccount facteur
 Host localhost
-Port {facteur.ports['imaps']}
+Port {port or facteur.ports['imaps']}
 User {address}
 Pass {facteur.password(address)}
 SSLType IMAPS
@@ -125,6 +85,7 @@ AuthMechs *
 
 IMAPStore remote
 Account facteur
+{more}
 
 MaildirStore local
 Path {place}/maildir/
@@ -182,7 +143,32 @@ def test_mbsync_both_ways(facteur, place):
         assert client.select("Archive", readonly=True)[1] == [b"0"]
 
 
-def test_offlineimap_both_ways(facteur, place):
+def test_mbsync_compresses_and_moves_to_the_trash(facteur, place):
+    """What mbsync 1.4 uses beyond the basics; it knows neither CONDSTORE nor QRESYNC."""
+    for number in range(20):
+        append(facteur, "alice@example.test", sample(f"mbsync {number}"))
+    recorder = Recorder(facteur)
+    sync = mbsync_configuration(facteur, place, "alice@example.test", recorder.port, "Trash Trash")
+    run(sync)
+    assert recorder.said("COMPRESS DEFLATE") and recorder.said("UID FETCH")
+    recorder.forget()
+    run(sync)
+    assert recorder.said("UID FETCH") and not recorder.heard(r"BODY\[\]")
+    for path in (place / "maildir/INBOX").glob("*/*"):
+        if b"Subject: mbsync 7\n" in path.read_bytes():
+            path.unlink()
+    run(sync)
+    assert recorder.said(r"UID MOVE 8 ")
+    assert len(fetch_all(facteur, "alice@example.test")) == 19
+    trash = fetch_all(facteur, "alice@example.test", "Trash")
+    assert len(trash) == 1 and b"Subject: mbsync 7\r\n" in trash[0]
+    recorder.stop()
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_offlineimap_both_ways(facteur, place, compress):
+    """offlineimap3 knows neither CONDSTORE nor QRESYNC, but COMPRESS."""
+    recorder = Recorder(facteur)
     message = sample("offlineimap", "corps\r\n")
     append(facteur, "alice@example.test", message)
     (place / "rc").write_text(f"""
@@ -199,11 +185,12 @@ localfolders = {place}/maildir
 [Repository remote]
 type = IMAP
 remotehost = localhost
-remoteport = {facteur.ports['imaps']}
+remoteport = {recorder.port}
 remoteuser = alice@example.test
 remotepass = {facteur.password('alice@example.test')}
 ssl = yes
 sslcacertfile = {facteur.ca}
+usecompression = {"yes" if compress else "no"}
 """)
     command = ["offlineimap", "-c", place / "rc", "-o"]
     run(command)
@@ -219,6 +206,8 @@ sslcacertfile = {facteur.ca}
     run(command)
     left = fetch_all(facteur, "alice@example.test")
     assert len(left) == 1 and b"Subject: up" in left[0]
+    assert bool(recorder.said("COMPRESS DEFLATE")) == compress
+    recorder.stop()
 
 
 @pytest.mark.parametrize("keep", [True, False])

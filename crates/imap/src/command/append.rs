@@ -150,6 +150,8 @@ fn at_literal(
 /// `SP [flag-list SP] [date-time SP]`, also between the messages of RFC 3502.
 fn message_options(cursor: &mut Cursor<'_>) -> Parse<MessageOptions> {
     cursor.space()?;
+    // imapclient writes two spaces before each message but the first.
+    cursor.skip(b' ');
     let mut options = MessageOptions::default();
     if cursor.peek() == Some(b'(') {
         options.flags = flag::flag_list(cursor)?;
