@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import socket
@@ -304,6 +305,19 @@ def fetch_all(facteur, address, mailbox="INBOX"):
         kind, data = client.uid("FETCH", "1:*", "(BODY.PEEK[])")
         assert kind == "OK"
         return [part[1] for part in data if isinstance(part, tuple)]
+
+
+def flags(facteur, address, mailbox="INBOX"):
+    """Subject to flags."""
+    with imap(facteur, address) as client:
+        assert client.select(f'"{mailbox}"', readonly=True)[0] == "OK"
+        data = client.uid("FETCH", "1:*", "(FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])")[1]
+    found = {}
+    for part in data:
+        if isinstance(part, tuple):
+            subject = re.search(rb"Subject: ([^\r]*)", part[1])[1].decode()
+            found[subject] = set(re.search(rb"FLAGS \(([^)]*)\)", part[0])[1].decode().split())
+    return found
 
 
 def wait_for_messages(facteur, address, count, mailbox="INBOX"):

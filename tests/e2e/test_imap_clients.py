@@ -15,7 +15,7 @@ import sys
 import pytest
 
 from recorder import Recorder
-from support import ROOT, append, fetch_all, imap, libraries, run, sample, wait_until
+from support import ROOT, append, fetch_all, flags, imap, libraries, run, sample, wait_until
 
 ALICE = "alice@example.test"
 
@@ -25,19 +25,6 @@ def recorder(facteur):
     recorder = Recorder(facteur)
     yield recorder
     recorder.stop()
-
-
-def flags(facteur, mailbox="INBOX", address=ALICE):
-    """Subject to flags, by a connection of our own."""
-    with imap(facteur, address) as client:
-        assert client.select(mailbox, readonly=True)[0] == "OK"
-        data = client.uid("FETCH", "1:*", "(FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])")[1]
-    found = {}
-    for part in data:
-        if isinstance(part, tuple):
-            subject = re.search(rb"Subject: ([^\r]*)", part[1])[1].decode()
-            found[subject] = set(re.search(rb"FLAGS \(([^)]*)\)", part[0])[1].decode().split())
-    return found
 
 
 # imapclient
@@ -93,10 +80,10 @@ def test_imapclient_messages(imapclient, facteur):
     imapclient.create_folder("Projets")
     imapclient.copy([1], "Projets")
     imapclient.move([2], "Projets")
-    assert flags(facteur, "Projets") == {"un": {"\\Seen", "$Label1"}, "deux": {"\\Flagged"}}
+    assert flags(facteur, ALICE, "Projets") == {"un": {"\\Seen", "$Label1"}, "deux": {"\\Flagged"}}
     imapclient.add_flags([1, 3], [b"\\Deleted"])
     imapclient.uid_expunge([3])
-    assert set(flags(facteur)) == {"un"}
+    assert set(flags(facteur, ALICE)) == {"un"}
 
 
 def test_imapclient_modseqs(imapclient, facteur):
@@ -152,9 +139,9 @@ print('exist=' .. exist .. ' unseen=' .. unseen)
     told = run(["imapfilter", "-c", place / "config.lua", "-t", facteur.ca],
                environment={"HOME": str(place)})
     assert b"exist=3 unseen=3" in told
-    assert set(flags(facteur, "Comptes/2026")) == {f"facture {number}" for number in range(3)}
-    assert flags(facteur) == {"réunion": {"\\Flagged"}, "vieux": {"\\Seen", "\\Flagged"}}
-    assert set(flags(facteur, "Archive")) == {"vieux"}
+    assert set(flags(facteur, ALICE, "Comptes/2026")) == {f"facture {number}" for number in range(3)}
+    assert flags(facteur, ALICE) == {"réunion": {"\\Flagged"}, "vieux": {"\\Seen", "\\Flagged"}}
+    assert set(flags(facteur, ALICE, "Archive")) == {"vieux"}
     with imap(facteur, ALICE) as client:
         assert any(b"Comptes/2026" in line for line in client.lsub()[1])
 
@@ -244,5 +231,5 @@ def test_imapflow(facteur, recorder, place):
     assert found["expunged"] and found["exists"] and found["flags"]
     assert found["resynced"] == {"vanished": [5], "flags": {"1": ["\\Flagged"]}}
     assert found["downloaded"].endswith("à bientôt.\r\n")
-    assert flags(facteur, "Projets/2026") == {"message 1": set()}
+    assert flags(facteur, ALICE, "Projets/2026") == {"message 1": set()}
     assert recorder.said("COMPRESS DEFLATE") and recorder.said("IDLE")
