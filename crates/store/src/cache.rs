@@ -142,7 +142,7 @@ pub struct AccountUpdate {
     /// Its own record changed: password, disabled, removed, erased.
     pub profile: bool,
     /// The account was erased.
-    gone: bool,
+    pub gone: bool,
     mailboxes: BTreeMap<MailboxId, MailboxUpdate>,
 }
 

@@ -36,6 +36,16 @@ impl Store {
         };
         Ok(Derived { index })
     }
+
+    /// Removes a derived file that nobody has open, if it is there; blocking.
+    pub fn remove_derived(&self, file: &str) -> Result<(), Error> {
+        let disk = &*self.engine.shared.disk;
+        let files = disk.list("").map_err(Error::Disk)?;
+        match files.iter().any(|there| there == file) {
+            true => disk.remove(file).map_err(Error::Disk),
+            false => Ok(()),
+        }
+    }
 }
 
 impl Derived {

@@ -217,7 +217,7 @@ impl Shared {
         drop(watchers);
         if self.changed_news.receiver_count() > 0 {
             let changed = update.accounts.iter();
-            let changed = changed.filter(|(_, update)| update.modseq.is_some());
+            let changed = changed.filter(|(_, update)| update.modseq.is_some() || update.gone);
             lock(&self.changed).extend(changed.map(|(account, _)| *account));
             self.changed_news.send_modify(|count| *count += 1);
         }

@@ -169,6 +169,8 @@ async fn remove(
     if removal.erase {
         let gone = view(account.clone(), &context.store.addresses()?);
         context.store.erase_account(account.id).await?;
+        let catalog = Arc::clone(&context);
+        blocking(move || Ok(catalog.catalog.forget(account.id)?)).await?;
         tracing::info!(address, "account erased");
         return Ok(axum::Json(gone));
     }

@@ -71,7 +71,7 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Accounts that changed since the last time, once there are some; each once however much it
+    /// Accounts that changed or were erased since the last time, once there are some; each once however much it
     /// changed. The caller also waits for the end: nothing comes after the store closed.
     pub async fn next(&mut self) -> Vec<AccountId> {
         loop {

@@ -24,6 +24,8 @@ pub struct Directory {
 pub struct Entry {
     pub segment: u32,
     pub messages: u32,
+    /// Groups of all its messages: what it takes to hold it.
+    pub weight: u32,
     /// Some message in it has doubts.
     pub doubts: bool,
 }
@@ -46,6 +48,7 @@ impl Directory {
         for entry in &self.segments {
             put(u64::from(entry.segment), &mut out);
             put(u64::from(entry.messages), &mut out);
+            put(u64::from(entry.weight), &mut out);
             put(u64::from(entry.doubts), &mut out);
         }
         out
@@ -62,6 +65,7 @@ impl Directory {
             directory.segments.push(Entry {
                 segment,
                 messages: number()?,
+                weight: number()?,
                 doubts: number()? != 0,
             });
         }
@@ -121,6 +125,11 @@ pub fn mailbox(account: AccountId, mailbox: MailboxId) -> Span {
     (key(account, mailbox, 0, &[]), end)
 }
 
+/// Everything.
+pub fn everything() -> Span {
+    (account(AccountId(0)).0, account(AccountId(u32::MAX)).1)
+}
+
 /// Everything of an account.
 pub fn account(account: AccountId) -> Span {
     mailbox_range(account, 0, u32::MAX)
@@ -129,6 +138,18 @@ pub fn account(account: AccountId) -> Span {
 fn mailbox_range(account: AccountId, first: u32, last: u32) -> Span {
     let end = key(account, MailboxId(last), u8::MAX, &[]);
     (key(account, MailboxId(first), 0, &[]), end)
+}
+
+/// Everything after an account.
+pub fn after_account(account: AccountId) -> Option<Span> {
+    let next = AccountId(account.0.checked_add(1)?);
+    Some((self::account(next).0, everything().1))
+}
+
+/// The account of a key.
+pub fn account_of(key: &[u8]) -> Option<AccountId> {
+    let (bytes, _) = key.split_first_chunk::<4>()?;
+    Some(AccountId(u32::from_be_bytes(*bytes)))
 }
 
 /// The mailbox of a key.

@@ -1,5 +1,5 @@
 //! Keeps the catalogue up with the store: follows the accounts that change, takes in what is new
-//! in steps, merges small segments, lets go of what is gone.
+//! in steps, merges small segments, lets go of mailboxes that are gone.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use facteur_store::{AccountId, Bodies, Derived, Error, Mailbox, MailboxId, Message, Uid, UidSet};
 
+use super::cleaner::{self, Plan};
 use super::columns::{DOUBT_ENVELOPE, DOUBT_TEXT, SORT_FIELDS};
 use super::directory::{self, Directory, Span};
 use super::grams::Grams;
@@ -30,6 +31,8 @@ const STEP_HELD_BYTES: usize = 8 << 20;
 const STEP_GRAMS: usize = 8 << 20;
 /// So many of the smallest segments are merged.
 const SMALL_SEGMENTS: usize = 32;
+/// Or so many, when more can't be held.
+const HEAVY_SEGMENTS: usize = 8;
 /// A segment with as many messages is no longer one of the smallest.
 const SMALL_MESSAGES: u32 = 32;
 /// Between two steps, and as many times as long as the step before took.
@@ -42,10 +45,9 @@ const STEPS_UNFLUSHED: usize = 64;
 pub async fn run(ctx: Arc<Context>) {
     let mut follower = ctx.store.follow();
     // What changed while nobody looked.
-    let mut due: BTreeSet<AccountId> = match ctx.store.accounts() {
-        Ok(accounts) => accounts.into_iter().map(|account| account.id).collect(),
-        Err(_) => BTreeSet::new(),
-    };
+    let accounts = forget_erased(&ctx).await;
+    let mut plan = Plan::new(&accounts, ctx.clock.monotonic());
+    let mut due: BTreeSet<AccountId> = accounts.into_iter().collect();
     let mut steps = 0;
     loop {
         let began = ctx.clock.monotonic();
@@ -54,13 +56,29 @@ pub async fn run(ctx: Arc<Context>) {
             if ctx.shutdown.started() {
                 return flush(&ctx).await;
             }
-            match take_step(&ctx, account).await {
+            plan.changed(account, began);
+            match take_step(&ctx, account, step).await {
                 Ok(Done::More) => {
                     due.insert(account);
                 }
                 Ok(Done::All) => {}
                 Err(Error::Closed) => return,
                 Err(error) => tracing::warn!(%error, "the search catalogue falls behind"),
+            }
+            steps += 1;
+        }
+        for account in plan.take_due(began) {
+            if ctx.shutdown.started() {
+                return flush(&ctx).await;
+            }
+            match take_step(&ctx, account, cleaner::clean).await {
+                Ok(Done::More) => plan.again(account, began),
+                Ok(Done::All) => {}
+                Err(Error::Closed) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "the search catalogue keeps what is gone");
+                    plan.changed(account, began);
+                }
             }
             steps += 1;
         }
@@ -78,23 +96,49 @@ pub async fn run(ctx: Arc<Context>) {
                 due.extend(asked);
             }
             () = std::future::ready(()), if !due.is_empty() => {}
+            () = until(&ctx, plan.next()) => {}
         }
+    }
+}
+
+async fn until(ctx: &Context, moment: Option<Duration>) {
+    match moment {
+        Some(moment) => {
+            let now = ctx.clock.monotonic();
+            tokio::time::sleep(moment.saturating_sub(now)).await;
+        }
+        None => std::future::pending().await,
     }
 }
 
 /// Mail that arrives goes first: what is not taken in yet is found all the same, only slower. Much
 /// that gathers meanwhile costs little more than one message.
 async fn rest(ctx: &Context, worked: Duration) {
-    let rest = REST_MIN.max(worked.saturating_mul(REST_TIMES));
     tokio::select! {
         () = ctx.shutdown.wait() => {}
-        () = tokio::time::sleep(rest) => {}
+        () = tokio::time::sleep(rest_after(worked)) => {}
     }
 }
 
-async fn take_step(ctx: &Arc<Context>, account: AccountId) -> Result<Done, Error> {
+pub fn rest_after(worked: Duration) -> Duration {
+    REST_MIN.max(worked.saturating_mul(REST_TIMES))
+}
+
+type Work = fn(&Catalog, AccountId) -> Result<Done, Error>;
+
+async fn take_step(ctx: &Arc<Context>, account: AccountId, work: Work) -> Result<Done, Error> {
     let ctx = Arc::clone(ctx);
-    drive::blocking(move || step(&ctx.catalog, account)).await
+    drive::blocking(move || work(&ctx.catalog, account)).await
+}
+
+/// The accounts that there are.
+async fn forget_erased(ctx: &Arc<Context>) -> Vec<AccountId> {
+    let ctx = Arc::clone(ctx);
+    let live = drive::blocking(move || cleaner::forget_erased(&ctx.catalog)).await;
+    live.unwrap_or_else(|error| {
+        tracing::warn!(%error, "the search catalogue falls behind");
+        Vec::new()
+    })
 }
 
 async fn flush(ctx: &Arc<Context>) {
@@ -174,9 +218,8 @@ fn step_mailbox(
     let known = Directory::load(&file.view()?, account, id)?;
     let mut known = known.unwrap_or_default();
     let mut remove = Vec::new();
-    // More than half of it is gone; or the store is an older one than the catalogue knew.
-    let stale = known.messages() > 2 * u64::from(mailbox.messages) + STEP_MESSAGES as u64;
-    if stale || known.up_to > last {
+    // The store is an older one than the catalogue knew.
+    if known.up_to > last {
         remove.push(directory::mailbox(account, id));
         known = Directory::default();
     }
@@ -297,6 +340,40 @@ fn take_in(
     Ok(())
 }
 
+/// How many of the last segments go into the new one.
+fn mergeable(known: &Directory, new: &Segment) -> usize {
+    let messages = u32::try_from(new.cards.len()).unwrap_or(u32::MAX);
+    // Those that are small and can be held together.
+    let run = |limit: u32| {
+        let mut weight = new.weight();
+        let mut sum = messages;
+        let small = known.segments.iter().rev();
+        let small = small.take_while(|entry| entry.messages < limit);
+        let mut capped = false;
+        let count = small
+            .take_while(|entry| {
+                weight = weight.saturating_add(entry.weight as usize);
+                capped = weight > STEP_GRAMS;
+                if !capped {
+                    sum = sum.saturating_add(entry.messages);
+                }
+                !capped
+            })
+            .count();
+        (count, sum, capped)
+    };
+    let (smallest, _, capped) = run(SMALL_MESSAGES);
+    let (small, sum, _) = run(STEP_MESSAGES as u32);
+    if messages < STEP_MESSAGES as u32 && sum >= STEP_MESSAGES as u32 {
+        return small;
+    }
+    let enough = smallest + 1 >= SMALL_SEGMENTS || capped && smallest >= HEAVY_SEGMENTS;
+    match messages < SMALL_MESSAGES && enough {
+        true => smallest,
+        false => 0,
+    }
+}
+
 /// Puts small segments in front of the new one into it, when there are enough of them.
 fn merge(
     file: &Derived,
@@ -306,23 +383,10 @@ fn merge(
     new: &mut Segment,
     remove: &mut Vec<Span>,
 ) -> Result<(), Error> {
-    let messages = u32::try_from(new.cards.len()).unwrap_or(u32::MAX);
-    let run = |limit: u32| {
-        let small = known.segments.iter().rev();
-        let small = small.take_while(|entry| entry.messages < limit);
-        small.fold((0, messages), |(count, sum), entry| {
-            (count + 1, sum.saturating_add(entry.messages))
-        })
-    };
-    let (smallest, _) = run(SMALL_MESSAGES);
-    let (small, sum) = run(STEP_MESSAGES as u32);
-    let merged = if messages < STEP_MESSAGES as u32 && sum >= STEP_MESSAGES as u32 {
-        small
-    } else if messages < SMALL_MESSAGES && smallest + 1 >= SMALL_SEGMENTS {
-        smallest
-    } else {
+    let merged = mergeable(known, new);
+    if merged == 0 {
         return Ok(());
-    };
+    }
     let view = file.view()?;
     let keep = known.segments.len().saturating_sub(merged);
     let mut whole = Segment::default();

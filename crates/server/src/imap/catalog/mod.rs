@@ -11,6 +11,7 @@
 //! candidates, which are then read. Messages above the last covered uid, and those of which
 //! something was too large to take in, are read as if there were no catalogue.
 
+mod cleaner;
 mod columns;
 mod directory;
 mod grams;
@@ -29,7 +30,9 @@ pub use indexer::run;
 pub(super) use lookup::Reader;
 
 /// The format is part of the name: another one begins empty.
-const FILE: &str = "search-1.redb";
+const FILE: &str = "search-2.redb";
+/// Of formats before this one.
+const FORMER_FILES: [&str; 1] = ["search-1.redb"];
 
 /// The catalogue of all accounts.
 #[derive(Debug)]
@@ -68,10 +71,19 @@ impl Catalog {
         Ok(())
     }
 
-    /// Takes in everything that is missing; blocking, as long as it takes.
+    /// Lets go of everything of an account that is no more, at once. Blocking.
+    pub fn forget(&self, account: AccountId) -> Result<(), Error> {
+        let file = self.open()?;
+        let _work = lock(&self.work);
+        file.apply(&[directory::account(account)], &[])
+    }
+
+    /// Takes in everything that is missing and lets go of everything that is gone; blocking, as
+    /// long as it takes.
     pub fn catch_up(&self) -> Result<(), Error> {
-        for account in self.store.accounts()? {
-            indexer::catch_up(self, account.id)?;
+        for account in cleaner::forget_erased(self)? {
+            indexer::catch_up(self, account)?;
+            cleaner::clean_all(self, account)?;
         }
         Ok(())
     }
@@ -81,6 +93,9 @@ impl Catalog {
         let mut file = lock(&self.file);
         if let Some(file) = &*file {
             return Ok(Arc::clone(file));
+        }
+        for former in FORMER_FILES {
+            self.store.remove_derived(former)?;
         }
         let opened = Arc::new(self.store.derived(FILE)?);
         *file = Some(Arc::clone(&opened));

@@ -58,10 +58,32 @@ impl Segment {
         self.grams.extend(grams.map(|(gram, at)| (gram, place(at))));
     }
 
+    /// What it takes to hold it: groups.
+    pub fn weight(&self) -> usize {
+        self.grams.len()
+    }
+
+    /// Keeps these uids alone.
+    pub fn retain(&mut self, keep: impl Fn(u32) -> bool) {
+        let mut places = 0..;
+        let kept: Vec<Option<u16>> = self
+            .cards
+            .iter()
+            .map(|card| keep(card.uid).then(|| places.next()).flatten())
+            .collect();
+        let place = |place: u16| kept.get(usize::from(place)).copied().flatten();
+        self.cards.retain(|card| keep(card.uid));
+        self.grams = std::mem::take(&mut self.grams)
+            .into_iter()
+            .filter_map(|(gram, at)| Some((gram, place(at)?)))
+            .collect();
+    }
+
     pub fn entry(&self, segment: u32) -> Entry {
         Entry {
             segment,
             messages: u32::try_from(self.cards.len()).unwrap_or(u32::MAX),
+            weight: u32::try_from(self.weight()).unwrap_or(u32::MAX),
             doubts: self.cards.iter().any(|card| card.doubts != 0),
         }
     }

@@ -1,35 +1,46 @@
+use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use facteur_imap::command::SearchKey;
 use facteur_imap::view::View;
 use facteur_message::collation::casemap;
 use facteur_sim::{SimDisk, VirtualClock};
 use facteur_store::{
-    Clock, Credentials, Delivery, FlagNames, Mailbox, NewAccount, NewMessage, Options,
+    Clock, Credentials, Delivery, FlagNames, Mailbox, NewAccount, NewMessage, Options, Uid,
 };
 use proptest::prelude::*;
 
+use super::cleaner::{KEPT_MAX, Plan};
 use super::directory::Directory;
 use super::grams::{Grams, of_needle};
+use super::segment::{Place, Segment};
 use super::*;
 use crate::imap::door::Reading;
 use crate::imap::matching::{Candidate, Scope, Test};
 use crate::intake::Intake;
+use crate::{Config, Context};
 
 struct World {
+    ctx: Arc<Context>,
     store: Store,
     account: AccountId,
-    catalog: Catalog,
+    clock: Arc<VirtualClock>,
 }
 
 impl World {
     async fn new() -> World {
-        let clock: Arc<dyn Clock> = Arc::new(VirtualClock::new(1));
+        let clock = Arc::new(VirtualClock::new(1));
         let options = Options {
             reserved_bytes: 1 << 20,
             ..Options::default()
         };
-        let (store, _) = Store::open(Arc::new(SimDisk::new(1)), clock, options).unwrap();
+        let (store, _) = Store::open(
+            Arc::new(SimDisk::new(1)),
+            Arc::clone(&clock) as Arc<dyn Clock>,
+            options,
+        )
+        .unwrap();
         store.create_domain("example.test").await.unwrap();
         let account = NewAccount {
             address: "alice@example.test".to_owned(),
@@ -40,10 +51,52 @@ impl World {
         };
         let account = store.create_account(account).await.unwrap();
         World {
-            catalog: Catalog::new(store.clone()),
+            ctx: Context::new(Config::new("mx.example.test"), store.clone()).unwrap(),
             store,
             account,
+            clock,
         }
+    }
+
+    fn catalog(&self) -> &Catalog {
+        &self.ctx.catalog
+    }
+
+    async fn expunge(&self, uids: &[u32]) {
+        let uids = uids.iter().map(|uid| Uid(*uid)).collect();
+        let inbox = self.inbox().id;
+        let done = self.store.expunge(self.account, inbox, Some(uids), false);
+        done.await.unwrap();
+    }
+
+    /// Uids of all cards, of whatever is in the file.
+    fn cards(&self) -> Vec<u32> {
+        let view = self.catalog().open().unwrap().view().unwrap();
+        let mut uids = Vec::new();
+        for entry in self.directory().segments {
+            let place = Place {
+                account: self.account,
+                mailbox: self.inbox().id,
+                segment: entry.segment,
+            };
+            let segment = Segment::load(&view, place, entry.messages as usize);
+            let segment = segment.unwrap().unwrap();
+            assert_eq!(segment.weight(), entry.weight as usize);
+            uids.extend(segment.cards.iter().map(|card| card.uid));
+        }
+        uids
+    }
+
+    fn rows(&self) -> usize {
+        let view = self.catalog().open().unwrap().view().unwrap();
+        let (first, end) = directory::everything();
+        let mut rows = 0;
+        let scanned = view.scan(&first, &end, |_, _| {
+            rows += 1;
+            Ok(ControlFlow::Continue(()))
+        });
+        scanned.unwrap();
+        rows
     }
 
     async fn deliver(&self, message: &str) {
@@ -69,7 +122,7 @@ impl World {
     }
 
     fn directory(&self) -> Directory {
-        let view = self.catalog.open().unwrap().view().unwrap();
+        let view = self.catalog().open().unwrap().view().unwrap();
         let directory = Directory::load(&view, self.account, self.inbox().id).unwrap();
         directory.unwrap_or_default()
     }
@@ -86,7 +139,7 @@ impl World {
         };
         let mut test = Test::new(vec![key], &scope).ok().unwrap();
         if catalogued {
-            let reader = self.catalog.reader(self.account, inbox).unwrap();
+            let reader = self.catalog().reader(self.account, inbox).unwrap();
             test.look_up(&reader).unwrap();
         }
         let bounds = test.bounds();
@@ -118,7 +171,7 @@ fn segments_are_merged_as_messages_come() {
                     "Subject: s{number}.\r\n\r\nword{number}. shared\r\n"
                 ))
                 .await;
-            world.catalog.catch_up().unwrap();
+            world.catalog().catch_up().unwrap();
             assert_eq!(world.directory().up_to, number);
             assert!(world.directory().segments.len() < 35);
         }
@@ -129,9 +182,9 @@ fn segments_are_merged_as_messages_come() {
             let subject = SearchKey::Subject(format!("s{number}."));
             assert_eq!(world.search(subject, true), [number]);
         }
-        world.catalog.rebuild(&[world.account]).unwrap();
+        world.catalog().rebuild(&[world.account]).unwrap();
         assert_eq!(world.directory().up_to, 0);
-        world.catalog.catch_up().unwrap();
+        world.catalog().catch_up().unwrap();
         assert_eq!(world.directory().segments.len(), 1);
         let shared = world.search(SearchKey::Body("share".to_owned()), true);
         assert_eq!(shared.len(), 100);
@@ -156,14 +209,129 @@ fn what_is_gone_is_let_go_of() {
         let inbox = world.inbox().id;
         let copied = world.store.copy(world.account, inbox, uids, work).await;
         copied.unwrap();
-        world.catalog.catch_up().unwrap();
-        assert!(world.catalog.reader(world.account, work).is_some());
+        world.catalog().catch_up().unwrap();
+        assert!(world.catalog().reader(world.account, work).is_some());
         let deleted = world.store.delete_mailbox(world.account, work).await;
         deleted.unwrap();
-        world.catalog.catch_up().unwrap();
-        assert!(world.catalog.reader(world.account, work).is_none());
-        assert!(world.catalog.reader(world.account, inbox).is_some());
+        world.catalog().catch_up().unwrap();
+        assert!(world.catalog().reader(world.account, work).is_none());
+        assert!(world.catalog().reader(world.account, inbox).is_some());
     });
+}
+
+/// Out of the middle of a segment, all of one, and of one that merging made.
+#[test]
+fn expunged_messages_leave() {
+    block_on(async {
+        let world = World::new().await;
+        let text = |number| format!("Subject: s{number}.\r\n\r\nword{number}. shared\r\n");
+        for number in 1..=40 {
+            world.deliver(&text(number)).await;
+            if number != 20 {
+                world.catalog().catch_up().unwrap();
+            }
+        }
+        world.expunge(&[1, 7, 31, 32, 40]).await;
+        world.deliver(&text(41)).await;
+        world.catalog().catch_up().unwrap();
+        let live: Vec<u32> = (1..=41)
+            .filter(|uid| ![1, 7, 31, 32, 40].contains(uid))
+            .collect();
+        assert_eq!(world.cards(), live);
+        assert_eq!(world.directory().messages(), 36);
+        assert_eq!(
+            world.search(SearchKey::Body("shared".to_owned()), true),
+            live
+        );
+        for number in [2, 8, 30, 33, 39, 41] {
+            let body = SearchKey::Body(format!("word{number}."));
+            assert_eq!(world.search(body, true), [number]);
+            let subject = SearchKey::Subject(format!("s{number}."));
+            assert_eq!(world.search(subject, true), [number]);
+        }
+        world.expunge(&live).await;
+        world.catalog().catch_up().unwrap();
+        assert_eq!(world.directory().segments, []);
+        // The mailbox's row alone.
+        assert_eq!(world.rows(), 1);
+    });
+}
+
+#[test]
+fn an_erased_account_leaves_at_once() {
+    block_on(async {
+        let world = World::new().await;
+        world.deliver("Subject: one\r\n\r\nbody\r\n").await;
+        world.catalog().catch_up().unwrap();
+        assert!(world.rows() > 1);
+        world.store.erase_account(world.account).await.unwrap();
+        world.catalog().forget(world.account).unwrap();
+        assert_eq!(world.rows(), 0);
+    });
+}
+
+/// It was erased when nobody could tell the catalogue.
+#[test]
+fn an_erased_account_leaves_at_the_start() {
+    block_on(async {
+        let world = World::new().await;
+        world.deliver("Subject: one\r\n\r\nbody\r\n").await;
+        world.catalog().catch_up().unwrap();
+        world.store.erase_account(world.account).await.unwrap();
+        assert!(world.rows() > 1);
+        world.catalog().catch_up().unwrap();
+        assert_eq!(world.rows(), 0);
+    });
+}
+
+#[test]
+fn accounts_are_looked_through_in_time() {
+    let (one, other) = (AccountId(1), AccountId(2));
+    let at = |seconds| Duration::from_secs(seconds);
+    let mut plan = Plan::new(&[one], at(10));
+    assert_eq!(plan.next(), Some(at(70)));
+    assert_eq!(plan.take_due(at(69)), []);
+    assert_eq!(plan.take_due(at(70)), [one]);
+    plan.changed(other, at(100));
+    plan.changed(other, at(2000));
+    assert_eq!(plan.next(), Some(at(100) + KEPT_MAX));
+    assert_eq!(plan.take_due(at(100) + KEPT_MAX), [other]);
+    plan.again(other, at(5000));
+    assert_eq!(plan.take_due(at(5000)), [other]);
+    assert_eq!(plan.next(), None);
+}
+
+/// In the clock of the runtime, which moves only when everybody waits.
+#[test]
+fn the_indexer_keeps_up_and_cleans() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build();
+    runtime.unwrap().block_on(async {
+        let world = World::new().await;
+        let indexer = tokio::spawn(run(Arc::clone(&world.ctx)));
+        for number in 1..=50 {
+            world.deliver("Subject: one\r\n\r\nbody\r\n").await;
+            tokio::time::sleep(Duration::from_millis(999)).await;
+            assert_eq!(world.directory().up_to, number);
+        }
+        world.expunge(&[3, 49]).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(world.cards().len(), 50);
+        world.clock.advance(KEPT_MAX);
+        world.deliver("Subject: two\r\n\r\nbody\r\n").await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert_eq!(world.cards().len(), 49);
+        world.store.erase_account(world.account).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(world.rows(), 0);
+        world.ctx.shutdown.start();
+        indexer.await.unwrap();
+    });
+    // The work of a round, the rest, and the round that takes the message in.
+    let work = Duration::from_millis(150);
+    assert!(indexer::rest_after(work) + work + work < Duration::from_secs(1));
 }
 
 #[test]
@@ -186,7 +354,7 @@ fn a_message_with_too_much_text_is_read() {
         assert_eq!(grams.finish(), None);
         assert_eq!(grams.finish(), Some(Vec::new()));
         world.deliver(&text).await;
-        world.catalog.catch_up().unwrap();
+        world.catalog().catch_up().unwrap();
         let found = world.search(SearchKey::Body("NEEDLE".to_owned()), true);
         assert_eq!(found, [1]);
     });
@@ -224,12 +392,12 @@ proptest! {
                     .deliver(&format!("Subject: {subject}\r\nFrom: {subject} <x@{body}>\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{body}\r\n"))
                     .await;
                 if *step {
-                    world.catalog.catch_up().unwrap();
+                    world.catalog().catch_up().unwrap();
                 }
             }
-            world.catalog.open().unwrap();
+            world.catalog().open().unwrap();
             if world.directory().up_to == 0 {
-                world.catalog.catch_up().unwrap();
+                world.catalog().catch_up().unwrap();
             }
             for needle in &needles {
                 for key in [SearchKey::Subject, SearchKey::From, SearchKey::Text, SearchKey::Body] {
