@@ -197,6 +197,8 @@ texts! {
     UNKNOWN_CTE = "That part has an encoding that is not known here.",
         "Cette partie a un codage inconnu ici.";
     METADATA_TOO_BIG = "That value is too large.", "Cette valeur est trop grande.";
+    TOO_MANY_RIGHTS = "Too many people have rights in this account.",
+        "Trop de personnes ont des droits dans ce compte.";
     METADATA_TOO_MANY = "There are too many annotations.", "Il y a trop d'annotations.";
     COMPRESSED_ALREADY = "This connection is compressed already.",
         "Cette connexion est déjà compressée.";

@@ -5,18 +5,19 @@
 //! are told to the model, which checks that they are fresh; everything else it works out itself.
 //! An operation that fails changes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use facteur_store::{
-    Account, AccountEdit, AccountId, AddressTarget, BlobId, Change, DeletedMailbox, Domain, Error,
-    Mailbox, MailboxChange, MailboxId, Message, ModSeq, NewAccount, QueueEntry, QueueId,
-    RecordChange, SpecialUse, Timestamp, Tombstone, Uid, UidSet,
+    Account, AccountEdit, AccountId, AccountKind, AddressTarget, BlobId, Change, DeletedMailbox,
+    Domain, Error, Grantee, Mailbox, MailboxChange, MailboxId, Message, ModSeq, NewAccount,
+    QueueEntry, QueueId, RecordChange, Rights, SpecialUse, Timestamp, Tombstone, Uid, UidSet,
 };
 
 mod mailboxes;
 mod messages;
 mod queue;
+mod rights;
 
 pub use mailboxes::{Given, normalised};
 pub use messages::Recipient;
@@ -50,6 +51,10 @@ pub struct AccountState {
     pub deleted: BTreeMap<MailboxId, (MailboxState, Timestamp)>,
     pub tombstones: Vec<Tombstone>,
     pub log: Vec<Change>,
+    /// By mailbox (0: the whole tree) and grantee; never empty.
+    pub rights: BTreeMap<(MailboxId, Grantee), Rights>,
+    /// What others have seen.
+    pub seen: BTreeMap<(MailboxId, AccountId), BTreeSet<Uid>>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -230,6 +235,7 @@ impl Model {
             used_bytes: 0,
             messages: 0,
             language: new.language.clone(),
+            kind: AccountKind::Person,
             highest_modseq: ModSeq(0),
         };
         let mut state = AccountState {
@@ -239,6 +245,8 @@ impl Model {
             deleted: BTreeMap::new(),
             tombstones: Vec::new(),
             log: Vec::new(),
+            rights: BTreeMap::new(),
+            seen: BTreeMap::new(),
         };
         let mut entry = state.begin();
         let inbox = [("INBOX", None)].into_iter();
@@ -280,6 +288,7 @@ impl Model {
 
     pub fn erase_account(&mut self, account: AccountId) -> Result<(), Error> {
         self.accounts.remove(&account).ok_or(Error::NoSuchAccount)?;
+        self.forget_member(account);
         self.addresses
             .retain(|_, target| *target != AddressTarget::Account(account));
         for domain in self.domains.values_mut() {

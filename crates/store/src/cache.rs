@@ -14,6 +14,7 @@ use crate::index::{self, View};
 use crate::keys::{self, Family, Name};
 use crate::limits::{CACHED_ROWS_MAX, PAGE_ROWS};
 use crate::rows::{self, State};
+use crate::seen::SeenSet;
 use crate::tx::{Edits, uid_of};
 use crate::*;
 
@@ -21,6 +22,8 @@ use crate::*;
 #[derive(Clone, Debug)]
 pub struct Index {
     inner: Arc<Inner>,
+    /// What its viewer has seen, when that is not in the rows.
+    seen: Option<Arc<SeenSet>>,
 }
 
 #[derive(Clone, Debug)]
@@ -33,8 +36,37 @@ struct Inner {
 }
 
 impl Index {
+    /// Its count of unseen messages is the owner's: see [`Index::unseen`].
     pub fn mailbox(&self) -> &Mailbox {
         &self.inner.mailbox
+    }
+
+    /// Messages without \Seen, in the eyes of its viewer. Walks over the rows when those are not the
+    /// owner's.
+    pub fn unseen(&self) -> u32 {
+        match &self.seen {
+            None => self.inner.mailbox.unseen,
+            Some(seen) => {
+                let uids = self.inner.pages.iter().flat_map(|page| page.iter());
+                let unseen = uids.filter(|row| !seen.contains(row.uid)).count();
+                u32::try_from(unseen).unwrap_or(u32::MAX)
+            }
+        }
+    }
+
+    /// The same messages as somebody sees them who has seen these.
+    pub(crate) fn seen_by(self, seen: SeenSet) -> Index {
+        Index {
+            seen: Some(Arc::new(seen)),
+            ..self
+        }
+    }
+
+    fn show(&self, row: Row) -> Row {
+        match &self.seen {
+            None => row,
+            Some(seen) => seen.show(row),
+        }
     }
 
     /// The account's modseq this picture belongs to.
@@ -53,7 +85,7 @@ impl Index {
     pub fn get(&self, uid: Uid) -> Option<Row> {
         let page = self.inner.pages.get(self.inner.page_of(uid))?;
         let at = page.binary_search_by_key(&uid, |row| row.uid).ok()?;
-        page.get(at).copied()
+        page.get(at).map(|row| self.show(*row))
     }
 
     /// All rows, ascending uid.
@@ -61,7 +93,7 @@ impl Index {
         self.inner
             .pages
             .iter()
-            .flat_map(|page| page.iter().copied())
+            .flat_map(|page| page.iter().map(|row| self.show(*row)))
     }
 
     /// Rows with a uid in `first..=last`, ascending.
@@ -73,6 +105,7 @@ impl Index {
             .flat_map(|page| page.iter().copied())
             .skip_while(move |row| row.uid < first)
             .take_while(move |row| row.uid <= last)
+            .map(|row| self.show(row))
     }
 }
 
@@ -427,5 +460,6 @@ fn load(view: &View, account: AccountId, id: MailboxId) -> Result<Index, Error> 
             len,
             pages,
         }),
+        seen: None,
     })
 }

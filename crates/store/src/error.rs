@@ -30,6 +30,8 @@ pub enum Error {
     TooManyKeywords,
     #[error("too many annotations")]
     TooManyEntries,
+    #[error("too many people have rights")]
+    TooManyRights,
     #[error("the account is over its quota")]
     OverQuota,
     #[error("the message is too large")]

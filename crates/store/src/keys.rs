@@ -1,7 +1,7 @@
 //! Keys of the index: big-endian, so that their order is the order of what they name, and all
 //! that belongs to one account is one range.
 
-use crate::{AccountId, BlobId, MailboxId, ModSeq, QueueId, Timestamp, Uid};
+use crate::{AccountId, BlobId, Grantee, MailboxId, ModSeq, QueueId, Timestamp, Uid};
 
 /// Journal position applied; not part of the journal's own redo.
 pub const POSITION: &[u8] = b"!position";
@@ -13,6 +13,7 @@ const BLOB: u8 = b'b';
 const DOMAIN: u8 = b'd';
 const ADDRESS: u8 = b'e';
 const QUEUE: u8 = b'q';
+const SHARE: u8 = b's';
 const DUE: u8 = b'u';
 const ERASING: u8 = b'x';
 
@@ -31,6 +32,8 @@ pub enum Family {
     Thread = 10,
     Metadata = 11,
     Subscription = 12,
+    Right = 13,
+    Seen = 14,
 }
 
 /// What a key names, for those who walk over all rows.
@@ -45,6 +48,8 @@ pub enum Name<'a> {
     Queue(QueueId),
     Due(Timestamp, QueueId),
     Erasing(AccountId),
+    /// Grantee and owner.
+    Share(Grantee, AccountId),
 }
 
 /// Every row of an account, or of a family of it: first key and the one after the last.
@@ -65,6 +70,8 @@ fn family_of(byte: u8) -> Option<Family> {
         Thread,
         Metadata,
         Subscription,
+        Right,
+        Seen,
     ]
     .into_iter()
     .find(|family| *family as u8 == byte)
@@ -134,6 +141,56 @@ pub fn subscription(account: AccountId, name: &str) -> Vec<u8> {
 pub fn metadata(account: AccountId, mailbox: MailboxId, entry: &str) -> Vec<u8> {
     let mailbox = mailbox.0.to_be_bytes();
     in_account(account, Family::Metadata, &[&mailbox, entry.as_bytes()])
+}
+
+/// Rights of somebody in a mailbox; mailbox 0 is the whole tree.
+pub fn right(account: AccountId, mailbox: MailboxId, grantee: Grantee) -> Vec<u8> {
+    let mailbox = mailbox.0.to_be_bytes();
+    let grantee = grantee_number(grantee).to_be_bytes();
+    in_account(account, Family::Right, &[&mailbox, &grantee])
+}
+
+/// What a member has seen of a mailbox: a page of bits.
+pub fn seen(account: AccountId, mailbox: MailboxId, member: AccountId, page: u32) -> Vec<u8> {
+    let (mailbox, member) = (mailbox.0.to_be_bytes(), member.0.to_be_bytes());
+    let rest = [&mailbox[..], &member[..], &page.to_be_bytes()[..]];
+    in_account(account, Family::Seen, &rest)
+}
+
+/// All pages of a member in one mailbox.
+pub fn all_seen(account: AccountId, mailbox: MailboxId, member: AccountId) -> Span {
+    let (mailbox, member) = (mailbox.0.to_be_bytes(), member.0.to_be_bytes());
+    all_with(in_account(account, Family::Seen, &[&mailbox, &member]))
+}
+
+/// That an owner shares something with somebody, or keeps what somebody has seen.
+pub fn share(grantee: Grantee, owner: AccountId) -> Vec<u8> {
+    let mut key = tagged(SHARE, &grantee_number(grantee).to_be_bytes());
+    key.extend_from_slice(&owner.0.to_be_bytes());
+    key
+}
+
+pub fn shares_with(grantee: Grantee) -> Span {
+    all_with(tagged(SHARE, &grantee_number(grantee).to_be_bytes()))
+}
+
+pub fn all_shares() -> Span {
+    all_with(vec![SHARE])
+}
+
+/// No account has the number 0.
+fn grantee_number(grantee: Grantee) -> u32 {
+    match grantee {
+        Grantee::Anyone => 0,
+        Grantee::Account(account) => account.0,
+    }
+}
+
+fn grantee_of(bytes: &[u8]) -> Option<Grantee> {
+    Some(match u32::from_be_bytes(number(bytes)?) {
+        0 => Grantee::Anyone,
+        account => Grantee::Account(AccountId(account)),
+    })
 }
 
 pub fn blob(blob: BlobId) -> Vec<u8> {
@@ -248,6 +305,24 @@ pub fn mailbox_and_entry(rest: &[u8]) -> Option<(MailboxId, &str)> {
     Some((mailbox, std::str::from_utf8(entry).ok()?))
 }
 
+/// Mailbox and grantee of a key in Right.
+pub fn mailbox_and_grantee(rest: &[u8]) -> Option<(MailboxId, Grantee)> {
+    let (mailbox, grantee) = rest.split_at_checked(4)?;
+    let mailbox = MailboxId(u32::from_be_bytes(number(mailbox)?));
+    Some((mailbox, grantee_of(grantee)?))
+}
+
+/// Mailbox, member and page of a key in Seen.
+pub fn mailbox_member_page(rest: &[u8]) -> Option<(MailboxId, AccountId, u32)> {
+    let (mailbox, rest) = rest.split_at_checked(4)?;
+    let (member, page) = rest.split_at_checked(4)?;
+    Some((
+        MailboxId(u32::from_be_bytes(number(mailbox)?)),
+        AccountId(u32::from_be_bytes(number(member)?)),
+        u32::from_be_bytes(number(page)?),
+    ))
+}
+
 /// The modseq of a key in Log.
 pub fn modseq(rest: &[u8]) -> Option<ModSeq> {
     Some(ModSeq(u64::from_be_bytes(number(rest)?)))
@@ -279,6 +354,11 @@ pub fn parse(key: &[u8]) -> Option<Name<'_>> {
             Name::Due(Timestamp(due), QueueId(u64::from_be_bytes(number(id)?)))
         }
         ERASING => Name::Erasing(AccountId(u32::from_be_bytes(number(rest)?))),
+        SHARE => {
+            let (grantee, owner) = rest.split_at_checked(4)?;
+            let owner = AccountId(u32::from_be_bytes(number(owner)?));
+            Name::Share(grantee_of(grantee)?, owner)
+        }
         _ => return None,
     })
 }

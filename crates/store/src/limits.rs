@@ -39,6 +39,10 @@ pub const KEYWORD_BYTES_MAX: usize = 255;
 /// Annotations of one mailbox, and bytes of all of an account with their names (RFC 5464).
 pub const METADATA_ENTRIES_MAX: usize = 256;
 pub const METADATA_BYTES_MAX: usize = 1 << 20;
+/// Rows of rights in one account.
+pub const RIGHTS_MAX: usize = 10_000;
+/// Uids that one page of what a member has seen covers.
+pub const SEEN_PAGE_UIDS: u32 = 4096;
 /// Thread keys of one message that are looked at.
 pub const THREAD_KEYS_MAX: usize = 64;
 

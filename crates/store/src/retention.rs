@@ -163,6 +163,7 @@ fn drop_buried(
     } else {
         tx.delete(key);
         ops::metadata::drop_metadata(tx, account, mailbox)?;
+        seen::drop_seen(tx, account, mailbox)?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Who may do what in a mailbox (RFC 4314 §2.1), and where a mailbox is.
 
-use crate::{AccountId, MailboxId};
+use crate::{AccountId, FlagNames, MailboxId, SystemFlags};
 
 /// A set of rights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -54,6 +54,63 @@ impl Rights {
 
     pub const fn is_empty(self) -> bool {
         self.0 == 0
+    }
+}
+
+/// Who is given rights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Grantee {
+    /// Every account of this server.
+    Anyone,
+    Account(AccountId),
+}
+
+/// What an edit does to the rights that somebody has already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RightsEdit {
+    Set,
+    Add,
+    Remove,
+}
+
+impl RightsEdit {
+    pub fn apply(self, old: Rights, by: Rights) -> Rights {
+        match self {
+            RightsEdit::Set => by,
+            RightsEdit::Add => old.and(by),
+            RightsEdit::Remove => old.without(by),
+        }
+    }
+}
+
+/// Rights of somebody in a mailbox, or with `None` in an account's whole tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grant {
+    pub mailbox: Option<MailboxId>,
+    pub grantee: Grantee,
+    pub rights: Rights,
+}
+
+/// The flags that somebody may change; others stay as they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlagScope {
+    pub system: SystemFlags,
+    pub keywords: bool,
+}
+
+impl FlagScope {
+    pub const ALL: FlagScope = FlagScope {
+        system: SystemFlags(u8::MAX),
+        keywords: true,
+    };
+
+    /// What is left of flags for a new message.
+    pub fn limit(self, mut names: FlagNames) -> FlagNames {
+        names.system.0 &= self.system.0;
+        if !self.keywords {
+            names.keywords.clear();
+        }
+        names
     }
 }
 

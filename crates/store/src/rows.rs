@@ -19,11 +19,15 @@ pub struct Profile {
     pub credentials: Credentials,
     pub quota_bytes: Option<u64>,
     pub language: String,
+    pub kind: AccountKind,
 }
 
 impl Profile {
     pub fn encode(&self) -> Vec<u8> {
-        let mut w = Writer::version(VERSION);
+        let mut w = Writer::version(match self.kind {
+            AccountKind::Person => VERSION,
+            AccountKind::Group => GROUP_VERSION,
+        });
         w.str(&self.address).str(&self.display_name);
         w.bool(self.disabled);
         w.option(self.removed, |w, at| w.i64(at.0));
@@ -38,7 +42,15 @@ impl Profile {
     }
 
     pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
-        let mut r = Reader::version(bytes, "account", VERSION)?;
+        let kind = match bytes.first() {
+            Some(&GROUP_VERSION) => AccountKind::Group,
+            _ => AccountKind::Person,
+        };
+        let version = match kind {
+            AccountKind::Person => VERSION,
+            AccountKind::Group => GROUP_VERSION,
+        };
+        let mut r = Reader::version(bytes, "account", version)?;
         let profile = Profile {
             address: r.string()?,
             display_name: r.string()?,
@@ -57,11 +69,15 @@ impl Profile {
             },
             quota_bytes: r.option(Reader::u64)?,
             language: r.string()?,
+            kind,
         };
         r.end()?;
         Ok(profile)
     }
 }
+
+/// A group's profile: a person's, and the mark.
+const GROUP_VERSION: u8 = 2;
 
 /// What changes with every transaction of an account.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -632,6 +648,36 @@ pub fn decode_queue(bytes: &[u8], id: QueueId) -> Result<QueueEntry, Error> {
     };
     r.end()?;
     Ok(entry)
+}
+
+pub fn encode_rights(rights: Rights) -> Vec<u8> {
+    let mut w = Writer::version(VERSION);
+    w.u32(u32::from(rights.0));
+    w.0
+}
+
+pub fn decode_rights(bytes: &[u8]) -> Result<Rights, Error> {
+    let mut r = Reader::version(bytes, "rights", VERSION)?;
+    let rights = match u16::try_from(r.u32()?) {
+        Ok(rights) => Rights(rights),
+        Err(_) => return Err(r.damaged("unknown right")),
+    };
+    r.end()?;
+    Ok(rights)
+}
+
+/// `has_rights`: else the owner only keeps what the member has seen.
+pub fn encode_share(has_rights: bool) -> Vec<u8> {
+    let mut w = Writer::version(VERSION);
+    w.bool(has_rights);
+    w.0
+}
+
+pub fn decode_share(bytes: &[u8]) -> Result<bool, Error> {
+    let mut r = Reader::version(bytes, "share", VERSION)?;
+    let has_rights = r.bool()?;
+    r.end()?;
+    Ok(has_rights)
 }
 
 /// Physical redo: the edits of a transaction, in the order of their keys.

@@ -118,6 +118,15 @@ pub struct Mailbox {
     pub keywords: Arc<[String]>,
 }
 
+/// Who an account is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AccountKind {
+    #[default]
+    Person,
+    /// Nobody logs in to it; its members reach it from their own accounts.
+    Group,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     pub id: AccountId,
@@ -133,6 +142,7 @@ pub struct Account {
     pub messages: u64,
     /// "en" or "fr": the language of what the server writes to this person.
     pub language: String,
+    pub kind: AccountKind,
     pub highest_modseq: ModSeq,
 }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use facteur_sim::{Fault, Random, SimDisk, VirtualClock};
 use facteur_store::{
-    AccountId, Clock, Disk, Error, FlagEdit, FlagNames, MailboxId, NewMessage, Options, Report,
-    Store, SystemFlags, UidSet,
+    AccountId, Clock, Disk, Error, FlagEdit, FlagNames, FlagScope, MailboxId, NewMessage, Options,
+    Place, Report, Store, SystemFlags, UidSet,
 };
 use support::BodySpec;
 use support::choose::Chooser;
@@ -79,7 +79,7 @@ impl World {
             internal_date: None,
         };
         // INBOX is the first mailbox of an account.
-        Op::Append(account, MailboxId(1), vec![(body, new)])
+        Op::Append(Place::own(account, MailboxId(1)), vec![(body, new)])
     }
 
     fn compare(&self) {
@@ -263,10 +263,9 @@ async fn the_reserve_is_for_everything_but_new_mail() {
     };
     let uids = UidSet::from_ranges([(1, 1)]);
     let flags = Op::EditFlags(
-        account,
-        MailboxId(1),
+        Place::own(account, MailboxId(1)),
         uids.clone(),
-        FlagEdit::Add,
+        (FlagEdit::Add, FlagScope::ALL),
         seen,
         None,
     );

@@ -256,6 +256,7 @@ impl From<Error> for ApiError {
             Error::TooManyMailboxes
             | Error::TooManyKeywords
             | Error::TooManyEntries
+            | Error::TooManyRights
             | Error::OverQuota
             | Error::TooLarge => Code::OverLimit,
             Error::DiskFull => Code::DiskFull,

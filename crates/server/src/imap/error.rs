@@ -105,6 +105,7 @@ pub(super) fn refuse(error: &Error) -> Outcome {
         Error::TooManyMailboxes => (Code::Limit, text::TOO_MANY_MAILBOXES),
         Error::TooManyKeywords => (Code::Limit, text::TOO_MANY_KEYWORDS),
         Error::TooManyEntries => (Code::MetadataTooMany, text::METADATA_TOO_MANY),
+        Error::TooManyRights => (Code::Limit, text::TOO_MANY_RIGHTS),
         Error::OverQuota => (Code::OverQuota, text::OVER_QUOTA),
         Error::TooLarge => (Code::TooBig, text::TOO_BIG),
         Error::DiskFull => (Code::Unavailable, text::DISK_FULL),

@@ -274,6 +274,7 @@ fn refusal(error: &facteur_store::Error) -> Refusal {
         | Error::TooManyMailboxes
         | Error::TooManyKeywords
         | Error::TooManyEntries
+        | Error::TooManyRights
         | Error::Disk(_)
         | Error::Damaged { .. }
         | Error::Closed => Refusal::Temporary,

@@ -60,6 +60,12 @@ impl AccountState {
             messages: BTreeMap::new(),
         };
         self.mailboxes.insert(id, mailbox);
+        let parent = name
+            .rsplit_once('/')
+            .and_then(|(parent, _)| self.by_name(parent));
+        if let Some(parent) = parent.map(|parent| parent.id) {
+            self.inherit(parent, id);
+        }
         entry.record(id, RecordChange::Created);
     }
 
@@ -206,6 +212,7 @@ impl Model {
                     state.tombstones.push(stone);
                 }
                 state.deleted.insert(mailbox, (gone, now));
+                state.rights.retain(|(other, _), _| *other != mailbox);
             }
             state.end(entry, now);
             Ok(())

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use facteur_store::{
-    AccountId, Appended, Copied, Delivered, Edited, Error, FlagEdit, FlagNames, Flags, MailboxId,
-    Message, ModSeq, NewMessage, NewQueueEntry, QueueId, RecordChange, Row, SystemFlags, ThreadId,
-    Timestamp, Uid, UidSet,
+    AccountId, Appended, Copied, Delivered, Edited, Error, FlagEdit, FlagNames, FlagScope, Flags,
+    MailboxId, Message, ModSeq, NewMessage, NewQueueEntry, Place, QueueId, RecordChange, Row,
+    SystemFlags, ThreadId, Timestamp, Uid, UidSet,
 };
 
 use super::mailboxes::tombstone;
@@ -72,7 +72,7 @@ impl MailboxState {
 impl AccountState {
     fn append(
         &mut self,
-        mailbox: MailboxId,
+        place: Place,
         body: &Body,
         new: &NewMessage,
         entry: &mut Entry,
@@ -83,8 +83,10 @@ impl AccountState {
         if self.record.quota_bytes.is_some_and(|quota| used > quota) {
             return Err(Error::OverQuota);
         }
-        let mailbox = self.mailbox_mut(mailbox)?;
+        let mailbox = self.mailbox_mut(place.mailbox)?;
+        let uid = mailbox.uid_next;
         let flags = mailbox.flags(&new.flags, entry)?;
+        let flags = self.kept(place, uid, flags, SystemFlags::default());
         let row = Row {
             uid: Uid(0),
             flags,
@@ -101,21 +103,23 @@ impl AccountState {
             facts: body.facts.clone(),
             thread: ThreadId(0),
         };
-        Ok(mailbox.add(message, entry))
+        Ok(self.mailbox_mut(place.mailbox)?.add(message, entry))
     }
 
     /// A copy in another mailbox (or the same): keywords by name, the dates of RFC 9051 §6.4.7 and
     /// RFC 8514.
     fn copy(
         &mut self,
-        message: &Message,
+        (message, owner): (&Message, SystemFlags),
         names: &FlagNames,
-        to: MailboxId,
+        place: Place,
         entry: &mut Entry,
         now: Timestamp,
     ) -> Result<Appended, Error> {
-        let to = self.mailbox_mut(to)?;
+        let to = self.mailbox_mut(place.mailbox)?;
+        let uid = to.uid_next;
         let flags = to.flags(names, entry)?;
+        let flags = self.kept(place, uid, flags, owner);
         let row = Row {
             flags,
             ..message.row
@@ -125,7 +129,7 @@ impl AccountState {
             save_date: now.seconds(),
             ..message.clone()
         };
-        Ok(to.add(copy, entry))
+        Ok(self.mailbox_mut(place.mailbox)?.add(copy, entry))
     }
 
     pub(super) fn move_all(
@@ -136,41 +140,47 @@ impl AccountState {
         now: Timestamp,
     ) {
         let all = UidSet::from_ranges([(1, u32::MAX)]);
-        let moved = self.move_messages(from, &all, to, entry, now);
+        let place = |mailbox| Place::own(self.record.id, mailbox);
+        let (from, to) = (place(from), place(to));
+        let moved = self.move_messages(from, &all, to, FlagScope::ALL, entry, now);
         moved.unwrap_or_else(|error| panic!("moving all messages: {error}"));
     }
 
     fn move_messages(
         &mut self,
-        from: MailboxId,
+        from: Place,
         uids: &UidSet,
-        to: MailboxId,
+        to: Place,
+        scope: FlagScope,
         entry: &mut Entry,
         now: Timestamp,
     ) -> Result<Vec<(Uid, Uid)>, Error> {
         let mut pairs = Vec::new();
         for (message, names) in self.selected(from, uids)? {
-            let copy = self.copy(&message, &names, to, entry, now)?;
-            self.mailbox_mut(from)?.messages.remove(&message.row.uid);
-            entry.expunged(from, message.row.uid);
+            let names = scope.limit(names);
+            let owner = message.row.flags.system;
+            let copy = self.copy((&message, owner), &names, to, entry, now)?;
+            let source = self.mailbox_mut(from.mailbox)?;
+            source.messages.remove(&message.row.uid);
+            entry.expunged(from.mailbox, message.row.uid);
             pairs.push((message.row.uid, copy.uid));
         }
+        self.carry(from.mailbox, to.mailbox, &pairs, to.viewer);
         Ok(pairs)
     }
 
-    /// The messages of the set that exist, with their flags by name.
-    fn selected(
-        &self,
-        mailbox: MailboxId,
-        uids: &UidSet,
-    ) -> Result<Vec<(Message, FlagNames)>, Error> {
-        let mailbox = self.mailbox(mailbox)?;
+    /// The messages of the set that exist, with their flags by name as the viewer sees them.
+    fn selected(&self, place: Place, uids: &UidSet) -> Result<Vec<(Message, FlagNames)>, Error> {
+        let mailbox = self.mailbox(place.mailbox)?;
         let all = mailbox
             .messages
             .values()
             .filter(|message| uids.contains(message.row.uid));
         Ok(all
-            .map(|message| (message.clone(), mailbox.names(message.row.flags)))
+            .map(|message| {
+                let flags = self.shown(place, message.row.uid, message.row.flags);
+                (message.clone(), mailbox.names(flags))
+            })
             .collect())
     }
 }
@@ -199,8 +209,10 @@ impl Model {
                 let entry = &mut entries[own].1;
                 let to = state.by_name(name).or_else(|| state.by_name("INBOX"));
                 let to = to.ok_or(Error::NoSuchMailbox)?.id;
-                done.local
-                    .push((*account, state.append(to, body, new, entry, now)?));
+                done.local.push((
+                    *account,
+                    state.append(Place::own(*account, to), body, new, entry, now)?,
+                ));
             }
             for (account, entry) in entries {
                 model.state_mut(account)?.end(entry, now);
@@ -217,18 +229,17 @@ impl Model {
 
     pub fn append(
         &mut self,
-        account: AccountId,
-        mailbox: MailboxId,
+        place: Place,
         messages: &[(Body, NewMessage)],
         now: Timestamp,
     ) -> Result<Vec<Appended>, Error> {
         self.transact(|model| {
-            let state = model.state_mut(account)?;
-            state.mailbox(mailbox)?;
+            let state = model.state_mut(place.account)?;
+            state.mailbox(place.mailbox)?;
             let mut entry = state.begin();
             let mut done = Vec::new();
             for (body, new) in messages {
-                done.push(state.append(mailbox, body, new, &mut entry, now)?);
+                done.push(state.append(place, body, new, &mut entry, now)?);
             }
             state.end(entry, now);
             messages.iter().for_each(|(body, _)| model.keep_body(body));
@@ -238,50 +249,69 @@ impl Model {
 
     pub fn copy(
         &mut self,
-        account: AccountId,
-        from: MailboxId,
+        from: Place,
         uids: &UidSet,
-        to: MailboxId,
+        to: Place,
+        scope: FlagScope,
         now: Timestamp,
     ) -> Result<Copied, Error> {
         self.transact(|model| {
-            let state = model.state_mut(account)?;
-            let chosen = state.selected(from, uids)?;
-            let uid_validity = state.mailbox(to)?.uid_validity;
-            let size: u64 = chosen.iter().map(|(message, _)| message.row.size).sum();
-            let used = state.account().used_bytes + size;
-            if size > 0 && state.record.quota_bytes.is_some_and(|quota| used > quota) {
-                return Err(Error::OverQuota);
-            }
-            let mut entry = state.begin();
-            let mut pairs = Vec::new();
-            for (message, names) in chosen {
-                let copy = state.copy(&message, &names, to, &mut entry, now)?;
-                pairs.push((message.row.uid, copy.uid));
-            }
-            let modseq = state.end(entry, now);
-            Ok(Copied {
-                uid_validity,
-                uids: pairs,
-                modseq,
-            })
+            let chosen = model.state(from.account)?.selected(from, uids)?;
+            model.copies(&chosen, to, scope, now)
+        })
+    }
+
+    fn copies(
+        &mut self,
+        chosen: &[(Message, FlagNames)],
+        to: Place,
+        scope: FlagScope,
+        now: Timestamp,
+    ) -> Result<Copied, Error> {
+        let state = self.state_mut(to.account)?;
+        let uid_validity = state.mailbox(to.mailbox)?.uid_validity;
+        let size: u64 = chosen.iter().map(|(message, _)| message.row.size).sum();
+        let used = state.account().used_bytes + size;
+        if size > 0 && state.record.quota_bytes.is_some_and(|quota| used > quota) {
+            return Err(Error::OverQuota);
+        }
+        let mut entry = state.begin();
+        let mut pairs = Vec::new();
+        for (message, names) in chosen {
+            let names = scope.limit(names.clone());
+            let origin = (message, SystemFlags::default());
+            let copy = state.copy(origin, &names, to, &mut entry, now)?;
+            pairs.push((message.row.uid, copy.uid));
+        }
+        let modseq = state.end(entry, now);
+        Ok(Copied {
+            uid_validity,
+            uids: pairs,
+            modseq,
         })
     }
 
     pub fn move_messages(
         &mut self,
-        account: AccountId,
-        from: MailboxId,
+        from: Place,
         uids: &UidSet,
-        to: MailboxId,
+        to: Place,
+        scope: FlagScope,
         now: Timestamp,
     ) -> Result<Copied, Error> {
         self.transact(|model| {
-            let state = model.state_mut(account)?;
-            state.mailbox(from)?;
-            let uid_validity = state.mailbox(to)?.uid_validity;
+            if from.account != to.account {
+                let chosen = model.state(from.account)?.selected(from, uids)?;
+                let copied = model.copies(&chosen, to, scope, now)?;
+                let gone = chosen.iter().map(|(message, _)| message.row.uid).collect();
+                model.expunge(from.account, from.mailbox, Some(&gone), false, now)?;
+                return Ok(copied);
+            }
+            let state = model.state_mut(from.account)?;
+            state.mailbox(from.mailbox)?;
+            let uid_validity = state.mailbox(to.mailbox)?.uid_validity;
             let mut entry = state.begin();
-            let uids = state.move_messages(from, uids, to, &mut entry, now)?;
+            let uids = state.move_messages(from, uids, to, scope, &mut entry, now)?;
             let modseq = state.end(entry, now);
             Ok(Copied {
                 uid_validity,
@@ -291,24 +321,23 @@ impl Model {
         })
     }
 
-    #[expect(clippy::too_many_arguments, reason = "as the store has them")]
     pub fn edit_flags(
         &mut self,
-        account: AccountId,
-        mailbox: MailboxId,
+        place: Place,
         uids: &UidSet,
-        edit: FlagEdit,
+        (edit, scope): (FlagEdit, FlagScope),
         names: &FlagNames,
         unchanged_since: Option<ModSeq>,
         now: Timestamp,
     ) -> Result<Edited, Error> {
         self.transact(|model| {
-            let state = model.state_mut(account)?;
+            let state = model.state_mut(place.account)?;
+            let names = &scope.limit(names.clone());
             let mut entry = state.begin();
             let mut changed = Vec::new();
             let mut refused = Vec::new();
             let modseq = entry.modseq;
-            let mailbox = state.mailbox_mut(mailbox)?;
+            let mailbox = state.mailbox_mut(place.mailbox)?;
             let mut rows = mailbox.messages.values().map(|message| message.row);
             let any = rows.any(|row| {
                 uids.contains(row.uid) && unchanged_since.is_none_or(|since| row.modseq <= since)
@@ -318,22 +347,29 @@ impl Model {
                 // What nobody gets, or what is taken away from where it is not, makes no keyword.
                 _ => mailbox.known_flags(names),
             };
-            for message in mailbox.messages.values_mut() {
-                if !uids.contains(message.row.uid) {
+            let id = mailbox.id;
+            let rows: Vec<Row> = mailbox
+                .messages
+                .values()
+                .map(|message| message.row)
+                .collect();
+            for row in rows.iter().filter(|row| uids.contains(row.uid)) {
+                if unchanged_since.is_some_and(|since| row.modseq > since) {
+                    refused.push(row.uid);
                     continue;
                 }
-                if unchanged_since.is_some_and(|since| message.row.modseq > since) {
-                    refused.push(message.row.uid);
-                    continue;
-                }
-                let after = edited(message.row.flags, edit, flags);
-                if after != message.row.flags {
-                    message.row.flags = after;
-                    message.row.modseq = modseq;
-                    changed.push(message.row.uid);
+                let shown = state.shown(place, row.uid, row.flags);
+                let after = edited(shown, edit, flags, scope);
+                if after != shown {
+                    let flags = state.kept(place, row.uid, after, row.flags.system);
+                    let messages = &mut state.mailbox_mut(id)?.messages;
+                    if let Some(message) = messages.get_mut(&row.uid) {
+                        message.row.flags = flags;
+                        message.row.modseq = modseq;
+                    }
+                    changed.push(row.uid);
                 }
             }
-            let id = mailbox.id;
             changed.iter().for_each(|uid| entry.updated(id, *uid));
             let modseq = state.end(entry, now);
             let (changed, refused) = (changed.into_iter().collect(), refused.into_iter().collect());
@@ -396,7 +432,7 @@ impl Model {
             let known = known
                 .or(state.deleted.get(&mailbox).map(|(gone, _)| gone))
                 .cloned();
-            let mut done = Vec::new();
+            let (mut done, mut pairs) = (Vec::new(), Vec::new());
             if let Some((gone, _)) = state.deleted.get_mut(&mailbox) {
                 gone.messages.retain(|uid, _| !uids.contains(*uid));
             }
@@ -407,8 +443,13 @@ impl Model {
                     .as_ref()
                     .map(|known| known.names(stone.message.row.flags));
                 let names = names.unwrap_or_default();
-                done.push(state.copy(&stone.message, &names, home, &mut entry, now)?);
+                let place = Place::own(account, home);
+                let owner = stone.message.row.flags.system;
+                let back = state.copy((&stone.message, owner), &names, place, &mut entry, now)?;
+                pairs.push((stone.message.row.uid, back.uid));
+                done.push(back);
             }
+            state.carry(mailbox, home, &pairs, account);
             state.end(entry, now);
             Ok(done)
         })
@@ -431,11 +472,19 @@ impl MailboxState {
     }
 }
 
-fn edited(old: Flags, edit: FlagEdit, by: Flags) -> Flags {
+fn edited(old: Flags, edit: FlagEdit, by: Flags, scope: FlagScope) -> Flags {
     let (system, keywords) = match edit {
         FlagEdit::Add => (old.system.0 | by.system.0, old.keywords | by.keywords),
         FlagEdit::Remove => (old.system.0 & !by.system.0, old.keywords & !by.keywords),
-        FlagEdit::Replace => (by.system.0, by.keywords),
+        FlagEdit::Replace => {
+            let outside = old.system.0 & !scope.system.0;
+            let keywords = if scope.keywords {
+                by.keywords
+            } else {
+                old.keywords
+            };
+            (by.system.0 | outside, keywords)
+        }
     };
     Flags {
         system: SystemFlags(system),

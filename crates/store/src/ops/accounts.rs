@@ -19,6 +19,15 @@ const FIRST_MAILBOXES: [(&str, Option<SpecialUse>); 6] = [
 impl Store {
     /// With INBOX, Drafts, Sent, Junk, Trash, Archive, all subscribed.
     pub async fn create_account(&self, new: NewAccount) -> Result<AccountId, Error> {
+        self.create(new, AccountKind::Person).await
+    }
+
+    /// As an account. Its credentials mean nothing.
+    pub async fn create_group(&self, new: NewAccount) -> Result<AccountId, Error> {
+        self.create(new, AccountKind::Group).await
+    }
+
+    async fn create(&self, new: NewAccount, kind: AccountKind) -> Result<AccountId, Error> {
         self.write(move |tx| {
             let address = keys::address(&new.address);
             if tx.get(&address)?.is_some() {
@@ -38,6 +47,7 @@ impl Store {
                 credentials: new.credentials,
                 quota_bytes: new.quota_bytes,
                 language: new.language,
+                kind,
             };
             tx.put(keys::profile(id), profile.encode());
             tx.put_state(id, &State::default());
@@ -118,6 +128,7 @@ fn whole(id: AccountId, profile: Profile, state: &State) -> Account {
         used_bytes: state.used_bytes,
         messages: state.messages,
         language: profile.language,
+        kind: profile.kind,
         highest_modseq: state.highest_modseq,
     }
 }
@@ -158,6 +169,7 @@ pub fn add_mailbox(
     };
     tx.put_mailbox(account, &mailbox);
     tx.put(keys::name(account, name), rows::encode_mailbox_id(id));
+    super::rights::inherit(tx, account, name, id)?;
     super::subscriptions::take(tx, account, name)?;
     tx.record_change(account, id, RecordChange::Created)?;
     Ok(id)

@@ -4,6 +4,7 @@ use crate::keys::{self, Family};
 use crate::limits::{KEYWORD_BYTES_MAX, KEYWORDS_MAX, THREAD_KEYS_MAX};
 use crate::ops::names::{self, INBOX};
 use crate::rows::{self, Record};
+use crate::seen::Eyes;
 use crate::tx::Tx;
 use crate::*;
 
@@ -44,17 +45,26 @@ impl Store {
         mailbox: MailboxId,
         messages: Vec<(NewBody, NewMessage)>,
     ) -> Result<Vec<Appended>, Error> {
+        self.append_in(Place::own(account, mailbox), messages).await
+    }
+
+    /// As the viewer of a place, whose \Seen is his own.
+    pub async fn append_in(
+        &self,
+        place: Place,
+        messages: Vec<(NewBody, NewMessage)>,
+    ) -> Result<Vec<Appended>, Error> {
         if self.is_full() {
             return Err(Error::DiskFull);
         }
         let cost = messages.iter().map(|(body, _)| cost_of(body, 1)).sum();
         self.engine
             .write(cost, move |tx| {
-                tx.state(account)?;
-                tx.mailbox(account, mailbox)?;
+                tx.state(place.account)?;
+                tx.mailbox(place.account, place.mailbox)?;
                 let mut appended = Vec::with_capacity(messages.len());
                 for (body, message) in &messages {
-                    appended.push(add_message(tx, account, mailbox, body, message)?);
+                    appended.push(add_message(tx, place, body, message)?);
                 }
                 Ok(appended)
             })
@@ -69,6 +79,18 @@ impl Store {
         account: AccountId,
         (from, uid): (MailboxId, Uid),
         to: MailboxId,
+        message: (NewBody, NewMessage),
+    ) -> Result<Appended, Error> {
+        let from = Place::own(account, from);
+        let to = Place::own(account, to);
+        self.replace_in((from, uid), to, message).await
+    }
+
+    /// The same, perhaps in mailboxes of others.
+    pub async fn replace_in(
+        &self,
+        (from, uid): (Place, Uid),
+        to: Place,
         (body, message): (NewBody, NewMessage),
     ) -> Result<Appended, Error> {
         if self.is_full() {
@@ -76,15 +98,16 @@ impl Store {
         }
         self.engine
             .write(cost_of(&body, 1), move |tx| {
-                tx.state(account)?;
-                tx.mailbox(account, from)?;
-                tx.mailbox(account, to)?;
-                let old = tx.rows_in(account, from, &[uid].into_iter().collect())?;
+                tx.state(to.account)?;
+                tx.mailbox(from.account, from.mailbox)?;
+                tx.mailbox(to.account, to.mailbox)?;
+                let uids = [uid].into_iter().collect();
+                let old = tx.rows_in(from.account, from.mailbox, &uids)?;
                 if old.is_empty() {
                     return Err(Error::NoSuchMessage);
                 }
-                super::expunge::bury(tx, account, from, &old)?;
-                add_message(tx, account, to, &body, &message)
+                super::expunge::bury(tx, from.account, from.mailbox, &old)?;
+                add_message(tx, to, &body, &message)
             })
             .await
     }
@@ -109,7 +132,8 @@ pub fn deliver_in(
             Some(mailbox) => mailbox,
             None => tx.mailbox_id(account, INBOX)?.ok_or(Error::NoSuchAccount)?,
         };
-        let appended = add_message(tx, account, mailbox, body, &delivery.message)?;
+        let place = Place::own(account, mailbox);
+        let appended = add_message(tx, place, body, &delivery.message)?;
         delivered.local.push((account, appended));
     }
     for entry in queue {
@@ -121,11 +145,13 @@ pub fn deliver_in(
 
 fn add_message(
     tx: &mut Tx<'_>,
-    account: AccountId,
-    mailbox: MailboxId,
+    place: Place,
     body: &NewBody,
     message: &NewMessage,
 ) -> Result<Appended, Error> {
+    let Place {
+        account, mailbox, ..
+    } = place;
     let size = message.prefix.len() as u64 + body.body.size();
     let profile = tx.profile(account)?;
     let used = tx.state(account)?.used_bytes;
@@ -147,19 +173,37 @@ fn add_message(
     };
     let flags = resolve_flags(tx, account, mailbox, &message.flags)?;
     let internal_date = message.internal_date.unwrap_or(tx.now().seconds());
-    insert(tx, account, mailbox, &record, flags, size, internal_date)
+    let mut eyes = Eyes::new(place);
+    let row = NewRow {
+        flags,
+        owner: SystemFlags::default(),
+        size,
+        internal_date,
+    };
+    let appended = insert(tx, &mut eyes, &record, row)?;
+    eyes.write(tx)?;
+    Ok(appended)
+}
+
+/// What is known of a row before it has a uid. The flags are those that its viewer sees.
+pub struct NewRow {
+    pub flags: Flags,
+    /// Of these, \Seen is the owner's when the viewer is somebody else.
+    pub owner: SystemFlags,
+    pub size: u64,
+    pub internal_date: i64,
 }
 
 /// Puts a row and its record into a mailbox under the next uid, and counts it.
 pub fn insert(
     tx: &mut Tx<'_>,
-    account: AccountId,
-    mailbox: MailboxId,
+    eyes: &mut Eyes,
     record: &Record,
-    flags: Flags,
-    size: u64,
-    internal_date: i64,
+    new: NewRow,
 ) -> Result<Appended, Error> {
+    let Place {
+        account, mailbox, ..
+    } = eyes.place();
     let mut target = tx.mailbox(account, mailbox)?;
     let modseq = tx.modseq(account)?;
     let uid = target.uid_next;
@@ -167,17 +211,17 @@ pub fn insert(
     target.uid_next = Uid(uid.0.checked_add(1).ok_or(Error::OverQuota)?);
     let row = Row {
         uid,
-        flags,
+        flags: eyes.keep(tx, uid, new.flags, new.owner)?,
         modseq,
-        size,
-        internal_date,
+        size: new.size,
+        internal_date: new.internal_date,
     };
     count(&mut target, &row, 1);
     target.highest_modseq = modseq;
     tx.put_mailbox(account, &target);
     let mut state = tx.state(account)?;
     state.messages += 1;
-    state.used_bytes += size;
+    state.used_bytes += new.size;
     tx.put_state(account, &state);
     tx.put_row(account, mailbox, &row);
     let key = keys::message(account, Family::Record, mailbox, uid);
@@ -255,7 +299,11 @@ pub fn resolve_flags(
 }
 
 /// The thread of the first key that has one, else a new one; all keys lead to it from now on.
-fn thread_of(tx: &mut Tx<'_>, account: AccountId, thread_keys: &[u64]) -> Result<ThreadId, Error> {
+pub fn thread_of(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    thread_keys: &[u64],
+) -> Result<ThreadId, Error> {
     let wanted = thread_keys.get(..THREAD_KEYS_MAX).unwrap_or(thread_keys);
     let mut missing = Vec::new();
     let mut found = None;

@@ -1,8 +1,12 @@
-//! COPY and MOVE: a new message on the same body, in the same account.
+//! COPY and MOVE: a new message on the same body, in the same account or in another.
+
+use facteur_message::Facts;
 
 use crate::keys::{self, Family};
-use crate::ops::append::{count, insert, resolve_flags};
+use crate::ops::append::{NewRow, count, insert, resolve_flags, thread_of};
+use crate::ops::expunge::bury;
 use crate::rows::Record;
+use crate::seen::{self, Eyes};
 use crate::tx::Tx;
 use crate::*;
 
@@ -15,30 +19,23 @@ impl Store {
         uids: UidSet,
         to: MailboxId,
     ) -> Result<Copied, Error> {
+        let (from, to) = (Place::own(account, from), Place::own(account, to));
+        self.copy_in(from, uids, to, FlagScope::ALL).await
+    }
+
+    /// As the viewer of both places, who may set the flags of `scope` at the second.
+    pub async fn copy_in(
+        &self,
+        from: Place,
+        uids: UidSet,
+        to: Place,
+        scope: FlagScope,
+    ) -> Result<Copied, Error> {
         self.write(move |tx| {
-            let used = tx.state(account)?.used_bytes;
-            let source = tx.mailbox(account, from)?;
-            let uid_validity = tx.mailbox(account, to)?.uid_validity;
-            let rows = tx.rows_in(account, from, &uids)?;
-            let size = rows
-                .iter()
-                .fold(0u64, |sum, row| sum.saturating_add(row.size));
-            let quota = tx.profile(account)?.quota_bytes;
-            if size > 0 && quota.is_some_and(|quota| used.saturating_add(size) > quota) {
-                return Err(Error::OverQuota);
-            }
-            let mut pairs = Vec::with_capacity(rows.len());
-            for row in &rows {
-                let record = tx.record(account, from, row.uid)?;
-                tx.keep_blob(record.blob)?;
-                let copied = copy_row(tx, account, &source, row, record, to)?;
-                pairs.push((row.uid, copied.uid));
-            }
-            Ok(Copied {
-                uid_validity,
-                uids: pairs,
-                modseq: tx.state(account)?.highest_modseq,
-            })
+            check_places(tx, from, to)?;
+            let rows = tx.rows_in(from.account, from.mailbox, &uids)?;
+            check_quota(tx, to.account, &rows)?;
+            copy_rows(tx, from, &rows, to, scope)
         })
         .await
     }
@@ -51,32 +48,134 @@ impl Store {
         uids: UidSet,
         to: MailboxId,
     ) -> Result<Copied, Error> {
+        let (from, to) = (Place::own(account, from), Place::own(account, to));
+        self.move_in(from, uids, to, FlagScope::ALL).await
+    }
+
+    /// The same, as the viewer of both places. Out of somebody's account it is a copy, and an expunge
+    /// that can be taken back there.
+    pub async fn move_in(
+        &self,
+        from: Place,
+        uids: UidSet,
+        to: Place,
+        scope: FlagScope,
+    ) -> Result<Copied, Error> {
         self.write(move |tx| {
-            tx.state(account)?;
-            tx.mailbox(account, from)?;
-            move_rows(tx, account, from, &uids, to)
+            check_places(tx, from, to)?;
+            if from.account == to.account {
+                return move_rows(tx, from, &uids, to, scope);
+            }
+            let rows = tx.rows_in(from.account, from.mailbox, &uids)?;
+            check_quota(tx, to.account, &rows)?;
+            let copied = copy_rows(tx, from, &rows, to, scope)?;
+            bury(tx, from.account, from.mailbox, &rows)?;
+            Ok(copied)
         })
         .await
     }
+}
+
+fn check_places(tx: &Tx<'_>, from: Place, to: Place) -> Result<(), Error> {
+    tx.state(from.account)?;
+    tx.state(to.account)?;
+    tx.mailbox(from.account, from.mailbox)?;
+    tx.mailbox(to.account, to.mailbox)?;
+    Ok(())
+}
+
+fn check_quota(tx: &Tx<'_>, account: AccountId, rows: &[Row]) -> Result<(), Error> {
+    let used = tx.state(account)?.used_bytes;
+    let size = rows
+        .iter()
+        .fold(0u64, |sum, row| sum.saturating_add(row.size));
+    let quota = tx.profile(account)?.quota_bytes;
+    if size > 0 && quota.is_some_and(|quota| used.saturating_add(size) > quota) {
+        return Err(Error::OverQuota);
+    }
+    Ok(())
+}
+
+/// Copies that have their bodies in common with what they are copies of.
+fn copy_rows(
+    tx: &mut Tx<'_>,
+    from: Place,
+    rows: &[Row],
+    to: Place,
+    scope: FlagScope,
+) -> Result<Copied, Error> {
+    let source = tx.mailbox(from.account, from.mailbox)?;
+    let uid_validity = tx.mailbox(to.account, to.mailbox)?.uid_validity;
+    let (mut seen, mut eyes) = (Eyes::new(from), Eyes::new(to));
+    let mut pairs = Vec::with_capacity(rows.len());
+    for row in rows {
+        let mut record = tx.record(from.account, from.mailbox, row.uid)?;
+        tx.keep_blob(record.blob)?;
+        if from.account != to.account {
+            record.thread = thread_there(tx, to.account, &record)?;
+        }
+        let shown = seen.show(tx, *row)?;
+        let origin = Origin {
+            mailbox: &source,
+            row: shown,
+            owner: SystemFlags::default(),
+        };
+        let copied = copy_row(tx, &mut eyes, &origin, record, scope)?;
+        pairs.push((row.uid, copied.uid));
+    }
+    eyes.write(tx)?;
+    Ok(Copied {
+        uid_validity,
+        uids: pairs,
+        modseq: tx.state(to.account)?.highest_modseq,
+    })
+}
+
+/// The thread of a message that comes from another account.
+fn thread_there(tx: &mut Tx<'_>, account: AccountId, record: &Record) -> Result<ThreadId, Error> {
+    let keys = match Facts::decode_head(&record.facts) {
+        Ok(mut facts) => {
+            facts.complete(&record.prefix);
+            facts.thread_keys
+        }
+        // Facts that can't be read link nothing.
+        Err(_) => Vec::new(),
+    };
+    thread_of(tx, account, &keys)
+}
+
+/// What is copied.
+pub struct Origin<'a> {
+    pub mailbox: &'a Mailbox,
+    /// As the viewer sees it.
+    pub row: Row,
+    /// The owner's \Seen, to be kept when the viewer is somebody else.
+    pub owner: SystemFlags,
 }
 
 /// Puts a copy of a message under the next uid of another mailbox; its keywords by name, its
 /// internal date kept (RFC 9051 §6.4.7), its save date now (RFC 8514).
 pub fn copy_row(
     tx: &mut Tx<'_>,
-    account: AccountId,
-    source: &Mailbox,
-    row: &Row,
+    eyes: &mut Eyes,
+    origin: &Origin<'_>,
     record: Record,
-    to: MailboxId,
+    scope: FlagScope,
 ) -> Result<Appended, Error> {
-    let names = flag_names(source, row.flags);
-    let flags = resolve_flags(tx, account, to, &names)?;
+    let to = eyes.place();
+    let names = scope.limit(flag_names(origin.mailbox, origin.row.flags));
+    let flags = resolve_flags(tx, to.account, to.mailbox, &names)?;
     let record = Record {
         save_date: tx.now().seconds(),
         ..record
     };
-    insert(tx, account, to, &record, flags, row.size, row.internal_date)
+    let row = NewRow {
+        flags,
+        owner: origin.owner,
+        size: origin.row.size,
+        internal_date: origin.row.internal_date,
+    };
+    insert(tx, eyes, &record, row)
 }
 
 pub fn flag_names(mailbox: &Mailbox, flags: Flags) -> FlagNames {
@@ -88,26 +187,42 @@ pub fn flag_names(mailbox: &Mailbox, flags: Flags) -> FlagNames {
     }
 }
 
+/// Within one account: the record moves along, and what its members have seen stays seen.
 pub fn move_rows(
     tx: &mut Tx<'_>,
-    account: AccountId,
-    from: MailboxId,
+    from: Place,
     uids: &UidSet,
-    to: MailboxId,
+    to: Place,
+    scope: FlagScope,
 ) -> Result<Copied, Error> {
-    let source = tx.mailbox(account, from)?;
-    let uid_validity = tx.mailbox(account, to)?.uid_validity;
-    let rows = tx.rows_in(account, from, uids)?;
+    let account = from.account;
+    let source = tx.mailbox(account, from.mailbox)?;
+    let uid_validity = tx.mailbox(account, to.mailbox)?.uid_validity;
+    let rows = tx.rows_in(account, from.mailbox, uids)?;
+    let (mut seen, mut eyes) = (Eyes::new(from), Eyes::new(to));
     let mut pairs = Vec::with_capacity(rows.len());
     for row in &rows {
-        let record = tx.record(account, from, row.uid)?;
-        let moved = copy_row(tx, account, &source, row, record, to)?;
+        let record = tx.record(account, from.mailbox, row.uid)?;
+        let shown = seen.show(tx, *row)?;
+        let origin = Origin {
+            mailbox: &source,
+            row: shown,
+            owner: row.flags.system,
+        };
+        let moved = copy_row(tx, &mut eyes, &origin, record, scope)?;
         pairs.push((row.uid, moved.uid));
     }
+    eyes.write(tx)?;
+    seen::carry(tx, account, from.mailbox, to.mailbox, &pairs, to.viewer)?;
     for row in &rows {
-        tx.delete(keys::message(account, Family::Record, from, row.uid));
+        tx.delete(keys::message(
+            account,
+            Family::Record,
+            from.mailbox,
+            row.uid,
+        ));
     }
-    take_out(tx, account, from, &rows)?;
+    take_out(tx, account, from.mailbox, &rows)?;
     Ok(Copied {
         uid_validity,
         uids: pairs,

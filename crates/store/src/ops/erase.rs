@@ -20,6 +20,7 @@ pub fn hide(tx: &mut Tx<'_>, account: AccountId) -> Result<(), Error> {
     tx.profile(account)?;
     tx.delete(keys::profile(account));
     tx.delete(keys::state(account));
+    super::rights::drop_shares(tx, account)?;
     for family in [Family::Mailbox, Family::Name, Family::DeletedMailbox] {
         for (key, _) in tx.scan(&keys::whole_family(account, family), usize::MAX)? {
             tx.delete(key);

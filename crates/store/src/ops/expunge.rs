@@ -4,10 +4,11 @@ use std::ops::ControlFlow;
 
 use crate::index::View;
 use crate::keys::{self, Family, Name};
-use crate::ops::copy::{copy_row, take_out};
+use crate::ops::copy::{Origin, copy_row, take_out};
 use crate::ops::mailboxes::buried;
 use crate::ops::names;
 use crate::rows::{self, Buried, Grave, Record};
+use crate::seen::{self, Eyes};
 use crate::tx::{Tx, uid_of};
 use crate::*;
 
@@ -74,14 +75,24 @@ impl Store {
             let rows = dig_up(tx, account, mailbox, &uids, buried.as_ref())?;
             let source = live.or(buried.map(|buried| buried.mailbox));
             let mut back = Vec::with_capacity(rows.len());
+            let mut pairs = Vec::with_capacity(rows.len());
             for mut row in rows {
                 let record = tx.record(account, mailbox, row.uid)?;
                 tx.delete(keys::message(account, Family::Record, mailbox, row.uid));
                 row.flags.system.0 &= !SystemFlags::DELETED.0;
                 // A mailbox that is gone for good took the names of its keywords along.
                 let source = source.clone().unwrap_or(tx.mailbox(account, home)?);
-                back.push(copy_row(tx, account, &source, &row, record, home)?);
+                let mut eyes = Eyes::new(Place::own(account, home));
+                let origin = Origin {
+                    mailbox: &source,
+                    row,
+                    owner: row.flags.system,
+                };
+                let copied = copy_row(tx, &mut eyes, &origin, record, FlagScope::ALL)?;
+                pairs.push((row.uid, copied.uid));
+                back.push(copied);
             }
+            seen::carry(tx, account, mailbox, home, &pairs, account)?;
             Ok(back)
         })
         .await

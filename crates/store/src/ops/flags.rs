@@ -1,6 +1,7 @@
 //! Flags and keywords.
 
 use crate::ops::append::{count, resolve_flags};
+use crate::seen::Eyes;
 use crate::tx::Tx;
 use crate::*;
 
@@ -14,6 +15,25 @@ impl Store {
         flags: FlagNames,
         unchanged_since: Option<ModSeq>,
     ) -> Result<Edited, Error> {
+        let place = Place::own(account, mailbox);
+        let edit = (edit, FlagScope::ALL);
+        self.edit_flags_in(place, uids, edit, flags, unchanged_since)
+            .await
+    }
+
+    /// As the viewer of a place: \Seen is his own, and flags out of the scope stay as they are.
+    pub async fn edit_flags_in(
+        &self,
+        place: Place,
+        uids: UidSet,
+        (edit, scope): (FlagEdit, FlagScope),
+        flags: FlagNames,
+        unchanged_since: Option<ModSeq>,
+    ) -> Result<Edited, Error> {
+        let Place {
+            account, mailbox, ..
+        } = place;
+        let flags = scope.limit(flags);
         self.write(move |tx| {
             tx.state(account)?;
             let before = tx.mailbox(account, mailbox)?;
@@ -26,7 +46,7 @@ impl Store {
                 // What nobody gets, or what is taken away from where it is not, makes no keyword.
                 _ => known_flags(&before, &flags),
             };
-            edit_rows(tx, account, mailbox, rows, edit, by, unchanged_since)
+            edit_rows(tx, place, rows, (edit, scope), by, unchanged_since)
         })
         .await
     }
@@ -34,14 +54,17 @@ impl Store {
 
 fn edit_rows(
     tx: &mut Tx<'_>,
-    account: AccountId,
-    mailbox: MailboxId,
+    place: Place,
     rows: Vec<Row>,
-    edit: FlagEdit,
+    (edit, scope): (FlagEdit, FlagScope),
     by: Flags,
     unchanged_since: Option<ModSeq>,
 ) -> Result<Edited, Error> {
+    let Place {
+        account, mailbox, ..
+    } = place;
     let mut target = tx.mailbox(account, mailbox)?;
+    let mut eyes = Eyes::new(place);
     let mut changed = UidSet::default();
     let mut refused = UidSet::default();
     for row in rows {
@@ -49,10 +72,12 @@ fn edit_rows(
             refused.push(row.uid);
             continue;
         }
-        let flags = edited(row.flags, edit, by);
-        if flags == row.flags {
+        let shown = eyes.show(tx, row)?.flags;
+        let flags = edited(shown, edit, by, scope);
+        if flags == shown {
             continue;
         }
+        let flags = eyes.keep(tx, row.uid, flags, row.flags.system)?;
         let modseq = tx.modseq(account)?;
         let new = Row {
             flags,
@@ -67,6 +92,7 @@ fn edit_rows(
     if !changed.is_empty() {
         target.highest_modseq = tx.modseq(account)?;
         tx.put_mailbox(account, &target);
+        eyes.write(tx)?;
         tx.change(account, mailbox).updated = changed.clone();
     }
     Ok(Edited {
@@ -99,11 +125,17 @@ fn known_flags(mailbox: &Mailbox, names: &FlagNames) -> Flags {
     }
 }
 
-fn edited(old: Flags, edit: FlagEdit, by: Flags) -> Flags {
+fn edited(old: Flags, edit: FlagEdit, by: Flags, scope: FlagScope) -> Flags {
     let (system, keywords) = match edit {
         FlagEdit::Add => (old.system.0 | by.system.0, old.keywords | by.keywords),
         FlagEdit::Remove => (old.system.0 & !by.system.0, old.keywords & !by.keywords),
-        FlagEdit::Replace => (by.system.0, by.keywords),
+        FlagEdit::Replace => (
+            by.system.0 | (old.system.0 & !scope.system.0),
+            match scope.keywords {
+                true => by.keywords,
+                false => old.keywords,
+            },
+        ),
     };
     Flags {
         system: SystemFlags(system),

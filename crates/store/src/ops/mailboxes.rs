@@ -58,7 +58,8 @@ impl Store {
             if old == INBOX {
                 let new = add_mailbox(tx, account, &name, None)?;
                 let all = UidSet::from_ranges([(1, u32::MAX)]);
-                return move_rows(tx, account, mailbox, &all, new).map(drop);
+                let (from, to) = (Place::own(account, mailbox), Place::own(account, new));
+                return move_rows(tx, from, &all, to, FlagScope::ALL).map(drop);
             }
             rename_tree(tx, account, mailbox, &children, &name)
         })
@@ -119,6 +120,8 @@ impl Store {
             tx.change(account, mailbox).expunged = expunged;
             tx.delete(keys::name(account, &gone.name));
             tx.delete(keys::mailbox(account, mailbox));
+            // RFC 4314 §4: with it go the rights in it.
+            super::rights::drop_rights(tx, account, mailbox)?;
             if gone.subscribed {
                 subscriptions::keep(tx, account, &gone.name)?;
             }

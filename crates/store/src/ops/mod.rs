@@ -13,6 +13,7 @@ pub mod metadata;
 pub mod names;
 pub mod queue;
 pub mod read;
+pub mod rights;
 pub mod subscriptions;
 
 use crate::Store;

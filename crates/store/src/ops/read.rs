@@ -6,6 +6,7 @@ use crate::index::View;
 use crate::keys::{self, Family, Name};
 use crate::limits::CHUNK_BYTES_MAX;
 use crate::rows::{self, Blob, Record};
+use crate::seen::SeenSet;
 use crate::tx::{missing_blob, uid_of};
 use crate::*;
 
@@ -59,6 +60,17 @@ impl Store {
         let shared = &self.engine.shared;
         shared.check_open()?;
         shared.cache.get(account, mailbox, &shared.index)
+    }
+
+    /// As its viewer sees it.
+    pub fn index_in(&self, place: Place) -> Result<Index, Error> {
+        let index = self.index(place.account, place.mailbox)?;
+        if place.is_own() {
+            return Ok(index);
+        }
+        // Read after the rows: never older than they are.
+        let seen = SeenSet::load(&self.view()?, place)?;
+        Ok(index.seen_by(seen))
     }
 
     pub fn message(

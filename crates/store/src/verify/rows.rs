@@ -26,6 +26,7 @@ pub fn check(view: &View, report: &mut Report) -> Result<References, Error> {
                 check_queue(view, id, value, &global, &mut references, report)?;
             }
             Some(Name::Due(due, id)) => check_due(view, due, id, report)?,
+            Some(Name::Share(grantee, owner)) => check_share(view, grantee, owner, value, report)?,
             Some(Name::Address(name)) => check_address(view, name, value, report)?,
             Some(Name::Domain(name)) => {
                 let name = String::from_utf8_lossy(name).into_owned();
@@ -80,6 +81,41 @@ fn check_due(view: &View, due: Timestamp, id: QueueId, report: &mut Report) -> R
         .transpose()?;
     if entry.is_none_or(|entry| entry.due.0.max(0) != due.0) {
         report.fault(format!("queue entry {} is listed as due and is not", id.0));
+    }
+    Ok(())
+}
+
+fn check_share(
+    view: &View,
+    grantee: Grantee,
+    owner: AccountId,
+    value: &[u8],
+    report: &mut Report,
+) -> Result<(), Error> {
+    let is_account = |account| Ok::<_, Error>(view.get(&keys::profile(account))?.is_some());
+    let grantee_is_there = match grantee {
+        Grantee::Anyone => true,
+        Grantee::Account(account) => is_account(account)?,
+    };
+    if !grantee_is_there || !is_account(owner)? {
+        report.fault(format!("account {} shares something with nobody", owner.0));
+        return Ok(());
+    }
+    let (first, end) = keys::whole_family(owner, Family::Right);
+    let mut has_rights = false;
+    view.scan(&first, &end, |key, _| {
+        has_rights |= matches!(
+            keys::parse(key),
+            Some(Name::Account(_, _, rest))
+                if keys::mailbox_and_grantee(rest).is_some_and(|(_, other)| other == grantee)
+        );
+        Ok(match has_rights {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        })
+    })?;
+    if has_rights != rows::decode_share(value)? {
+        report.fault(format!("account {} shares otherwise than noted", owner.0));
     }
     Ok(())
 }
@@ -197,6 +233,8 @@ impl Check<'_> {
             }
             Family::Metadata => self.metadata(rest, value)?,
             Family::Subscription => self.subscription(rest, value)?,
+            Family::Right => self.right(rest, value)?,
+            Family::Seen => self.seen(rest, value)?,
             Family::Profile | Family::State | Family::Record => {}
         }
         Ok(())
@@ -230,6 +268,37 @@ impl Check<'_> {
         rows::decode_subscription(value)?;
         if std::str::from_utf8(rest).is_err() {
             self.fault("a subscription has no name");
+        }
+        Ok(())
+    }
+
+    fn right(&mut self, rest: &[u8], value: &[u8]) -> Result<(), Error> {
+        let rights = rows::decode_rights(value)?;
+        let Some((id, grantee)) = keys::mailbox_and_grantee(rest) else {
+            self.fault("a right has a bad key");
+            return Ok(());
+        };
+        let is_there = id.0 == 0 || self.mailboxes.contains_key(&id);
+        if rights.is_empty() || !is_there {
+            self.fault("a right is of no mailbox, or of nothing");
+        }
+        let share = self.view.get(&keys::share(grantee, self.id))?;
+        if !share.is_some_and(|value| rows::decode_share(&value).unwrap_or(false)) {
+            self.fault("a right is not known to who has it");
+        }
+        Ok(())
+    }
+
+    fn seen(&mut self, rest: &[u8], value: &[u8]) -> Result<(), Error> {
+        seen::decode(value)?;
+        let Some((id, member, _)) = keys::mailbox_member_page(rest) else {
+            self.fault("what a member has seen has a bad key");
+            return Ok(());
+        };
+        let is_there = self.mailboxes.contains_key(&id) || self.buried.contains_key(&id);
+        let share = keys::share(Grantee::Account(member), self.id);
+        if !is_there || self.view.get(&share)?.is_none() {
+            self.fault("what a member has seen is of no mailbox, or of nobody");
         }
         Ok(())
     }

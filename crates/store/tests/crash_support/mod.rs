@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use facteur_sim::model::Model;
 use facteur_sim::{SimDisk, VirtualClock};
-use facteur_store::{Clock, Error, FlagNames, NewMessage, Store, Timestamp, UidSet};
+use facteur_store::{Clock, Error, FlagNames, NewMessage, Place, Store, Timestamp, UidSet};
 
 use crate::support::choose::Chooser;
 use crate::support::compare::{Read, compare, forget};
@@ -173,7 +173,7 @@ impl Writer {
             };
             (body, new)
         });
-        let append = Op::Append(account, inbox, messages.collect());
+        let append = Op::Append(Place::own(account, inbox), messages.collect());
         let uids = UidSet::from_ranges([(1, 3)]);
         let expunge = Op::Expunge(account, inbox, Some(uids), false);
         for op in [append, expunge] {

@@ -3,9 +3,9 @@
 use facteur_sim::Random;
 use facteur_sim::model::{AccountState, Model};
 use facteur_store::{
-    AccountEdit, AccountId, AddressTarget, FlagEdit, FlagNames, MailboxEdit, MailboxId, ModSeq,
-    NewMessage, NewQueueEntry, QueueId, QueueRecipient, RecipientState, SpecialUse, SystemFlags,
-    Timestamp, Uid, UidSet,
+    AccountEdit, AccountId, AddressTarget, FlagEdit, FlagNames, FlagScope, Grant, Grantee,
+    MailboxEdit, MailboxId, ModSeq, NewMessage, NewQueueEntry, Place, QueueId, QueueRecipient,
+    RecipientState, Rights, RightsEdit, SpecialUse, SystemFlags, Timestamp, Uid, UidSet,
 };
 
 use super::BodySpec;
@@ -63,15 +63,15 @@ impl Chooser {
         let state = &model.accounts[&account];
         match self.random.below(100) {
             0..20 => self.deliver(&accounts, now),
-            20..32 => self.append(account, state),
-            32..52 => self.edit_flags(account, state),
+            20..32 => self.append(model, account, state),
+            32..52 => self.edit_flags(model, account, state),
             52..58 => {
-                let (from, to) = (self.mailbox(state), self.mailbox(state));
-                Op::Copy(account, from, self.uids(state, from), to)
+                let (from, uids, to) = self.way(model, account, state);
+                Op::Copy(from, uids, to, self.scope())
             }
             58..64 => {
-                let (from, to) = (self.mailbox(state), self.mailbox(state));
-                Op::Move(account, from, self.uids(state, from), to)
+                let (from, uids, to) = self.way(model, account, state);
+                Op::Move(from, uids, to, self.scope())
             }
             64..72 => {
                 let mailbox = self.mailbox(state);
@@ -90,6 +90,7 @@ impl Chooser {
             89..91 => Op::RestoreMailbox(account, self.deleted(state)),
             91..95 => self.queue_update(model, &accounts, now),
             95 => Op::EditAccount(account, self.account_edit()),
+            97 | 98 => self.edit_rights(model, account, state),
             96 if accounts.len() > 2 => Op::EraseAccount(account),
             96 => self.create_account(),
             _ => self.directory(account, model),
@@ -206,24 +207,90 @@ impl Chooser {
         local
     }
 
-    fn append(&mut self, account: AccountId, state: &AccountState) -> Op {
+    /// As the owner sees it, or somebody else.
+    fn place(&mut self, model: &Model, account: AccountId, mailbox: MailboxId) -> Place {
+        let viewer = match self.random.chance(30) {
+            true => self.account(model),
+            false => account,
+        };
+        Place {
+            account,
+            mailbox,
+            viewer,
+        }
+    }
+
+    fn account(&mut self, model: &Model) -> AccountId {
+        let accounts: Vec<AccountId> = model.accounts.keys().copied().collect();
+        accounts[self.random.index(accounts.len())]
+    }
+
+    /// From where, what, where to; in one account or from one to another.
+    fn way(
+        &mut self,
+        model: &Model,
+        account: AccountId,
+        state: &AccountState,
+    ) -> (Place, UidSet, Place) {
+        let from = self.mailbox(state);
+        let uids = self.uids(state, from);
+        let from = self.place(model, account, from);
+        let there = match self.random.chance(25) {
+            true => self.account(model),
+            false => account,
+        };
+        let to = Place {
+            account: there,
+            mailbox: self.mailbox(&model.accounts[&there]),
+            viewer: from.viewer,
+        };
+        (from, uids, to)
+    }
+
+    fn scope(&mut self) -> FlagScope {
+        match self.random.chance(70) {
+            true => FlagScope::ALL,
+            false => FlagScope {
+                system: SystemFlags(self.random.below(32) as u8),
+                keywords: self.random.chance(50),
+            },
+        }
+    }
+
+    fn edit_rights(&mut self, model: &Model, account: AccountId, state: &AccountState) -> Op {
+        let grant = Grant {
+            mailbox: self.random.chance(70).then(|| self.mailbox(state)),
+            grantee: match self.random.chance(20) {
+                true => Grantee::Anyone,
+                false => Grantee::Account(self.account(model)),
+            },
+            rights: Rights(self.random.below(1 << 12) as u16),
+        };
+        let edit = [RightsEdit::Set, RightsEdit::Add, RightsEdit::Remove][self.random.index(3)];
+        Op::EditRights(account, grant, edit)
+    }
+
+    fn append(&mut self, model: &Model, account: AccountId, state: &AccountState) -> Op {
         let mailbox = self.mailbox(state);
+        let place = self.place(model, account, mailbox);
         let mut messages = Vec::new();
         for _ in 0..1 + self.random.below(3) {
             messages.push((self.body(), self.message()));
         }
-        Op::Append(account, mailbox, messages)
+        Op::Append(place, messages)
     }
 
-    fn edit_flags(&mut self, account: AccountId, state: &AccountState) -> Op {
+    fn edit_flags(&mut self, model: &Model, account: AccountId, state: &AccountState) -> Op {
         let mailbox = self.mailbox(state);
         let uids = self.uids(state, mailbox);
+        let place = self.place(model, account, mailbox);
         let edit = [FlagEdit::Add, FlagEdit::Remove, FlagEdit::Replace][self.random.index(3)];
         let since = self
             .random
             .chance(25)
             .then(|| ModSeq(self.random.below(state.highest.0 + 2)));
-        Op::EditFlags(account, mailbox, uids, edit, self.flags(), since)
+        let edit = (edit, self.scope());
+        Op::EditFlags(place, uids, edit, self.flags(), since)
     }
 
     fn restore(&mut self, account: AccountId, state: &AccountState) -> Op {

@@ -5,8 +5,8 @@ use std::fmt::Debug;
 
 use facteur_sim::model::{AccountState, MailboxState, Model};
 use facteur_store::{
-    AccountId, BlobId, MailboxId, Message, ModSeq, QueueFilter, Row, Store, ThreadId, Tombstone,
-    Uid, UidSet,
+    AccountId, BlobId, Grantee, MailboxId, Message, ModSeq, Place, QueueFilter, Row, Store,
+    SystemFlags, ThreadId, Tombstone, Uid, UidSet,
 };
 
 pub type Difference = String;
@@ -175,6 +175,7 @@ fn compare_account(
         compare_mailbox(store, id, mailbox, model, read).map_err(|d| format!("{whose}: {d}"))?;
     }
     compare_deleted(store, id, state, model, read)?;
+    compare_rights(store, id, state, model)?;
     let found = ok("changes_since", store.changes_since(id, ModSeq(0), 100_000))?;
     if found.complete {
         let mut entries = found.entries;
@@ -285,6 +286,54 @@ fn compare_deleted(
     let mut found = ok("deleted_mailboxes", store.deleted_mailboxes(account))?;
     found.sort_by_key(|mailbox| mailbox.id);
     same("deleted mailboxes", &found, &state.deleted_mailboxes())
+}
+
+/// What is given, to whom, and how each sees the mailboxes of the other.
+fn compare_rights(
+    store: &Store,
+    id: AccountId,
+    state: &AccountState,
+    model: &Model,
+) -> Result<(), Difference> {
+    same("grants", &ok("grants", store.grants(id))?, &state.grants())?;
+    // Others may work on the same store, and share with anyone.
+    let mut shares = ok("shares", store.shares(id))?;
+    shares.retain(|owner| model.accounts.contains_key(owner));
+    same("shares", &shares, &model.shares(id))?;
+    let rows = state.rights.keys();
+    let given = rows.filter_map(|(mailbox, grantee)| match grantee {
+        Grantee::Account(viewer) => Some((*mailbox, *viewer)),
+        Grantee::Anyone => None,
+    });
+    let viewers: BTreeSet<_> = state.seen.keys().copied().chain(given).collect();
+    for (mailbox, viewer) in viewers {
+        if let Some(mailbox) = state.mailboxes.get(&mailbox) {
+            let place = Place {
+                account: id,
+                mailbox: mailbox.id,
+                viewer,
+            };
+            same(
+                "rights",
+                &ok("rights", store.rights(place))?,
+                &model.rights(place),
+            )?;
+            let index = ok("index_in", store.index_in(place))?;
+            let messages = mailbox.messages.values();
+            let wanted: Vec<Row> = messages
+                .map(|message| Row {
+                    flags: state.shown(place, message.row.uid, message.row.flags),
+                    ..message.row
+                })
+                .collect();
+            let found: Vec<Row> = index.rows().collect();
+            same("rows as others see them", &found, &wanted)?;
+            let unseen = |row: &&Row| !row.flags.system.contains(SystemFlags::SEEN);
+            let unseen = wanted.iter().filter(unseen).count() as u32;
+            same("unseen", &index.unseen(), &unseen)?;
+        }
+    }
+    Ok(())
 }
 
 /// Whole and in pieces, byte for byte.

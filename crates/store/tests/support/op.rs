@@ -3,9 +3,9 @@
 use facteur_sim::model::{Given, Model};
 use facteur_store::{
     AccountEdit, AccountId, AddressTarget, Appended, Copied, Credentials, Delivered, Delivery,
-    Edited, Error, FlagEdit, FlagNames, Mailbox, MailboxEdit, MailboxId, ModSeq, NewAccount,
-    NewMessage, NewQueueEntry, QueueEntry, QueueFilter, QueueId, SpecialUse, Store, Timestamp,
-    UidSet,
+    Edited, Error, FlagEdit, FlagNames, FlagScope, Grant, Mailbox, MailboxEdit, MailboxId, ModSeq,
+    NewAccount, NewMessage, NewQueueEntry, Place, QueueEntry, QueueFilter, QueueId, RightsEdit,
+    SpecialUse, Store, Timestamp, UidSet,
 };
 
 use super::BodySpec;
@@ -30,14 +30,14 @@ pub enum Op {
         Vec<(AccountId, String, NewMessage)>,
         Vec<NewQueueEntry>,
     ),
-    Append(AccountId, MailboxId, Vec<(BodySpec, NewMessage)>),
-    Copy(AccountId, MailboxId, UidSet, MailboxId),
-    Move(AccountId, MailboxId, UidSet, MailboxId),
+    Append(Place, Vec<(BodySpec, NewMessage)>),
+    Copy(Place, UidSet, Place, FlagScope),
+    Move(Place, UidSet, Place, FlagScope),
+    EditRights(AccountId, Grant, RightsEdit),
     EditFlags(
-        AccountId,
-        MailboxId,
+        Place,
         UidSet,
-        FlagEdit,
+        (FlagEdit, FlagScope),
         FlagNames,
         Option<ModSeq>,
     ),
@@ -124,28 +124,27 @@ impl Op {
                     .await
                     .map(Outcome::Delivered)
             }
-            Op::Append(account, mailbox, messages) => {
+            Op::Append(place, messages) => {
                 let mut new = Vec::new();
                 for (body, message) in messages {
                     new.push((body.to_store(store).await?, message));
                 }
-                store
-                    .append(account, mailbox, new)
-                    .await
-                    .map(Outcome::Appended)
+                store.append_in(place, new).await.map(Outcome::Appended)
             }
-            Op::Copy(account, from, uids, to) => store
-                .copy(account, from, uids, to)
+            Op::Copy(from, uids, to, scope) => {
+                let copied = store.copy_in(from, uids, to, scope).await;
+                copied.map(Outcome::Copied)
+            }
+            Op::Move(from, uids, to, scope) => {
+                let moved = store.move_in(from, uids, to, scope).await;
+                moved.map(Outcome::Copied)
+            }
+            Op::EditRights(account, grant, edit) => store
+                .edit_rights(account, grant.mailbox, grant.grantee, edit, grant.rights)
                 .await
-                .map(Outcome::Copied),
-            Op::Move(account, from, uids, to) => store
-                .move_messages(account, from, uids, to)
-                .await
-                .map(Outcome::Copied),
-            Op::EditFlags(account, mailbox, uids, edit, names, since) => {
-                let edited = store
-                    .edit_flags(account, mailbox, uids, edit, names, since)
-                    .await;
+                .map(done),
+            Op::EditFlags(place, uids, edit, names, since) => {
+                let edited = store.edit_flags_in(place, uids, edit, names, since).await;
                 edited.map(Outcome::Edited)
             }
             Op::Expunge(account, mailbox, uids, only_deleted) => {
@@ -244,23 +243,24 @@ impl Op {
                 let done = model.deliver(&body.to_model(), local, queue, &adopted.queue, now);
                 done.map(Outcome::Delivered)
             }
-            Op::Append(account, mailbox, messages) => {
+            Op::Append(place, messages) => {
                 let new: Vec<_> = messages
                     .iter()
                     .map(|(body, new)| (body.to_model(), new.clone()))
                     .collect();
-                model
-                    .append(*account, *mailbox, &new, now)
-                    .map(Outcome::Appended)
+                model.append(*place, &new, now).map(Outcome::Appended)
             }
-            Op::Copy(account, from, uids, to) => model
-                .copy(*account, *from, uids, *to, now)
+            Op::Copy(from, uids, to, scope) => model
+                .copy(*from, uids, *to, *scope, now)
                 .map(Outcome::Copied),
-            Op::Move(account, from, uids, to) => model
-                .move_messages(*account, *from, uids, *to, now)
+            Op::Move(from, uids, to, scope) => model
+                .move_messages(*from, uids, *to, *scope, now)
                 .map(Outcome::Copied),
-            Op::EditFlags(account, mailbox, uids, edit, names, since) => {
-                let edited = model.edit_flags(*account, *mailbox, uids, *edit, names, *since, now);
+            Op::EditRights(account, grant, edit) => {
+                model.edit_rights(*account, *grant, *edit, now).map(done)
+            }
+            Op::EditFlags(place, uids, edit, names, since) => {
+                let edited = model.edit_flags(*place, uids, *edit, names, *since, now);
                 edited.map(Outcome::Edited)
             }
             Op::Expunge(account, mailbox, uids, only_deleted) => {
