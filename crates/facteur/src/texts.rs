@@ -327,6 +327,7 @@ texts! {
     COLUMN_ADDRESS: "Address", "Adresse";
     COLUMN_NAME: "Name", "Nom";
     COLUMN_ALSO: "Also", "Aussi";
+    COLUMN_CLIENT_FAULTS: "Client faults", "Défauts de clients";
     COLUMN_STATE: "State", "État";
     COLUMN_LANGUAGE: "Language", "Langue";
     COLUMN_MESSAGES: "Messages", "Messages";

@@ -12,6 +12,7 @@ use crate::auth::{Auth, Scene};
 use crate::config::{Config, Role};
 use crate::gate::{Gate, Place};
 use crate::imap::catalog::Catalog;
+use crate::imap::quirks::Quirks;
 use crate::pop3;
 use crate::server::StartError;
 use crate::tls::{Tls, TlsFacts};
@@ -30,6 +31,7 @@ pub struct Context {
     pub gate: Gate,
     pub pop3: pop3::Locks,
     pub catalog: Catalog,
+    pub(crate) quirks: Quirks,
     sessions: AtomicU64,
 }
 
@@ -54,6 +56,7 @@ impl Context {
             gate: Gate::new(config.limits.clone()),
             pop3: pop3::Locks::default(),
             catalog: Catalog::new(store.clone()),
+            quirks: Quirks::default(),
             sessions: AtomicU64::new(0),
             clock,
             store,

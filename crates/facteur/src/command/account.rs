@@ -172,6 +172,10 @@ fn card(account: &Value) -> String {
         (texts::COLUMN_NAME, text(account, "display_name")),
         (texts::COLUMN_ALSO, texts_of(account, "also")),
         (texts::COLUMN_STATE, state(account).to_owned()),
+        (
+            texts::COLUMN_CLIENT_FAULTS,
+            texts_of(account, "client_faults"),
+        ),
         (texts::COLUMN_LANGUAGE, text(account, "language")),
         (
             texts::COLUMN_MESSAGES,

@@ -92,13 +92,15 @@ pub(super) fn mechanisms(config: &Config, tls: bool) -> impl Iterator<Item = &St
         .filter(move |name| allowed || !PLAINTEXT_MECHANISMS.contains(&name.as_str()))
 }
 
-/// The list after the word CAPABILITY.
-pub(super) fn list(config: &Config, tls: bool, phase: Phase) -> String {
+/// The list after the word CAPABILITY, without what is hidden from this client.
+pub(super) fn list(config: &Config, tls: bool, phase: Phase, hidden: &[&str]) -> String {
     if phase >= Phase::Authenticated {
+        let shown = AFTER_LOGIN.iter().filter(|name| !hidden.contains(*name));
+        let shown: Vec<&str> = shown.copied().collect();
         // RFC 7889 §3: the same limit for every mailbox.
         return format!(
             "{} APPENDLIMIT={} MESSAGELIMIT={}",
-            AFTER_LOGIN.join(" "),
+            shown.join(" "),
             config.message_bytes_max,
             limits::MESSAGE_LIMIT
         );

@@ -85,6 +85,15 @@ pub enum CloseReason {
     Fault,
 }
 
+/// Where the client left the protocol and was answered all the same; who that is knows the driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deviation {
+    /// A FETCH by sequence number after ENABLE UIDONLY.
+    NumbersUnderUidOnly,
+    /// A command in IDLE in place of DONE.
+    CommandInIdle,
+}
+
 /// RFC 9051 §3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
@@ -201,6 +210,9 @@ pub struct Session {
     running: Option<Running>,
     output: Queue,
     counts: Counts,
+    /// Capabilities that this client gets wrong.
+    hidden: Vec<&'static str>,
+    deviation: Option<Deviation>,
     close: Option<CloseReason>,
 }
 
@@ -221,6 +233,8 @@ impl Session {
             running: None,
             output: Queue::default(),
             counts: Counts::default(),
+            hidden: Vec::new(),
+            deviation: None,
             close: None,
         };
         session.say(&Reply::ok(text::GREETING).with(Code::Capability));
@@ -512,6 +526,20 @@ impl Session {
         self.enabled.rev2 || self.enabled.utf8_accept
     }
 
+    /// Neither offers these capabilities any more nor enables them, to the end of the connection.
+    pub fn hide(&mut self, capabilities: &[&'static str]) {
+        for name in capabilities {
+            if !self.hidden.contains(name) {
+                self.hidden.push(name);
+            }
+        }
+    }
+
+    /// What the client did wrong since the last time it was asked; the last, if several.
+    pub fn take_deviation(&mut self) -> Option<Deviation> {
+        self.deviation.take()
+    }
+
     /// Set once `step` gave `Close`.
     pub fn close_reason(&self) -> Option<CloseReason> {
         self.close
@@ -531,7 +559,7 @@ impl Session {
     }
 
     fn capabilities(&self) -> String {
-        capability::list(&self.config, self.tls, self.phase)
+        capability::list(&self.config, self.tls, self.phase, &self.hidden)
     }
 
     /// Untagged.

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::append::Incoming;
 use super::input::{Announced, LineEnd, announced, ends_in_quotes};
-use super::{CloseReason, Kind, Phase, Reading, Refused, Running, Session, Step, reply};
+use super::{CloseReason, Deviation, Kind, Phase, Reading, Refused, Running, Session, Step, reply};
 use crate::command::{self, Numbering, Request, Row};
 use crate::cursor::Fault;
 use crate::limits::METADATA_VALUE_BYTES_MAX;
@@ -84,11 +84,13 @@ impl Session {
         self.enabled.uid_only && by_number && !matches!(row.name, "EXPUNGE" | "FETCH")
     }
 
-    /// FETCH by number is answered, against RFC 9586 §3, and ends UIDONLY: Office 365 enables it
-    /// and then fetches so; who does counts messages after all.
+    /// FETCH by number is answered, against RFC 9586 §3, and ends UIDONLY: who fetches so counts
+    /// messages after all.
     fn end_uid_only(&mut self, row: &Row, numbering: Numbering) {
-        if row.name == "FETCH" && numbering == Numbering::Sequence {
+        let by_number = row.name == "FETCH" && numbering == Numbering::Sequence;
+        if by_number && self.enabled.uid_only {
             self.enabled.uid_only = false;
+            self.deviation = Some(Deviation::NumbersUnderUidOnly);
         }
     }
 
@@ -365,12 +367,19 @@ impl Session {
         let Ok((end, next)) = line else {
             return self.need_input();
         };
-        let done = self.input.line(end).eq_ignore_ascii_case(b"DONE");
-        self.input.consume_to(next);
+        let line = self.input.line(end);
+        let done = line.eq_ignore_ascii_case(b"DONE");
+        // A command in place of DONE, against RFC 9051 §6.3.13, ends IDLE and is read after it.
+        let command = !done && command::name(line, self.utf8()).row.is_ok();
+        if command {
+            self.deviation = Some(Deviation::CommandInIdle);
+        } else {
+            self.input.consume_to(next);
+        }
         let Reading::Idle { tag } = std::mem::replace(&mut self.reading, Reading::Command) else {
             return None;
         };
-        if done {
+        if done || command {
             self.running = Some(Running::new(tag, "IDLE", Kind::Plain));
             return Some(Step::Run(Request::IdleDone));
         }

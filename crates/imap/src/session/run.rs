@@ -158,6 +158,8 @@ impl Session {
                     self.enabled.condstore = true;
                     "CONDSTORE"
                 }
+                // RFC 5161 §3.1: what is not offered is ignored.
+                name if self.hidden.contains(&name) => continue,
                 // RFC 9586 §3.
                 "UIDONLY" => {
                     self.enabled.uid_only = true;

@@ -30,6 +30,8 @@ struct AccountView {
     messages: u64,
     /// Other addresses that are this person's.
     also: Vec<String>,
+    /// Known faults of the clients in use since the server started: names of the quirk table.
+    client_faults: Vec<&'static str>,
     /// Only once, when it was generated here.
     #[serde(skip_serializing_if = "Option::is_none")]
     password: Option<String>,
@@ -94,7 +96,7 @@ async fn list(context: State) -> Answer<Vec<AccountView>> {
         let addresses = context.store.addresses()?;
         let views = accounts
             .into_iter()
-            .map(|account| view(account, &addresses));
+            .map(|account| view(&context, account, &addresses));
         Ok(views.collect())
     });
     Ok(axum::Json(accounts.await?))
@@ -167,7 +169,7 @@ async fn remove(
     let account = find(&context, &address)?;
     let address = account.address.clone();
     if removal.erase {
-        let gone = view(account.clone(), &context.store.addresses()?);
+        let gone = view(&context, account.clone(), &context.store.addresses()?);
         context.store.erase_account(account.id).await?;
         let catalog = Arc::clone(&context);
         blocking(move || Ok(catalog.catalog.forget(account.id)?)).await?;
@@ -228,12 +230,12 @@ pub(super) fn primary_address(store: &Store, id: AccountId) -> Result<Option<Str
 
 fn one(context: &Context, address: &str, password: Option<String>) -> Answer<AccountView> {
     let account = find_account(&context.store, address)?;
-    let mut view = view(account, &context.store.addresses()?);
+    let mut view = view(context, account, &context.store.addresses()?);
     view.password = password;
     Ok(axum::Json(view))
 }
 
-fn view(account: Account, addresses: &[(String, AddressTarget)]) -> AccountView {
+fn view(context: &Context, account: Account, addresses: &[(String, AddressTarget)]) -> AccountView {
     let mine = AddressTarget::Account(account.id);
     let also = addresses
         .iter()
@@ -241,6 +243,7 @@ fn view(account: Account, addresses: &[(String, AddressTarget)]) -> AccountView 
         .map(|(address, _)| address.clone());
     AccountView {
         also: also.collect(),
+        client_faults: context.quirks.of(account.id),
         address: account.address,
         display_name: account.display_name,
         disabled: account.disabled,

@@ -8,7 +8,7 @@ use facteur_imap::{Outcome, Reply, text};
 use super::door::Door;
 use super::error::Failure;
 use super::link::Link;
-use super::{Answer, Handled, User, Who, done};
+use super::{Answer, Handled, User, Who, done, quirks};
 use crate::auth::{Exchange, Identity, Progress, Refusal, Scene};
 use crate::drive::Stream;
 
@@ -76,6 +76,7 @@ fn scene<S: Stream>(link: &Link<S>) -> Scene<'_> {
 
 fn enter<S: Stream>(link: &mut Link<S>, who: &mut Who, identity: Identity) -> Handled {
     link.wire.admit(&identity);
+    quirks::entered(link, identity.account);
     let door = Door::new(identity.account);
     *who = Who::User(Box::new(User {
         source: door.own_source(link.store()),
@@ -90,6 +91,7 @@ fn enter<S: Stream>(link: &mut Link<S>, who: &mut Who, identity: Identity) -> Ha
 /// RFC 8437: the connection belongs to nobody again; what was selected is left without expunging.
 pub(super) fn leave<S: Stream>(link: &mut Link<S>, who: &mut Who) -> Handled {
     link.wire.dismiss();
+    quirks::left(link);
     *who = Who::Nobody(None);
     done(text::UNAUTHENTICATE_DONE)
 }

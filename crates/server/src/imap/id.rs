@@ -1,9 +1,9 @@
-//! ID (RFC 2971): who the client says it is goes to the log.
+//! ID (RFC 2971): who the client says it is goes to the log, and tells which faults it may have.
 
 use facteur_imap::{Untagged, text};
 
 use super::link::Link;
-use super::{Handled, done};
+use super::{Handled, done, quirks};
 use crate::drive::Stream;
 
 pub(super) fn id<S: Stream>(
@@ -14,6 +14,9 @@ pub(super) fn id<S: Stream>(
         if let ("name" | "version" | "os" | "vendor", Some(value)) =
             (name.to_ascii_lowercase().as_str(), value)
         {
+            if name.eq_ignore_ascii_case("name") {
+                quirks::named(link, &value);
+            }
             // Debug form: the value is the client's and may hold anything.
             tracing::info!(session = %link.id(), field = %name, value = ?value, "client");
         }

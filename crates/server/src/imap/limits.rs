@@ -36,6 +36,8 @@ pub(super) const INFLATED_PIECE_BYTES: usize = 8 << 10;
 /// A client's bytes may be so many times what came over the wire, beside so many free ones.
 pub(super) const COMPRESSED_RATIO_MAX: u64 = 200;
 pub(super) const COMPRESSED_FREE_BYTES: u64 = 8 << 20;
+/// Accounts of which it is remembered that their clients have known faults.
+pub(super) const QUIRK_ACCOUNTS_MAX: usize = 10_000;
 /// Searches with UPDATE that one session may have running (RFC 5267 §4.3.1).
 pub(super) const CONTEXTS_MAX: usize = 16;
 /// Messages in the result of a SORT with UPDATE.

@@ -11,6 +11,7 @@ use facteur_message::{Encoding, Span};
 use facteur_store::{BlobId, Store};
 
 use super::compress::{Deflate, Refused};
+use super::quirks::Client;
 use crate::context::{Context, Peer, SessionId};
 use crate::drive::{self, Stream, Wire};
 use crate::limits::STREAM_BYTES;
@@ -35,6 +36,7 @@ pub(super) struct Link<S> {
     sources: Vec<Source>,
     /// COMPRESS is on.
     deflate: Option<Box<Deflate>>,
+    pub(super) client: Client,
 }
 
 impl<S: Stream> Link<S> {
@@ -46,6 +48,7 @@ impl<S: Stream> Link<S> {
             session,
             sources: Vec::new(),
             deflate: None,
+            client: Client::default(),
         }
     }
 

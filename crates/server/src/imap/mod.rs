@@ -33,6 +33,7 @@ mod multi_search;
 mod notify;
 mod object_id;
 mod order;
+pub(crate) mod quirks;
 mod quota;
 mod search;
 mod select;
@@ -171,7 +172,11 @@ impl<S: Stream> Connection<S> {
 
     async fn run(&mut self) -> io::Result<()> {
         loop {
-            match self.link.session.step() {
+            let step = self.link.session.step();
+            if let Some(deviation) = self.link.session.take_deviation() {
+                quirks::deviated(&mut self.link, deviation);
+            }
+            match step {
                 Step::Read => {
                     self.link.flush().await?;
                     if !self.wait().await? {

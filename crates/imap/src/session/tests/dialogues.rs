@@ -390,8 +390,16 @@ fn idle() {
     assert!(!driver.session.is_idle());
     assert_eq!(driver.asked, ["Idle", "IdleDone"]);
     driver.send("b IDLE\r\n");
-    assert_eq!(driver.send("c NOOP\r\n"), "b BAD DONE was expected.\r\n");
+    assert_eq!(driver.send("c ?\r\n"), "b BAD DONE was expected.\r\n");
     assert!(!driver.session.is_idle());
+    assert_eq!(driver.session.take_deviation(), None);
+    driver.send("d IDLE\r\n");
+    assert_eq!(
+        driver.send("e NOOP\r\n"),
+        "d OK NOOP completed.\r\ne OK NOOP completed.\r\n"
+    );
+    let deviation = driver.session.take_deviation();
+    assert_eq!(deviation, Some(Deviation::CommandInIdle));
 }
 
 #[test]
