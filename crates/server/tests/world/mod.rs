@@ -12,6 +12,7 @@
 //! |---|---|
 //! | `deliver WHO "text"` | a message straight into WHO's INBOX, as if it had come in |
 //! | `fill WHO N` | N small messages, "Subject: message 1" and so on |
+//! | `mailboxes WHO N` | creates `Many/1` and so on until WHO has N mailboxes |
 //! | `expunge WHO UID` | another client expunges it |
 //! | `restart` | stops the server and starts it on the same disk |
 //! | `power cut` | the disk loses what was not flushed; the server starts again on what is left |
@@ -27,8 +28,6 @@
 //! | `catalogue` | takes everything into the search catalogue |
 //! | `queued N` | fails unless the queue holds N entries |
 
-mod deflated;
-
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -36,10 +35,10 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context as Task, Poll};
 use std::time::Duration;
 
-use deflated::Deflated;
 use facteur_server::intake::Intake;
 use facteur_server::tls::TlsFacts;
 use facteur_server::{CertificateFiles, Config, Context, Peer, PeerAddress, Role, auth};
+use facteur_sim::stress::Deflated;
 use facteur_sim::transcript::{self, Chunking};
 use facteur_sim::{SimDisk, VirtualClock};
 use facteur_store::{
@@ -231,6 +230,16 @@ impl World {
             .unwrap();
     }
 
+    async fn make_mailboxes(&self, who: &str, count: u64) {
+        let (store, account) = (self.store(), self.account(who));
+        // `Many` itself is one of them.
+        let more = count - store.mailboxes(account).unwrap().len() as u64 - 1;
+        for number in 1..=more {
+            let name = format!("Many/{number}");
+            store.create_mailbox(account, &name, None).await.unwrap();
+        }
+    }
+
     /// The store looks at the room left when it writes.
     async fn notice_room(&self) {
         let _ = self.store().create_domain("room.test").await;
@@ -261,6 +270,7 @@ impl World {
                     self.deliver(who, text.as_bytes()).await;
                 }
             }
+            ["mailboxes", who, count] => self.make_mailboxes(who, parse(count)?).await,
             ["catalogue"] => self.context().catalog.catch_up().unwrap(),
             ["expunge", who, uid] => {
                 let uid = u32::try_from(parse(uid)?).unwrap();
@@ -486,7 +496,7 @@ impl transcript::World for World {
 pub enum Pipe {
     Plain(DuplexStream),
     Tls(Box<TlsStream<DuplexStream>>),
-    Deflate(Box<Deflated>),
+    Deflate(Box<Deflated<DuplexStream>>),
 }
 
 impl AsyncRead for Pipe {
@@ -498,7 +508,7 @@ impl AsyncRead for Pipe {
         match self.get_mut() {
             Pipe::Plain(stream) => Pin::new(stream).poll_read(task, buffer),
             Pipe::Tls(stream) => Pin::new(stream.as_mut()).poll_read(task, buffer),
-            Pipe::Deflate(deflated) => deflated.poll_read(task, buffer),
+            Pipe::Deflate(deflated) => Pin::new(deflated.as_mut()).poll_read(task, buffer),
         }
     }
 }
@@ -512,7 +522,7 @@ impl AsyncWrite for Pipe {
         match self.get_mut() {
             Pipe::Plain(stream) => Pin::new(stream).poll_write(task, bytes),
             Pipe::Tls(stream) => Pin::new(stream.as_mut()).poll_write(task, bytes),
-            Pipe::Deflate(deflated) => deflated.poll_write(task, bytes),
+            Pipe::Deflate(deflated) => Pin::new(deflated.as_mut()).poll_write(task, bytes),
         }
     }
 
@@ -520,7 +530,7 @@ impl AsyncWrite for Pipe {
         match self.get_mut() {
             Pipe::Plain(stream) => Pin::new(stream).poll_flush(task),
             Pipe::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(task),
-            Pipe::Deflate(deflated) => deflated.poll_flush(task),
+            Pipe::Deflate(deflated) => Pin::new(deflated.as_mut()).poll_flush(task),
         }
     }
 
@@ -528,7 +538,7 @@ impl AsyncWrite for Pipe {
         match self.get_mut() {
             Pipe::Plain(stream) => Pin::new(stream).poll_shutdown(task),
             Pipe::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(task),
-            Pipe::Deflate(deflated) => Pin::new(&mut deflated.stream).poll_shutdown(task),
+            Pipe::Deflate(deflated) => Pin::new(deflated.as_mut()).poll_shutdown(task),
         }
     }
 }
