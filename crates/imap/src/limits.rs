@@ -129,6 +129,9 @@ pub const METADATA_VALUE_BYTES_MAX: usize = 64 << 10;
 /// Parts of one message of CATENATE that one line may name (RFC 4469).
 pub const CATENATE_PARTS_MAX: usize = 256;
 
+/// Bytes of a URL; a refusal says it again (RFC 4469 §4.1).
+pub const URL_BYTES_MAX: usize = 4096;
+
 /// Output above which a handler is to flush before it says more.
 pub const OUTPUT_BYTES_SOFT: usize = 64 << 10;
 

@@ -110,7 +110,11 @@ pub(crate) fn items(
                 if cursor.rest().is_empty() && literal {
                     return Ok(None);
                 }
-                items.push(Item::Url(cursor.astring_utf8()?));
+                let url = cursor.astring_utf8()?;
+                if url.len() > limits::URL_BYTES_MAX {
+                    return Err(Fault::TooMuch);
+                }
+                items.push(Item::Url(url));
                 At::PartEnd
             }
             At::Part => {

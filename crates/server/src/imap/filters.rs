@@ -1,6 +1,7 @@
 //! Search criteria that are stored under a name, RFC 5466.
 
 use facteur_imap::command::{SearchKey, search_criteria};
+use facteur_imap::limits::SEARCH_KEYS_MAX;
 use facteur_imap::response::Code;
 use facteur_imap::{Reply, text};
 
@@ -26,6 +27,7 @@ pub(super) fn expand<S: Stream>(
     let mut filters = Filters {
         entries: user.door.metadata(link.store())?,
         left: FILTERS_MAX,
+        keys_left: SEARCH_KEYS_MAX,
     };
     keys.into_iter().map(|key| filters.put(key, 0)).collect()
 }
@@ -43,6 +45,7 @@ fn names_filter(key: &SearchKey) -> bool {
 struct Filters {
     entries: Vec<(String, Vec<u8>)>,
     left: usize,
+    keys_left: usize,
 }
 
 impl Filters {
@@ -66,7 +69,14 @@ impl Filters {
                 Box::new(self.put(*right, depth)?),
             ),
             SearchKey::Not(key) => SearchKey::Not(Box::new(self.put(*key, depth)?)),
-            key => key,
+            key => {
+                // All together are as much work as a search of as many keys.
+                let left = self.keys_left.checked_sub(1);
+                self.keys_left = left.ok_or_else(|| {
+                    Failure::from(Reply::bad(text::BAD_TOO_MUCH).with(Code::Limit))
+                })?;
+                key
+            }
         })
     }
 
