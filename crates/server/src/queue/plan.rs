@@ -29,7 +29,7 @@ pub struct Told {
     pub text: String,
     /// The host that said it; empty when it is we who say it.
     pub host: String,
-    /// The next host takes over the duty to report (it offered DSN, RFC 3461 §5.3.1).
+    /// The next host takes over the duty to report (it offered DSN, RFC 3461 §5.2.1).
     pub dsn_passed_on: bool,
 }
 
