@@ -212,6 +212,7 @@ fn answer(session: &mut Session, request: &Request) -> Outcome {
             let matches: Numbers = [2, 3, 5].into_iter().collect();
             let modseq = search.return_.is_some().then_some(17);
             session.respond(&Untagged::Search(&SearchData {
+                relevancy: &[],
                 matches: Found::Ascending(&matches),
                 modseq,
                 mailbox: None,

@@ -31,6 +31,7 @@ pub mod decode;
 pub mod encoded_word;
 pub mod facts;
 pub mod header;
+pub mod html;
 mod lex;
 pub mod limits;
 pub mod mime_field;

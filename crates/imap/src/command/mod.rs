@@ -306,6 +306,8 @@ pub struct SearchReturn {
     pub save: bool,
     /// Never with `all`.
     pub partial: Option<PartialRange>,
+    /// RFC 6203 §4.
+    pub relevancy: bool,
     /// A hint, RFC 5267 §4.2.
     pub context: bool,
     pub update: bool,
@@ -314,7 +316,8 @@ pub struct SearchReturn {
 impl SearchReturn {
     /// Something is to be answered.
     pub fn asks(&self) -> bool {
-        self.min || self.max || self.all || self.count || self.partial.is_some()
+        let numbers = self.min || self.max || self.all || self.partial.is_some();
+        numbers || self.count || self.relevancy
     }
 }
 
@@ -348,7 +351,7 @@ pub struct SortKey {
     pub reverse: bool,
 }
 
-/// RFC 5256 §3, RFC 5957 §4.
+/// RFC 5256 §3, RFC 5957 §4, RFC 6203 §6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SortField {
     Arrival,
@@ -360,6 +363,8 @@ pub enum SortField {
     To,
     DisplayFrom,
     DisplayTo,
+    /// RFC 6203 §6: the highest first.
+    Relevancy,
 }
 
 /// Mailboxes that ESEARCH looks into, RFC 7377 §2.2, RFC 5465 §6.
@@ -408,6 +413,8 @@ pub enum SearchKey {
     And(Vec<SearchKey>),
     Or(Box<SearchKey>, Box<SearchKey>),
     Not(Box<SearchKey>),
+    /// RFC 6203: what resembles.
+    Fuzzy(Box<SearchKey>),
     /// Sequence numbers.
     Sequence(SequenceSet),
     Uid(SequenceSet),
@@ -458,37 +465,45 @@ pub enum SearchKey {
 }
 
 impl SearchKey {
+    /// Of this key or of one inside it.
+    fn any(&self, test: &dyn Fn(&SearchKey) -> bool) -> bool {
+        test(self)
+            || match self {
+                SearchKey::And(keys) => keys.iter().any(|key| key.any(test)),
+                SearchKey::Or(left, right) => left.any(test) || right.any(test),
+                SearchKey::Not(key) | SearchKey::Fuzzy(key) => key.any(test),
+                _ => false,
+            }
+    }
+
     /// Somewhere messages are named by their sequence numbers, or by `$`.
     pub fn uses_sequence(&self) -> bool {
-        match self {
-            SearchKey::Sequence(_) | SearchKey::Uid(SequenceSet::Saved) => true,
-            SearchKey::And(keys) => keys.iter().any(SearchKey::uses_sequence),
-            SearchKey::Or(left, right) => left.uses_sequence() || right.uses_sequence(),
-            SearchKey::Not(key) => key.uses_sequence(),
-            _ => false,
-        }
+        self.any(&|key| {
+            matches!(
+                key,
+                SearchKey::Sequence(_) | SearchKey::Uid(SequenceSet::Saved)
+            )
+        })
     }
 
     /// Somewhere messages are named by sequence numbers.
     pub fn names_sequences(&self) -> bool {
-        match self {
-            SearchKey::Sequence(SequenceSet::Ranges(_)) => true,
-            SearchKey::And(keys) => keys.iter().any(SearchKey::names_sequences),
-            SearchKey::Or(left, right) => left.names_sequences() || right.names_sequences(),
-            SearchKey::Not(key) => key.names_sequences(),
-            _ => false,
-        }
+        self.any(&|key| matches!(key, SearchKey::Sequence(SequenceSet::Ranges(_))))
     }
 
     /// Somewhere a MODSEQ key is used: the result carries the highest modseq (RFC 7162 §3.1.5).
     pub fn uses_modseq(&self) -> bool {
-        match self {
-            SearchKey::ModSeq(_) => true,
-            SearchKey::And(keys) => keys.iter().any(SearchKey::uses_modseq),
-            SearchKey::Or(left, right) => left.uses_modseq() || right.uses_modseq(),
-            SearchKey::Not(key) => key.uses_modseq(),
-            _ => false,
-        }
+        self.any(&|key| matches!(key, SearchKey::ModSeq(_)))
+    }
+
+    /// Somewhere FUZZY is used (RFC 6203).
+    pub fn uses_fuzzy(&self) -> bool {
+        self.any(&|key| matches!(key, SearchKey::Fuzzy(_)))
+    }
+
+    /// Somewhere stored criteria are named (RFC 5466).
+    pub fn names_filter(&self) -> bool {
+        self.any(&|key| matches!(key, SearchKey::Filter(_)))
     }
 }
 

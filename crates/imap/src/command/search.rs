@@ -1,9 +1,10 @@
 //! SEARCH, UID SEARCH and ESEARCH: RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 4731, RFC 5032, RFC 5182,
-//! RFC 5267, RFC 5466, RFC 7162 §3.1.5, RFC 7377, RFC 8474 §6, RFC 8514, RFC 9394, RFC 9738 §3.2.
+//! RFC 5267, RFC 5466, RFC 6203, RFC 7162 §3.1.5, RFC 7377, RFC 8474 §6, RFC 8514, RFC 9394, RFC 9738 §3.2.
 
 use super::mailbox::mailbox;
 use super::{
-    Command, MailboxName, Numbering, PartialRange, Request, Search, SearchKey, SearchReturn, Source,
+    Command, MailboxName, Numbering, PartialRange, Request, Search, SearchKey, SearchReturn,
+    SortField, SortKey, Source,
 };
 use super::{FetchAttribute, fetch};
 use crate::cursor::{Cursor, Fault, Parse};
@@ -49,14 +50,31 @@ fn program(
     if !only_selected && return_.is_some_and(|return_| return_.save) {
         return Err(Fault::Arguments);
     }
+    let keys = keys(cursor)?;
+    check_relevancy(return_, &[], &keys)?;
     Ok(Command::Run(Request::Search(Search {
         update_items,
         numbering,
         return_,
         sort: Vec::new(),
         sources,
-        keys: keys(cursor)?,
+        keys,
     })))
+}
+
+/// RFC 6203 §4, §6: relevancy is of FUZZY keys. Stored criteria may have some.
+pub(super) fn check_relevancy(
+    return_: Option<SearchReturn>,
+    sort: &[SortKey],
+    keys: &[SearchKey],
+) -> Parse<()> {
+    let asked = return_.is_some_and(|return_| return_.relevancy)
+        || sort.iter().any(|key| key.field == SortField::Relevancy);
+    let given = |key: &SearchKey| key.uses_fuzzy() || key.names_filter();
+    match !asked || keys.iter().any(given) {
+        true => Ok(()),
+        false => Err(Fault::Arguments),
+    }
 }
 
 /// RFC 5465 §8 `filter-mailboxes`, RFC 7377 §4.
@@ -121,6 +139,7 @@ pub(super) fn returning(
             "ALL" => return_.all = true,
             "COUNT" => return_.count = true,
             "SAVE" => return_.save = true,
+            "RELEVANCY" => return_.relevancy = true,
             "CONTEXT" => return_.context = true,
             "UPDATE" => {
                 return_.update = true;
@@ -187,6 +206,11 @@ fn key(cursor: &mut Cursor<'_>, budget: &mut usize, depth: usize) -> Parse<Searc
                     cursor.space()?;
                     let inner = key(cursor, budget, depth + 1)?;
                     Ok(SearchKey::Not(Box::new(inner)))
+                }
+                "FUZZY" => {
+                    cursor.space()?;
+                    let inner = key(cursor, budget, depth + 1)?;
+                    Ok(SearchKey::Fuzzy(Box::new(inner)))
                 }
                 "OR" => {
                     cursor.space()?;

@@ -1,6 +1,6 @@
-//! SORT and THREAD with their UID forms: RFC 5256 §5, RFC 5957, RFC 5267 §5.
+//! SORT and THREAD with their UID forms: RFC 5256 §5, RFC 5957, RFC 6203, RFC 5267 §5.
 
-use super::search::{charset, keys, returning};
+use super::search::{charset, check_relevancy, keys, returning};
 use super::{Command, Numbering, Request, Search, SortField, SortKey, Thread, ThreadAlgorithm};
 use crate::cursor::{Cursor, Fault, Parse};
 use crate::limits;
@@ -19,13 +19,15 @@ pub(super) fn sort(cursor: &mut Cursor<'_>, numbering: Numbering) -> Parse<Comma
     cursor.space()?;
     charset(cursor)?;
     cursor.space()?;
+    let keys = keys(cursor)?;
+    check_relevancy(return_, &sort, &keys)?;
     Ok(Command::Run(Request::Search(Search {
         update_items,
         numbering,
         return_,
         sort,
         sources: None,
-        keys: keys(cursor)?,
+        keys,
     })))
 }
 
@@ -41,6 +43,7 @@ fn criterion(cursor: &mut Cursor<'_>) -> Parse<SortKey> {
         "TO" => SortField::To,
         "DISPLAYFROM" => SortField::DisplayFrom,
         "DISPLAYTO" => SortField::DisplayTo,
+        "RELEVANCY" => SortField::Relevancy,
         _ => return Err(Fault::Arguments),
     };
     Ok(SortKey { field, reverse })

@@ -461,6 +461,42 @@ fn sorts_threads_and_sources() {
     assert!(parse(&many(limits::SORT_KEYS_MAX + 1)).is_err());
 }
 
+/// RFC 6203, the examples; §4 and §6: no RELEVANCY without FUZZY.
+#[test]
+fn fuzzy() {
+    for right in [
+        "SEARCH FUZZY (SUBJECT \"IMAP break\")",
+        "SEARCH FUZZY SUBJECT work FROM user@example.com",
+        "SEARCH RETURN (RELEVANCY ALL) FUZZY TEXT \"Helo\"",
+        "SEARCH FUZZY (FROM \"Dave\" SINCE 21-Jan-2009 BEFORE 24-Jan-2009)",
+        "SEARCH FUZZY (LARGER 900000 SMALLER 1100000)",
+        "SEARCH SUBJECT \"xyz\" FUZZY ANSWERED",
+        "SORT (RELEVANCY) UTF-8 FUZZY SUBJECT \"Helo\"",
+        "SORT RETURN (RELEVANCY ALL) (RELEVANCY) UTF-8 FUZZY TEXT \"Helo\"",
+        "SORT RETURN (PARTIAL 1:10) (RELEVANCY) UTF-8 FUZZY TEXT \"World\"",
+        "UID SORT (REVERSE RELEVANCY ARRIVAL) UTF-8 NOT (SEEN fuzzy SUBJECT x)",
+        "SEARCH RETURN (RELEVANCY) FILTER on-the-road",
+        "ESEARCH IN (personal) RETURN (RELEVANCY) OR SEEN FUZZY FUZZY TEXT x",
+    ] {
+        assert!(parse(right).is_ok(), "{right}");
+    }
+    for wrong in [
+        "SEARCH FUZZY",
+        "SEARCH FUZZY ()",
+        "SEARCH RETURN (RELEVANCY) SUBJECT x",
+        "SORT (RELEVANCY) UTF-8 SUBJECT x",
+        "THREAD RELEVANCY UTF-8 FUZZY SUBJECT x",
+    ] {
+        assert!(parse(wrong).is_err(), "{wrong}");
+    }
+    let deep = |depth: usize| format!("SEARCH {}SEEN", "FUZZY ".repeat(depth));
+    assert!(parse(&deep(limits::SEARCH_DEPTH_MAX)).is_ok());
+    assert_eq!(
+        parse(&deep(limits::SEARCH_DEPTH_MAX + 1)),
+        Err(Fault::TooMuch)
+    );
+}
+
 /// RFC 10022 §4, RFC 9738 §3.2.
 #[test]
 fn batches() {

@@ -1,5 +1,5 @@
 //! Printing of what a search found: SEARCH, ESEARCH, SORT, THREAD and the changes of contexts.
-//! RFC 9051 §7.3.4, RFC 3501 §7.2.5, RFC 4731, RFC 5256 §4, RFC 5267, RFC 7162 §3.1.6, RFC 7377,
+//! RFC 9051 §7.3.4, RFC 3501 §7.2.5, RFC 4731, RFC 5256 §4, RFC 5267, RFC 6203, RFC 7162 §3.1.6, RFC 7377,
 //! RFC 9394, RFC 10022.
 
 use super::print::Dialect;
@@ -23,6 +23,8 @@ pub struct SearchData<'a> {
     pub matches: Found<'a>,
     /// The highest modseq of the matches, when a MODSEQ key was used and there are matches.
     pub modseq: Option<u64>,
+    /// RFC 6203 §4, of each match in their order; empty: 100 each.
+    pub relevancy: &'a [u8],
     /// RFC 7377 §2.1: of which mailbox (UTF-8), with its UIDVALIDITY; the matches are uids.
     pub mailbox: Option<(&'a str, u32)>,
 }
@@ -158,11 +160,30 @@ pub(super) fn search(data: &SearchData<'_>, dialect: &Dialect<'_>, out: &mut Vec
     if let Some(range) = wanted.partial {
         data.matches.print_partial(range, out);
     }
+    if wanted.relevancy {
+        relevancy(data, wanted.partial, out);
+    }
     if let Some(modseq) = data.modseq {
         out.extend_from_slice(b" MODSEQ ");
         number(modseq, out);
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// RFC 6203 §7 `score-list`, of the matches that are shown.
+fn relevancy(data: &SearchData<'_>, partial: Option<PartialRange>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b" RELEVANCY (");
+    let count = data.matches.count();
+    let places = partial.map_or(0..count, |range| range.places(count));
+    for (at, place) in places.enumerate() {
+        if at > 0 {
+            out.push(b' ');
+        }
+        let place = usize::try_from(place).unwrap_or(usize::MAX);
+        let score = data.relevancy.get(place).copied().unwrap_or(100);
+        number32(u32::from(score), out);
+    }
+    out.push(b')');
 }
 
 /// RFC 3501 §7.2.5, RFC 5256 §4, RFC 7162 §3.1.6.

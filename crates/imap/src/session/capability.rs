@@ -72,6 +72,7 @@ const AFTER_LOGIN: &[&str] = &[
     "INPROGRESS",
     "FILTERS",
     "UIDBATCHES",
+    "SEARCH=FUZZY",
 ];
 
 /// Without TLS and leave to go without, passwords are refused.

@@ -162,6 +162,7 @@ impl Driver {
             Request::Search(_) => {
                 let matches: Numbers = [2, 3, 5].into_iter().collect();
                 session.respond(&Untagged::Search(&SearchData {
+                    relevancy: &[],
                     matches: Found::Ascending(&matches),
                     modseq: None,
                     mailbox: None,

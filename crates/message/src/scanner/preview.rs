@@ -3,6 +3,7 @@
 use crate::charset::TextDecoder;
 use crate::decode::PartDecoder;
 use crate::facts::Part;
+use crate::html::Strip;
 use crate::limits::{PREVIEW_CHARS_MAX, PREVIEW_RAW_BYTES_MAX};
 
 /// Collects the start of the first plain text part, and of the first HTML part in case there is
@@ -106,7 +107,8 @@ impl Source {
         }
         for character in text.chars() {
             if self.is_html {
-                self.strip.push(character, &mut self.collapsed);
+                self.strip
+                    .push(character, &mut |character| self.collapsed.push(character));
             } else {
                 self.collapsed.push(character);
             }
@@ -143,107 +145,6 @@ impl Collapsed {
         if !self.is_full() {
             self.text.push(character);
             self.chars += 1;
-        }
-    }
-}
-
-/// HTML without tags, comments, styles and scripts. Good enough for one line of preview.
-#[derive(Default)]
-struct Strip {
-    /// In a tag: its name so far, lower case, cut at [`NAME_CHARS`].
-    tag: Option<String>,
-    /// In an element whose text nobody sees.
-    hidden: Option<&'static str>,
-    entity: Option<String>,
-}
-
-const NAME_CHARS: usize = 10;
-const HIDDEN: [&str; 4] = ["style", "script", "title", "head"];
-
-impl Strip {
-    fn push(&mut self, character: char, out: &mut Collapsed) {
-        if let Some(name) = &mut self.tag {
-            if character == '>' {
-                self.end_tag(out);
-            } else if name.chars().count() < NAME_CHARS && !name.ends_with(' ') {
-                let letter = character.to_ascii_lowercase();
-                name.push(if letter.is_whitespace() { ' ' } else { letter });
-            }
-            return;
-        }
-        match character {
-            '<' => self.tag = Some(String::new()),
-            _ if self.hidden.is_some() => {}
-            '&' => self.flush_entity(out, Some(String::new())),
-            ';' if self.entity.is_some() => self.end_entity(out),
-            _ => self.push_text(character, out),
-        }
-    }
-
-    fn push_text(&mut self, character: char, out: &mut Collapsed) {
-        match &mut self.entity {
-            Some(name)
-                if name.len() < NAME_CHARS
-                    && (character.is_ascii_alphanumeric() || character == '#') =>
-            {
-                name.push(character);
-            }
-            Some(_) => {
-                self.flush_entity(out, None);
-                out.push(character);
-            }
-            None => out.push(character),
-        }
-    }
-
-    fn end_tag(&mut self, out: &mut Collapsed) {
-        let tag = self.tag.take().unwrap_or_default();
-        let name = tag.trim_end();
-        match self.hidden {
-            Some(hidden) if name.strip_prefix('/') == Some(hidden) => self.hidden = None,
-            Some(_) => {}
-            None => self.hidden = HIDDEN.into_iter().find(|hidden| *hidden == name),
-        }
-        if !matches!(
-            name.trim_start_matches('/'),
-            "b" | "i" | "u" | "em" | "a" | "span" | "strong" | "font"
-        ) {
-            out.push(' ');
-        }
-    }
-
-    fn flush_entity(&mut self, out: &mut Collapsed, next: Option<String>) {
-        if let Some(name) = std::mem::replace(&mut self.entity, next) {
-            out.push('&');
-            name.chars().for_each(|character| out.push(character));
-        }
-    }
-
-    fn end_entity(&mut self, out: &mut Collapsed) {
-        let name = self.entity.take().unwrap_or_default();
-        let number =
-            name.strip_prefix('#')
-                .and_then(|digits| match digits.strip_prefix(['x', 'X']) {
-                    Some(hex) => u32::from_str_radix(hex, 16).ok(),
-                    None => digits.parse().ok(),
-                });
-        let character = match name.as_str() {
-            "nbsp" => Some('\u{a0}'),
-            "amp" => Some('&'),
-            "lt" => Some('<'),
-            "gt" => Some('>'),
-            "quot" => Some('"'),
-            "apos" => Some('\''),
-            "eacute" => Some('é'),
-            "egrave" => Some('è'),
-            "agrave" => Some('à'),
-            "ccedil" => Some('ç'),
-            "ecirc" => Some('ê'),
-            _ => number.and_then(char::from_u32),
-        };
-        match character {
-            Some(character) => out.push(character),
-            None => out.push(' '),
         }
     }
 }

@@ -62,7 +62,9 @@ pub(super) async fn begin<S: Stream>(
     found: &[Hit],
 ) -> Result<(), Failure> {
     let too_large = !request.sort.is_empty() && found.len() > limits::SORTED_CONTEXT_MAX;
-    if selected.contexts.len() >= limits::CONTEXTS_MAX || too_large {
+    // RFC 6203 §3: what resembles depends on all of the mailbox, and may change with it.
+    let fuzzy = request.keys.iter().any(SearchKey::uses_fuzzy);
+    if selected.contexts.len() >= limits::CONTEXTS_MAX || too_large || fuzzy {
         refuse(link);
         return Ok(());
     }

@@ -21,7 +21,7 @@ pub(super) fn expand<S: Stream>(
     user: &User,
     keys: Vec<SearchKey>,
 ) -> Result<Vec<SearchKey>, Failure> {
-    if !keys.iter().any(names_filter) {
+    if !keys.iter().any(SearchKey::names_filter) {
         return Ok(keys);
     }
     let mut filters = Filters {
@@ -30,16 +30,6 @@ pub(super) fn expand<S: Stream>(
         keys_left: SEARCH_KEYS_MAX,
     };
     keys.into_iter().map(|key| filters.put(key, 0)).collect()
-}
-
-fn names_filter(key: &SearchKey) -> bool {
-    match key {
-        SearchKey::Filter(_) => true,
-        SearchKey::And(keys) => keys.iter().any(names_filter),
-        SearchKey::Or(left, right) => names_filter(left) || names_filter(right),
-        SearchKey::Not(key) => names_filter(key),
-        _ => false,
-    }
 }
 
 struct Filters {
@@ -69,6 +59,7 @@ impl Filters {
                 Box::new(self.put(*right, depth)?),
             ),
             SearchKey::Not(key) => SearchKey::Not(Box::new(self.put(*key, depth)?)),
+            SearchKey::Fuzzy(key) => SearchKey::Fuzzy(Box::new(self.put(*key, depth)?)),
             key => {
                 // All together are as much work as a search of as many keys.
                 let left = self.keys_left.checked_sub(1);

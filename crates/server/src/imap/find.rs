@@ -17,10 +17,10 @@ use facteur_store::{Clock, Error, Index, Row, Store, UidSet};
 use super::content::Logical;
 use super::door::Reading;
 use super::error::Failure;
-use super::limits;
 use super::link::Link;
 use super::matching::{Candidate, Cost, Scope, Test};
 use super::selected::{Hit, Walk};
+use super::{fuzzy, limits};
 use crate::drive::{self, Stream};
 
 /// A mailbox that is searched, as the client knows it.
@@ -113,13 +113,13 @@ pub(super) async fn find<S: Stream>(
         mailbox,
         test,
     });
-    let mut found = Vec::new();
+    let mut found: Vec<(Hit, f32)> = Vec::new();
     let mut walk = Walk::new(&among);
     let mut progress = Progress::new(link, index.len());
     loop {
         let mut hits = walk.next(&index, view, limits::SEARCH_MESSAGES_MAX);
         if hits.is_empty() {
-            return Ok(found);
+            return Ok(rated(found));
         }
         while !hits.is_empty() {
             let rows: Vec<Row> = hits.iter().map(|hit| hit.row).collect();
@@ -130,12 +130,22 @@ pub(super) async fn find<S: Stream>(
             found.extend(
                 hits.into_iter()
                     .zip(matched)
-                    .filter_map(|(hit, ok)| ok.then_some(hit)),
+                    .filter_map(|(hit, score)| Some((hit, score?))),
             );
             hits = rest;
             progress.made(link, done).await?;
         }
     }
+}
+
+/// RFC 6203 §4.
+fn rated(found: Vec<(Hit, f32)>) -> Vec<Hit> {
+    let best = found.iter().map(|(_, score)| *score).fold(0.0, f32::max);
+    let rated = found.into_iter().map(|(hit, score)| Hit {
+        relevancy: fuzzy::relevancy(score, best),
+        ..hit
+    });
+    rated.collect()
 }
 
 pub(super) fn everything() -> Numbers {
@@ -175,8 +185,8 @@ struct Work {
 }
 
 impl Work {
-    /// Whether each of the rows matches, of as many as fit into the time; at least one.
-    fn run(&self, rows: &[Row]) -> Result<Vec<bool>, Error> {
+    /// Whether each of the rows matches and how well, of as many as fit into the time; at least one.
+    fn run(&self, rows: &[Row]) -> Result<Vec<Option<f32>>, Error> {
         let started = self.clock.monotonic();
         let bodies = self.store.bodies()?;
         let mut matched = Vec::with_capacity(rows.len());
@@ -185,9 +195,9 @@ impl Work {
             matched.push(match self.test.matches(&candidate) {
                 Err(error @ Error::Damaged { .. }) => {
                     tracing::error!(%error, uid = row.uid.0, "a message can't be searched");
-                    false
+                    None
                 }
-                matches => matches?,
+                matches => matches?.then(|| candidate.score()),
             });
             if self.clock.monotonic().saturating_sub(started) > limits::SEARCH_SLICE {
                 break;

@@ -1,9 +1,9 @@
-//! SEARCH keys (RFC 9051 §6.4.4, RFC 7162 §3.1.5, RFC 5032, RFC 8474, RFC 8514) as tests of one message.
+//! SEARCH keys (RFC 9051 §6.4.4, RFC 7162 §3.1.5, RFC 5032, RFC 6203, RFC 8474, RFC 8514) as tests of one message.
 //!
 //! What the index's row answers is asked first; facts, header and body are read only when nothing
 //! cheaper has decided. Blocking.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::ops::Range;
 
 use facteur_imap::command::SearchKey;
@@ -12,10 +12,11 @@ use facteur_imap::set::Numbers;
 use facteur_imap::view::View;
 use facteur_store::{Bodies, Error, Row, SystemFlags, Timestamp};
 
-use super::catalog::{Envelope, Reader};
+use super::catalog::{self, Envelope, Fields, Reader};
 use super::content::Logical;
 use super::door::Reading;
 use super::error::Failure;
+use super::fuzzy::Fuzzy;
 use super::{object_id, text_search};
 
 const DAY_SECONDS: i64 = 24 * 60 * 60;
@@ -57,6 +58,7 @@ pub(super) enum Test {
     Text(String),
     EmailId(String),
     ThreadId(String),
+    Fuzzy(Fuzzy),
     /// The catalogue answered for the uids up to one.
     Known {
         up_to: u32,
@@ -133,7 +135,7 @@ impl Test {
             | Test::EmailId(_)
             | Test::ThreadId(_) => Cost::Facts,
             Test::Header(..) => Cost::Header,
-            Test::Body(_) | Test::Text(_) => Cost::Body,
+            Test::Body(_) | Test::Text(_) | Test::Fuzzy(_) => Cost::Body,
         }
     }
 
@@ -147,6 +149,7 @@ impl Test {
                 return Ok(());
             }
             Test::Not(test) => return test.look_up(catalog),
+            Test::Fuzzy(fuzzy) => return fuzzy.look_up(catalog),
             Test::Sent(days) => Some(catalog.sent_on(days)?),
             Test::Envelope(field, needle) => Some(catalog.envelope(field.column(), needle)?),
             Test::Header(_, needle) | Test::Body(needle) | Test::Text(needle) => {
@@ -170,6 +173,7 @@ impl Test {
         match self {
             Test::Uids(uids) => Some(uids.clone()),
             Test::Always(false) => Some(Numbers::new()),
+            Test::Fuzzy(fuzzy) => fuzzy.bounds(),
             Test::Known {
                 up_to, yes, maybe, ..
             } => {
@@ -259,6 +263,13 @@ impl Test {
             Test::Text(needle) => {
                 candidate.asks(|message| text_search::text_contains(message, needle))?
             }
+            Test::Fuzzy(fuzzy) => match fuzzy.known(row.uid.0) {
+                Some(score) => candidate.scores(score),
+                None => candidate.asks(|message| {
+                    let terms = catalog::terms_of(message)?;
+                    Ok(candidate.scores(fuzzy.score(&terms)))
+                })?,
+            },
         })
     }
 }
@@ -269,6 +280,8 @@ pub(super) struct Candidate<'a> {
     mailbox: Reading,
     row: Row,
     message: OnceCell<Option<Logical<'a>>>,
+    /// Of the FUZZY keys that matched.
+    score: Cell<f32>,
 }
 
 impl<'a> Candidate<'a> {
@@ -278,7 +291,18 @@ impl<'a> Candidate<'a> {
             mailbox,
             row,
             message: OnceCell::new(),
+            score: Cell::new(0.0),
         }
+    }
+
+    pub(super) fn score(&self) -> f32 {
+        self.score.get()
+    }
+
+    /// Notes the score of a key; false: it does not match.
+    fn scores(&self, score: Option<f32>) -> bool {
+        self.score.set(self.score.get() + score.unwrap_or_default());
+        score.is_some()
     }
 
     fn asks(
@@ -300,6 +324,33 @@ impl<'a> Candidate<'a> {
     }
 }
 
+/// RFC 6203 §5: texts resemble, all else is exact.
+fn fuzzy(key: SearchKey, scope: &Scope<'_>) -> Result<Test, Failure> {
+    let again = |key: SearchKey| SearchKey::Fuzzy(Box::new(key));
+    let resembling = match &key {
+        SearchKey::Subject(text) => Fuzzy::new(Fields::SUBJECT, text),
+        SearchKey::From(text) => Fuzzy::new(Fields::FROM, text),
+        SearchKey::To(text) => Fuzzy::new(Fields::TO, text),
+        SearchKey::Cc(text) => Fuzzy::new(Fields::CC, text),
+        SearchKey::Bcc(text) => Fuzzy::new(Fields::BCC, text),
+        SearchKey::Body(text) => Fuzzy::new(Fields(Fields::BODY.0 | Fields::FILE.0), text),
+        SearchKey::Text(text) => Fuzzy::new(Fields::ANY, text),
+        _ => None,
+    };
+    if let Some(resembling) = resembling {
+        return Ok(Test::Fuzzy(resembling));
+    }
+    let key = match key {
+        SearchKey::And(keys) => SearchKey::And(keys.into_iter().map(again).collect()),
+        SearchKey::Or(left, right) => {
+            SearchKey::Or(Box::new(again(*left)), Box::new(again(*right)))
+        }
+        SearchKey::Not(key) => SearchKey::Not(Box::new(again(*key))),
+        key => key,
+    };
+    test(key, scope)
+}
+
 fn test(key: SearchKey, scope: &Scope<'_>) -> Result<Test, Failure> {
     let flags = |flags: facteur_imap::flag::SystemFlags| SystemFlags(flags.0);
     Ok(match key {
@@ -312,6 +363,7 @@ fn test(key: SearchKey, scope: &Scope<'_>) -> Result<Test, Failure> {
             Test::Any(tests)
         }
         SearchKey::Not(key) => Test::Not(Box::new(test(*key, scope)?)),
+        SearchKey::Fuzzy(key) => fuzzy(*key, scope)?,
         SearchKey::Sequence(set) => Test::Uids(scope.view.resolve_sequence(&set)?),
         SearchKey::Uid(set) => Test::Uids(scope.view.resolve_uids(&set)),
         SearchKey::Flag(set) => Test::Flags(flags(set)),

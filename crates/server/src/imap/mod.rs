@@ -21,6 +21,7 @@ mod expunge;
 mod fetch;
 mod filters;
 mod find;
+mod fuzzy;
 mod header;
 mod id;
 mod limits;

@@ -19,7 +19,9 @@ pub(super) enum Column {
 impl Column {
     pub(super) fn new(field: SortField) -> Self {
         match field {
-            SortField::Arrival | SortField::Date | SortField::Size => Column::Numbers(Vec::new()),
+            SortField::Arrival | SortField::Date | SortField::Size | SortField::Relevancy => {
+                Column::Numbers(Vec::new())
+            }
             _ => Column::Texts(Vec::new()),
         }
     }
@@ -73,7 +75,10 @@ fn directed(key: &SortKey, ordering: Ordering) -> Ordering {
 
 /// The index's row answers it.
 pub(super) fn is_of_row(field: SortField) -> bool {
-    matches!(field, SortField::Arrival | SortField::Size)
+    matches!(
+        field,
+        SortField::Arrival | SortField::Size | SortField::Relevancy
+    )
 }
 
 fn number(field: SortField, row: &Row, facts: &Facts) -> i64 {
@@ -109,7 +114,9 @@ pub(super) fn image(field: SortField, facts: &Facts) -> String {
         SortField::Cc => mailbox(envelope.cc.first()),
         SortField::DisplayFrom => display(envelope.from.first()),
         SortField::DisplayTo => display(envelope.to.first()),
-        SortField::Arrival | SortField::Date | SortField::Size => String::new(),
+        SortField::Arrival | SortField::Date | SortField::Size | SortField::Relevancy => {
+            String::new()
+        }
     }
 }
 

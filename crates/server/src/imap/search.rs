@@ -1,5 +1,5 @@
 //! SEARCH and UID SEARCH (RFC 9051 §6.4.4) with ESEARCH (RFC 4731), SEARCHRES (RFC 5182), PARTIAL
-//! (RFC 9394), CONTEXT (RFC 5267) and MODSEQ (RFC 7162 §3.1.5); SORT and THREAD (RFC 5256).
+//! (RFC 9394), CONTEXT (RFC 5267), RELEVANCY (RFC 6203) and MODSEQ (RFC 7162 §3.1.5); SORT and THREAD (RFC 5256).
 
 use std::sync::Arc;
 
@@ -108,7 +108,12 @@ pub(super) fn respond<S: Stream>(
         sorted = found.iter().map(number).collect();
         Found::Sorted(&sorted)
     };
+    let relevancy: Vec<u8> = match request.return_.is_some_and(|return_| return_.relevancy) {
+        true => found.iter().map(|hit| hit.relevancy).collect(),
+        false => Vec::new(),
+    };
     link.session.respond(&Untagged::Search(&SearchData {
+        relevancy: &relevancy,
         matches,
         modseq: modseq.map(|modseq| modseq.0),
         mailbox,
@@ -126,7 +131,14 @@ pub(super) async fn columns<S: Stream>(
         fields: keys.iter().map(|key| key.field).collect(),
         columns: keys.iter().map(|key| Column::new(key.field)).collect(),
     };
-    Ok(assemble(link, target, hits, columns).await?.columns)
+    let mut columns = assemble(link, target, hits, columns).await?.columns;
+    for (key, column) in keys.iter().zip(&mut columns) {
+        if key.field == SortField::Relevancy {
+            // RFC 6203 §6: the highest first.
+            *column = Column::Numbers(hits.iter().map(|hit| -i64::from(hit.relevancy)).collect());
+        }
+    }
+    Ok(columns)
 }
 
 /// Something of every message: from the catalogue what it knows, the rest from the facts.
@@ -347,6 +359,7 @@ mod tests {
 
     fn hit(uid: u32) -> Hit {
         Hit {
+            relevancy: 100,
             sequence: uid,
             row: Row {
                 uid: Uid(uid),

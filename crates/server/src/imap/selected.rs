@@ -91,11 +91,16 @@ impl Selected {
     }
 }
 
+/// Of a message that matches exactly.
+pub(super) const RELEVANCY_MAX: u8 = 100;
+
 /// A message that the client knows and that is still there.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Hit {
     pub(super) sequence: u32,
     pub(super) row: Row,
+    /// Of a search with FUZZY (RFC 6203 §4).
+    pub(super) relevancy: u8,
 }
 
 /// Goes through the messages of a set in slices, so that neither memory nor output grows with it.
@@ -123,7 +128,11 @@ impl Walk {
                     self.ranges.push((row.uid.0, last));
                     return hits;
                 }
-                hits.push(Hit { sequence, row });
+                hits.push(Hit {
+                    sequence,
+                    row,
+                    relevancy: RELEVANCY_MAX,
+                });
             }
         }
         hits

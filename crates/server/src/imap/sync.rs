@@ -230,7 +230,7 @@ async fn tell_flags<S: Stream>(
         if hits.is_empty() {
             return Ok(());
         }
-        for Hit { sequence, row } in hits {
+        for Hit { sequence, row, .. } in hits {
             let uid = row.uid.0;
             // Somebody else's change in the same breath is news all the same.
             let silent =

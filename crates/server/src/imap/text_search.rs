@@ -20,6 +20,9 @@ pub(super) fn fold(text: &str) -> String {
 
 /// Takes the texts of a message, each in pieces. False: it has enough.
 pub(super) trait Sink {
+    /// A header field comes, with its name in front; `nested`: of a message inside.
+    fn begin_field(&mut self, _name: &[u8], _nested: bool) {}
+    fn begin_part(&mut self, _part: &Part) {}
     fn push(&mut self, text: &str) -> bool;
     /// What follows is another text.
     fn end(&mut self);
@@ -151,11 +154,12 @@ pub(super) fn body_contains(message: &Logical<'_>, needle: &str) -> Result<bool,
 /// Everything that TEXT looks at. False: the sink had enough.
 pub(super) fn texts(message: &Logical<'_>, sink: &mut dyn Sink) -> Result<bool, Error> {
     let block = message.read_header(message.header()?)?;
-    Ok(block_texts(&block, sink) && body_texts(message, sink)?)
+    Ok(block_texts(&block, false, sink) && body_texts(message, sink)?)
 }
 
-fn block_texts(block: &[u8], sink: &mut dyn Sink) -> bool {
+fn block_texts(block: &[u8], nested: bool, sink: &mut dyn Sink) -> bool {
     header::fields(block).all(|field| {
+        sink.begin_field(field.name, nested);
         let name = String::from_utf8_lossy(field.name);
         let goes_on = sink.push(&format!("{name}: {}", header::text(field.value)));
         sink.end();
@@ -177,7 +181,7 @@ fn body_texts(message: &Logical<'_>, sink: &mut dyn Sink) -> Result<bool, Error>
                     block.extend_from_slice(bytes);
                     true
                 })?;
-                block_texts(&block, sink)
+                block_texts(&block, true, sink)
             }
             PartBody::Leaf => !is_text(part) || part_text(message, part, sink)?,
         };
@@ -198,6 +202,7 @@ fn part_text(message: &Logical<'_>, part: &Part, sink: &mut dyn Sink) -> Result<
     let mut charset = TextDecoder::new(part.charset());
     let mut goes_on = true;
     let (mut decoded, mut text) = (Vec::new(), String::new());
+    sink.begin_part(part);
     message.read_body(part.body.start..part.body.end, &mut |bytes| {
         decoder.push(bytes, &mut decoded);
         charset.push(&decoded, &mut text);

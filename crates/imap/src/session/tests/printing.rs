@@ -318,12 +318,14 @@ fn sections() {
 fn search() {
     let matches = Numbers::from_ranges([(1, 2), (9, 9)]);
     let found = Untagged::Search(&SearchData {
+        relevancy: &[],
         matches: Found::Ascending(&matches),
         modseq: Some(7),
         mailbox: None,
     });
     let nothing = Numbers::new();
     let none = Untagged::Search(&SearchData {
+        relevancy: &[],
         matches: Found::Ascending(&nothing),
         modseq: None,
         mailbox: None,

@@ -9,6 +9,7 @@ pub type Span = (Vec<u8>, Vec<u8>);
 const DIRECTORY: u8 = 0;
 const COLUMN: u8 = 1;
 const POSTINGS: u8 = 2;
+const TERMS: u8 = 3;
 
 /// Which segments a mailbox has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub struct Directory {
 pub struct Entry {
     pub segment: u32,
     pub messages: u32,
-    /// Groups of all its messages: what it takes to hold it.
+    /// Groups and terms of all its messages: what it takes to hold it.
     pub weight: u32,
     /// Some message in it has doubts.
     pub doubts: bool,
@@ -110,13 +111,28 @@ pub fn all_postings(account: AccountId, mailbox: MailboxId, segment: u32) -> Spa
     (postings(account, mailbox, segment, 0), end)
 }
 
+/// A block of terms is named by its last one.
+pub fn terms(account: AccountId, mailbox: MailboxId, segment: u32, last: &[u8]) -> Vec<u8> {
+    key(account, mailbox, TERMS, &[&segment.to_be_bytes(), last])
+}
+
+/// Blocks that may have terms from `first` on. No byte of UTF-8 is 255.
+pub fn terms_from(account: AccountId, mailbox: MailboxId, segment: u32, first: &str) -> Span {
+    let end = terms(account, mailbox, segment, &[u8::MAX]);
+    (terms(account, mailbox, segment, first.as_bytes()), end)
+}
+
 /// Everything of a segment.
-pub fn segment(account: AccountId, mailbox: MailboxId, segment: u32) -> [Span; 2] {
+pub fn segment(account: AccountId, mailbox: MailboxId, segment: u32) -> [Span; 3] {
     let columns = (
         column(account, mailbox, segment, 0),
         column(account, mailbox, segment, u8::MAX),
     );
-    [columns, all_postings(account, mailbox, segment)]
+    [
+        columns,
+        all_postings(account, mailbox, segment),
+        terms_from(account, mailbox, segment, ""),
+    ]
 }
 
 /// Everything of a mailbox.

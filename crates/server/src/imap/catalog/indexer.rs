@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,13 +14,15 @@ use super::columns::{DOUBT_ENVELOPE, DOUBT_TEXT, SORT_FIELDS};
 use super::directory::{self, Directory, Span};
 use super::grams::Grams;
 use super::segment::{Card, Place, Segment};
+use super::sink::{self, Taker};
+use super::words::{MessageTerms, Words};
 use super::{Catalog, lock};
 use crate::context::Context;
 use crate::drive;
 use crate::imap::content::Logical;
 use crate::imap::matching::Field;
 use crate::imap::order::{self, Links};
-use crate::imap::text_search::{self, Sink};
+use crate::imap::text_search;
 
 /// Messages of one step, and of a segment that is merged no more.
 const STEP_MESSAGES: usize = 1024;
@@ -27,8 +30,8 @@ const STEP_MESSAGES: usize = 1024;
 const STEP_BODY_BYTES: u64 = 64 << 20;
 /// Bytes of facts and prefixes that one step holds, about.
 const STEP_HELD_BYTES: usize = 8 << 20;
-/// Groups of one segment: the memory that it takes to make one.
-const STEP_GRAMS: usize = 8 << 20;
+/// Groups and terms of one segment: the memory that it takes to make one.
+const STEP_WEIGHT: usize = 8 << 20;
 /// So many of the smallest segments are merged.
 const SMALL_SEGMENTS: usize = 32;
 /// Or so many, when more can't be held.
@@ -267,27 +270,24 @@ fn next_segment(
         whole = messages.len() < STEP_MESSAGES && held < STEP_HELD_BYTES && bytes < STEP_BODY_BYTES;
         whole
     })?;
-    let (mut segment, mut grams) = (Segment::default(), Grams::default());
+    let mut segment = Segment::default();
+    let (mut grams, mut words) = (Grams::default(), Words::default());
     let bodies = store.bodies()?;
     let mut up_to = first;
     for message in messages {
-        if segment.grams.len() >= STEP_GRAMS {
+        if segment.weight() >= STEP_WEIGHT {
             return Ok((segment, up_to));
         }
         up_to = message.row.uid.0;
-        take_in(&bodies, account, message, &mut segment, &mut grams)?;
+        take_in(
+            &bodies,
+            account,
+            message,
+            &mut segment,
+            (&mut grams, &mut words),
+        )?;
     }
     Ok((segment, if whole { last } else { up_to }))
-}
-
-impl Sink for Grams {
-    fn push(&mut self, text: &str) -> bool {
-        Grams::push(self, text)
-    }
-
-    fn end(&mut self) {
-        self.end_text();
-    }
 }
 
 /// A message that can't be read is in doubt.
@@ -296,7 +296,7 @@ fn take_in(
     account: AccountId,
     message: Message,
     segment: &mut Segment,
-    grams: &mut Grams,
+    (grams, words): (&mut Grams, &mut Words),
 ) -> Result<(), Error> {
     let (row, Uid(uid)) = (message.row, message.row.uid);
     let mut card = Card {
@@ -308,7 +308,7 @@ fn take_in(
         Ok(facts) => facts,
         Err(Error::Damaged { .. }) => {
             card.doubts = DOUBT_ENVELOPE | DOUBT_TEXT;
-            segment.push(card, Vec::new());
+            segment.push(card, Vec::new(), MessageTerms::new());
             return Ok(());
         }
         Err(error) => return Err(error),
@@ -327,16 +327,32 @@ fn take_in(
             None => card.doubts |= DOUBT_ENVELOPE,
         }
     }
-    let read = text_search::texts(&logical, grams);
+    // What a library does not survive harms this message's search alone.
+    let read = catch_unwind(AssertUnwindSafe(|| {
+        text_search::texts(&logical, &mut Taker::new(Some(grams), words))?;
+        sink::take_names(&logical, words)?;
+        Ok(words.finish())
+    }));
+    let read = read.unwrap_or_else(|_| {
+        tracing::error!(
+            uid,
+            "a message could not be taken into the search catalogue"
+        );
+        (*grams, *words) = Default::default();
+        card.doubts |= DOUBT_TEXT;
+        Ok(MessageTerms::new())
+    });
+    let mut terms = MessageTerms::new();
+    let read = read.map(|found| terms = found);
     let found = match (read, grams.finish()) {
-        (Ok(true), Some(found)) => found,
+        (Ok(()), Some(found)) => found,
         (Ok(_), _) | (Err(Error::Damaged { .. }), _) => {
             card.doubts |= DOUBT_TEXT;
             Vec::new()
         }
         (Err(error), _) => return Err(error),
     };
-    segment.push(card, found);
+    segment.push(card, found, terms);
     Ok(())
 }
 
@@ -353,7 +369,7 @@ fn mergeable(known: &Directory, new: &Segment) -> usize {
         let count = small
             .take_while(|entry| {
                 weight = weight.saturating_add(entry.weight as usize);
-                capped = weight > STEP_GRAMS;
+                capped = weight > STEP_WEIGHT;
                 if !capped {
                     sum = sum.saturating_add(entry.messages);
                 }

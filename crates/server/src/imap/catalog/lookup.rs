@@ -1,5 +1,6 @@
 //! Asking the catalogue about one mailbox. Blocking, but short.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{ControlFlow, Range};
 
 use facteur_imap::command::SortField;
@@ -11,7 +12,12 @@ use super::columns::{self, DOUBT_ENVELOPE, DOUBT_TEXT, Envelope, Texts, sort_col
 use super::directory::{self, Directory, Entry};
 use super::grams;
 use super::segment::{doubts_of, for_each_gram, sent_at, take_links, uid_at};
+use super::terms::{Posting, for_each_term};
+use super::words::{Seen, is_near};
 use crate::imap::order::Links;
+
+/// Spellings of one word that are tried.
+const NEAR_TERMS_MAX: usize = 64;
 
 /// What is known of a mailbox at one moment.
 #[derive(Debug)]
@@ -150,6 +156,79 @@ impl Reader {
             Ok(ControlFlow::Break(()))
         })?;
         Ok(having)
+    }
+
+    /// How many messages are known.
+    pub fn messages(&self) -> u64 {
+        self.directory.messages()
+    }
+
+    /// Messages that have a term: a number that [`Reader::by_uid`] knows, and where it stands.
+    pub fn for_each_with(&self, term: &str, each: &mut dyn FnMut(u64, Seen)) -> Result<(), Error> {
+        for (at, entry) in self.directory.segments.iter().enumerate() {
+            let (first, end) =
+                directory::terms_from(self.account, self.mailbox, entry.segment, term);
+            self.view.scan(&first, &end, |_, block| {
+                for_each_term(block, |found, postings| {
+                    if found == term {
+                        postings.for_each(|Posting { place, seen }| {
+                            each((at as u64) << 16 | u64::from(place), seen);
+                        });
+                    }
+                    match found < term {
+                        true => ControlFlow::Continue(()),
+                        false => ControlFlow::Break(()),
+                    }
+                });
+                Ok(ControlFlow::Break(()))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Terms that are near one of those of a word, some.
+    pub fn terms_near(&self, word: &[Box<str>]) -> Result<Vec<Box<str>>, Error> {
+        let mut near = BTreeSet::new();
+        let initial: String = word.iter().flat_map(|term| term.chars()).take(1).collect();
+        for entry in &self.directory.segments {
+            let (first, end) =
+                directory::terms_from(self.account, self.mailbox, entry.segment, &initial);
+            self.view.scan(&first, &end, |_, block| {
+                let mut beyond = false;
+                for_each_term(block, |term, _| {
+                    if word.iter().any(|written| is_near(term, written)) {
+                        near.insert(Box::from(term));
+                    }
+                    beyond = *term > *initial && !term.starts_with(&*initial);
+                    match beyond || near.len() >= NEAR_TERMS_MAX {
+                        true => ControlFlow::Break(()),
+                        false => ControlFlow::Continue(()),
+                    }
+                });
+                Ok(match beyond || near.len() >= NEAR_TERMS_MAX {
+                    true => ControlFlow::Break(()),
+                    false => ControlFlow::Continue(()),
+                })
+            })?;
+        }
+        Ok(near.into_iter().collect())
+    }
+
+    /// Values of messages that [`Reader::for_each_with`] named, by ascending uid.
+    pub fn by_uid<T>(&self, values: BTreeMap<u64, T>) -> Result<Vec<(u32, T)>, Error> {
+        let mut by_uid = Vec::with_capacity(values.len());
+        let mut uids = (usize::MAX, Vec::new());
+        for (number, value) in values {
+            let at = usize::try_from(number >> 16).unwrap_or(usize::MAX);
+            if let (true, Some(entry)) = (uids.0 != at, self.directory.segments.get(at)) {
+                uids = (at, self.column(entry, columns::UIDS)?);
+            }
+            let place = usize::try_from(number & 0xffff).unwrap_or(usize::MAX);
+            if let Some(uid) = uid_at(&uids.1, place) {
+                by_uid.push((uid, value));
+            }
+        }
+        Ok(by_uid)
     }
 
     fn uids(&self, entry: &Entry, places: Vec<usize>) -> Result<Vec<u32>, Error> {

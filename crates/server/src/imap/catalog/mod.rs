@@ -5,7 +5,7 @@
 //! each other, never changed but merged. A segment has columns (dates, sort criteria, links,
 //! envelope texts, one value a message) and, for every three bytes that follow each other anywhere
 //! in the text of a message, the messages that have them. All texts are images of
-//! i;unicode-casemap.
+//! i;unicode-casemap. For FUZZY it has the terms of the words, with where they stand and how often.
 //!
 //! Exact: a column answers only what the facts would answer too; three-byte groups only name
 //! candidates, which are then read. Messages above the last covered uid, and those of which
@@ -18,8 +18,11 @@ mod grams;
 mod indexer;
 mod lookup;
 mod segment;
+mod sink;
+mod terms;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -28,11 +31,13 @@ use facteur_store::{AccountId, Derived, Error, MailboxId, Store};
 pub(super) use columns::Envelope;
 pub use indexer::run;
 pub(super) use lookup::Reader;
+pub(super) use sink::terms_of;
+pub(super) use words::{Fields, MessageTerms, Seen, is_near, of_query as words_of};
 
 /// The format is part of the name: another one begins empty.
-const FILE: &str = "search-2.redb";
+const FILE: &str = "search-3.redb";
 /// Of formats before this one.
-const FORMER_FILES: [&str; 1] = ["search-1.redb"];
+const FORMER_FILES: [&str; 2] = ["search-1.redb", "search-2.redb"];
 
 /// The catalogue of all accounts.
 #[derive(Debug)]

@@ -6,6 +6,8 @@ use facteur_store::{AccountId, DerivedView, Error, MailboxId};
 
 use super::columns::{self, ENVELOPES, Envelope, SORT_FIELDS, Texts, put, put_texts, take};
 use super::directory::{self, Entry};
+use super::terms::Terms;
+use super::words::MessageTerms;
 use crate::imap::order::Links;
 
 /// Bytes of postings in one row, about.
@@ -29,6 +31,7 @@ pub struct Segment {
     pub cards: Vec<Card>,
     /// A group of three bytes and the place of a message that has it.
     pub grams: Vec<(u32, u16)>,
+    pub terms: Terms,
 }
 
 /// Where a segment is.
@@ -42,11 +45,12 @@ pub struct Place {
 type Rows = Vec<(Vec<u8>, Vec<u8>)>;
 
 impl Segment {
-    pub fn push(&mut self, card: Card, grams: Vec<u32>) {
+    pub fn push(&mut self, card: Card, grams: Vec<u32>, terms: MessageTerms) {
         let place = u16::try_from(self.cards.len()).unwrap_or(u16::MAX);
         self.cards.push(card);
         self.grams
             .extend(grams.into_iter().map(|gram| (gram, place)));
+        self.terms.push(place, terms);
     }
 
     /// Puts a later segment behind this one.
@@ -56,11 +60,12 @@ impl Segment {
         self.cards.append(&mut later.cards);
         let grams = later.grams.into_iter();
         self.grams.extend(grams.map(|(gram, at)| (gram, place(at))));
+        self.terms.append(later.terms, place);
     }
 
-    /// What it takes to hold it: groups.
+    /// What it takes to hold it: groups and terms.
     pub fn weight(&self) -> usize {
-        self.grams.len()
+        self.grams.len() + self.terms.len()
     }
 
     /// Keeps these uids alone.
@@ -77,6 +82,7 @@ impl Segment {
             .into_iter()
             .filter_map(|(gram, at)| Some((gram, place(at)?)))
             .collect();
+        self.terms.retain(place);
     }
 
     pub fn entry(&self, segment: u32) -> Entry {
@@ -138,6 +144,11 @@ impl Segment {
             column(Envelope(at as u8).column(), value);
         }
         self.put_postings(place, &mut rows);
+        self.terms.blocks(&mut |last, block| {
+            let (account, mailbox) = (place.account, place.mailbox);
+            let key = directory::terms(account, mailbox, place.segment, last.as_bytes());
+            rows.push((key, block));
+        });
         rows
     }
 
@@ -221,6 +232,11 @@ impl Segment {
                 loaded.grams.extend(places.map(|place| (gram, place)));
                 ControlFlow::Continue(())
             });
+            Ok(ControlFlow::Continue(()))
+        })?;
+        let (first, end) = directory::terms_from(account, mailbox, segment, "");
+        view.scan(&first, &end, |_, block| {
+            loaded.terms.load(block);
             Ok(ControlFlow::Continue(()))
         })?;
         Ok(Some(loaded))
