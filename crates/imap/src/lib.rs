@@ -14,6 +14,7 @@
     )
 )]
 
+pub mod acl;
 pub mod command;
 mod cursor;
 pub mod date;

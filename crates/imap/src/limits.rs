@@ -107,6 +107,12 @@ pub const LIST_WILDCARDS_MAX: usize = 32;
 pub const ID_FIELDS_MAX: usize = 30;
 pub const ID_VALUE_BYTES_MAX: usize = 1024;
 
+/// Bytes of an identifier of RFC 4314: an address.
+pub const IDENTIFIER_BYTES_MAX: usize = 320;
+
+/// Resources in one SETQUOTA.
+pub const QUOTA_RESOURCES_MAX: usize = 16;
+
 /// Names in one ENABLE.
 pub const ENABLE_NAMES_MAX: usize = 32;
 

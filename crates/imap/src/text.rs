@@ -197,6 +197,18 @@ texts! {
     UNKNOWN_CTE = "That part has an encoding that is not known here.",
         "Cette partie a un codage inconnu ici.";
     METADATA_TOO_BIG = "That value is too large.", "Cette valeur est trop grande.";
+    NO_NEGATIVE_RIGHTS = "Rights can't be taken away by a name with - in front; take them from the name itself.",
+        "On ne retire pas de droits avec un nom précédé de - ; retirez-les au nom lui-même.";
+    NO_SUCH_PERSON = "There is nobody of that name here.", "Il n'y a personne de ce nom ici.";
+    OWNER_KEEPS_RIGHTS = "The owner has every right, always.", "Le propriétaire a toujours tous les droits.";
+    RENAME_STAYS = "A mailbox stays in its account.", "Une boîte reste dans son compte.";
+    QUOTA_STORAGE_ONLY = "Only STORAGE can be limited.", "Seul STORAGE peut être limité.";
+    SETACL_DONE = "SETACL completed.", "SETACL est fait.";
+    DELETEACL_DONE = "DELETEACL completed.", "DELETEACL est fait.";
+    GETACL_DONE = "GETACL completed.", "GETACL est fait.";
+    LISTRIGHTS_DONE = "LISTRIGHTS completed.", "LISTRIGHTS est fait.";
+    MYRIGHTS_DONE = "MYRIGHTS completed.", "MYRIGHTS est fait.";
+    SETQUOTA_DONE = "SETQUOTA completed.", "SETQUOTA est fait.";
     TOO_MANY_RIGHTS = "Too many people have rights in this account.",
         "Trop de personnes ont des droits dans ce compte.";
     METADATA_TOO_MANY = "There are too many annotations.", "Il y a trop d'annotations.";

@@ -26,6 +26,7 @@ mod context;
 pub mod dns;
 pub mod drive;
 pub mod gate;
+pub mod groups;
 pub mod imap;
 pub mod intake;
 pub mod limits;

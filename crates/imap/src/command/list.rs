@@ -82,6 +82,7 @@ fn returning(cursor: &mut Cursor<'_>) -> Parse<ListReturn> {
             "SUBSCRIBED" => return_.subscribed = true,
             "CHILDREN" => return_.children = true,
             "SPECIAL-USE" => return_.special_use = true,
+            "MYRIGHTS" => return_.my_rights = true,
             "STATUS" => {
                 cursor.space()?;
                 return_.status = Some(status_items(cursor)?);

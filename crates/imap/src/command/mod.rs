@@ -4,6 +4,7 @@
 //! UTF-8 whatever the client speaks, macros are expanded, implied items are added).
 
 mod access;
+mod acl;
 pub(crate) mod append;
 mod batches;
 mod copy;
@@ -26,6 +27,7 @@ use crate::limits;
 use crate::pattern::Pattern;
 use crate::set::{SequenceSet, SetNumber};
 
+pub use acl::{Identified, RightsChange, SetAcl, SetQuota};
 pub use fetch::{Fetch, FetchAttribute, Partial, Section, SectionText};
 pub use metadata::{Depth, GetMetadata, SetMetadata};
 pub use notify::{EventGroup, Events, Notify, NotifySet, SelectedEvents, Watched};
@@ -77,6 +79,13 @@ pub enum Request {
     AppendAbort,
     GetQuota(String),
     GetQuotaRoot(MailboxName),
+    SetQuota(SetQuota),
+    // RFC 4314.
+    SetAcl(SetAcl),
+    DeleteAcl(Identified),
+    GetAcl(MailboxName),
+    ListRights(Identified),
+    MyRights(MailboxName),
     /// RFC 5465.
     Notify(Notify),
     GetMetadata(GetMetadata),
@@ -213,6 +222,8 @@ pub struct ListReturn {
     pub special_use: bool,
     /// RFC 5819.
     pub status: Option<Vec<StatusItem>>,
+    /// RFC 8440.
+    pub my_rights: bool,
     /// RFC 9590: names of entries, lower case.
     pub metadata: Option<Vec<String>>,
 }
@@ -664,6 +675,12 @@ pub(crate) static TABLE: &[Row] = &[
     row("IDLE",         Legal::AfterLogin,  |_, _| Ok(Command::Run(Request::Idle))),
     row("GETQUOTA",     Legal::AfterLogin,  mailboxes::get_quota),
     row("GETQUOTAROOT", Legal::AfterLogin,  mailboxes::get_quota_root),
+    row("SETQUOTA",     Legal::AfterLogin,  acl::set_quota),
+    row("SETACL",       Legal::AfterLogin,  acl::set_acl),
+    row("DELETEACL",    Legal::AfterLogin,  acl::delete_acl),
+    row("GETACL",       Legal::AfterLogin,  acl::get_acl),
+    row("LISTRIGHTS",   Legal::AfterLogin,  acl::list_rights),
+    row("MYRIGHTS",     Legal::AfterLogin,  acl::my_rights),
     row("NOTIFY",       Legal::AfterLogin,  notify::notify),
     row("GETMETADATA",  Legal::AfterLogin,  metadata::get_metadata),
     row("SETMETADATA",  Legal::AfterLogin,  metadata::set_metadata),

@@ -1,7 +1,7 @@
 //! Printing of response codes, RFC 9051 §7.1 and the extensions.
 
 use super::token::{number, number32, numbers, runs, string};
-use super::{Code, Condition, Reply};
+use super::{Code, Condition, Permanent, Reply};
 use crate::command::search::CHARSETS;
 use crate::text::{Language, Text};
 
@@ -208,7 +208,7 @@ pub(crate) fn bye(text: Text, language: Language, out: &mut Vec<u8>) {
 /// PERMANENTFLAGS stands apart: its list is the mailbox's.
 pub(crate) fn permanent_flags(
     keywords: &[String],
-    read_only: bool,
+    permanent: Permanent,
     language: Language,
     out: &mut Vec<u8>,
 ) {
@@ -216,17 +216,19 @@ pub(crate) fn permanent_flags(
     use crate::text;
     out.extend_from_slice(b"* OK [PERMANENTFLAGS (");
     let mut separator = false;
-    if !read_only {
-        for (_, name) in SYSTEM_FLAGS {
+    for (flag, name) in SYSTEM_FLAGS {
+        if permanent.system.contains(flag) {
             super::token::word(name, &mut separator, out);
         }
+    }
+    if permanent.keywords {
         for name in keywords {
             super::token::word(name, &mut separator, out);
         }
         super::token::word("\\*", &mut separator, out);
     }
     out.extend_from_slice(b")] ");
-    let text = if read_only {
+    let text = if permanent == Permanent::NONE {
         text::READ_ONLY_FLAGS
     } else {
         text::PERMANENTFLAGS

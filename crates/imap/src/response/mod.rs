@@ -12,8 +12,9 @@ pub(crate) mod token;
 
 use std::ops::Range;
 
+use crate::acl::Rights;
 use crate::command::{Section, SpecialUse};
-use crate::flag::FlagList;
+use crate::flag::{FlagList, SystemFlags};
 use crate::set::Numbers;
 use crate::text::Text;
 use crate::thread::Forest;
@@ -199,7 +200,7 @@ pub enum Untagged<'a> {
     /// The keywords of the selected mailbox, after a new one came: FLAGS and PERMANENTFLAGS.
     Flags {
         keywords: &'a [String],
-        read_only: bool,
+        permanent: Permanent,
     },
     /// Answer to SEARCH, SORT and ESEARCH.
     Search(&'a SearchData<'a>),
@@ -224,7 +225,27 @@ pub enum Untagged<'a> {
     /// News of one message's flags, own or others'. The session adds UID (after UID commands and
     /// under QRESYNC) and MODSEQ (under CONDSTORE).
     FlagsChanged(FlagsChanged<'a>),
-    Namespace,
+    /// What other users share is below the first, what groups share below the second.
+    Namespace {
+        others: &'a str,
+        shared: &'a str,
+    },
+    /// RFC 4314 §3.6.
+    Acl {
+        mailbox: &'a str,
+        entries: &'a [(String, Rights)],
+    },
+    /// RFC 4314 §3.7: every right by itself.
+    ListRights {
+        mailbox: &'a str,
+        identifier: &'a str,
+        required: Rights,
+        optional: Rights,
+    },
+    MyRights {
+        mailbox: &'a str,
+        rights: Rights,
+    },
     Id(&'a [(&'a str, &'a str)]),
     /// RFC 5464 §4.4.1.
     Metadata(&'a MetadataData<'a>),
@@ -297,6 +318,25 @@ pub enum StatusValue<'a> {
     MailboxId(&'a str),
 }
 
+/// The flags that the client may change for good (RFC 9051 §7.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Permanent {
+    pub system: SystemFlags,
+    /// And new ones.
+    pub keywords: bool,
+}
+
+impl Permanent {
+    pub const ALL: Permanent = Permanent {
+        system: SystemFlags::ALL,
+        keywords: true,
+    };
+    pub const NONE: Permanent = Permanent {
+        system: SystemFlags(0),
+        keywords: false,
+    };
+}
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SelectData<'a> {
     /// UTF-8.
@@ -309,7 +349,7 @@ pub struct SelectData<'a> {
     pub uid_validity: u32,
     pub uid_next: u32,
     pub highest_modseq: u64,
-    pub read_only: bool,
+    pub permanent: Permanent,
     /// RFC 8474 §4.2.
     pub mailbox_id: &'a str,
 }

@@ -55,10 +55,10 @@ pub(crate) fn untagged(untagged: &Untagged<'_>, dialect: &Dialect<'_>, queue: &m
         Untagged::Selected(data) => selected(data, dialect, out),
         Untagged::Flags {
             keywords,
-            read_only,
+            permanent,
         } => {
             flags_line(keywords, out);
-            code::permanent_flags(keywords, *read_only, dialect.language, out);
+            code::permanent_flags(keywords, *permanent, dialect.language, out);
         }
         Untagged::Search(data) => search::search(data, dialect, out),
         Untagged::Thread(forest) => search::thread(forest, out),
@@ -67,7 +67,42 @@ pub(crate) fn untagged(untagged: &Untagged<'_>, dialect: &Dialect<'_>, queue: &m
         Untagged::Exists(count) => numbered(*count, "EXISTS", out),
         Untagged::Expunge(sequence) => numbered(*sequence, "EXPUNGE", out),
         Untagged::Vanished { earlier, uids } => vanished(*earlier, uids, out),
-        Untagged::Namespace => out.extend_from_slice(b"* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n"),
+        Untagged::Namespace { others, shared } => namespace(others, shared, out),
+        Untagged::Acl {
+            mailbox: name,
+            entries,
+        } => {
+            out.extend_from_slice(b"* ACL ");
+            mailbox(name, utf8, out);
+            for (identifier, rights) in *entries {
+                named_rights(identifier, &rights.letters(), out);
+            }
+            out.extend_from_slice(b"\r\n");
+        }
+        Untagged::ListRights {
+            mailbox: name,
+            identifier,
+            required,
+            optional,
+        } => {
+            out.extend_from_slice(b"* LISTRIGHTS ");
+            mailbox(name, utf8, out);
+            named_rights(identifier, &required.letters(), out);
+            for letter in optional.letters() {
+                out.extend_from_slice(&[b' ', letter]);
+            }
+            out.extend_from_slice(b"\r\n");
+        }
+        Untagged::MyRights {
+            mailbox: name,
+            rights,
+        } => {
+            out.extend_from_slice(b"* MYRIGHTS ");
+            mailbox(name, utf8, out);
+            out.push(b' ');
+            token::astring(&rights.letters(), out);
+            out.extend_from_slice(b"\r\n");
+        }
         Untagged::Id(fields) => code::id(fields, out),
         Untagged::Metadata(data) => metadata(data, utf8, out),
         Untagged::MetadataChanged {
@@ -96,6 +131,23 @@ pub(crate) fn untagged(untagged: &Untagged<'_>, dialect: &Dialect<'_>, queue: &m
             out.extend_from_slice(b"\r\n");
         }
     }
+}
+
+fn namespace(others: &str, shared: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"* NAMESPACE ((\"\" \"/\")) ");
+    for (prefix, end) in [(others, &b" "[..]), (shared, b"\r\n")] {
+        out.extend_from_slice(b"((");
+        string(prefix.as_bytes(), out);
+        out.extend_from_slice(b" \"/\"))");
+        out.extend_from_slice(end);
+    }
+}
+
+fn named_rights(identifier: &str, letters: &[u8], out: &mut Vec<u8>) {
+    out.push(b' ');
+    token::astring(identifier.as_bytes(), out);
+    out.push(b' ');
+    token::astring(letters, out);
 }
 
 fn star_reply(reply: &Reply, dialect: &Dialect<'_>, out: &mut Vec<u8>) {
@@ -242,7 +294,7 @@ fn flags_line(keywords: &[String], out: &mut Vec<u8>) {
 fn selected(data: &SelectData<'_>, dialect: &Dialect<'_>, out: &mut Vec<u8>) {
     use super::Code;
     flags_line(data.keywords, out);
-    code::permanent_flags(data.keywords, data.read_only, dialect.language, out);
+    code::permanent_flags(data.keywords, data.permanent, dialect.language, out);
     numbered(data.exists, "EXISTS", out);
     let mut say = |code, text| star_reply(&Reply::ok(text).with(code), dialect, out);
     if let Some(sequence) = data

@@ -4,8 +4,8 @@ use super::*;
 use crate::command::{Append, FetchAttribute, SectionText};
 use crate::flag::{FlagList, SystemFlags};
 use crate::response::{
-    Data, FetchItem, FlagsChanged, Found, ListData, Piece, QuotaData, QuotaResource, SearchData,
-    SelectData, StatusData, StatusValue, Stored,
+    Data, FetchItem, FlagsChanged, Found, ListData, Permanent, Piece, QuotaData, QuotaResource,
+    SearchData, SelectData, StatusData, StatusValue, Stored,
 };
 use crate::set::Numbers;
 use proptest::prelude::*;
@@ -143,7 +143,10 @@ impl Driver {
                     uid_validity: 7,
                     uid_next: 10,
                     highest_modseq: 99,
-                    read_only: select.read_only,
+                    permanent: match select.read_only {
+                        true => Permanent::NONE,
+                        false => Permanent::ALL,
+                    },
                     mailbox_id: "F1",
                 }));
                 Reply::ok(text::SELECT_DONE).into()

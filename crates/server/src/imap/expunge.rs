@@ -3,7 +3,7 @@
 use facteur_imap::response::Code;
 use facteur_imap::set::SequenceSet;
 use facteur_imap::{Reply, text};
-use facteur_store::Error;
+use facteur_store::{Error, Rights};
 
 use super::error::Failure;
 use super::link::Link;
@@ -33,7 +33,8 @@ pub(super) async fn close<S: Stream>(link: &mut Link<S>, user: &mut User) -> Han
     let Some(selected) = user.selected.take() else {
         return done(text::CLOSE_DONE);
     };
-    if !selected.read_only {
+    // RFC 4314 §4: without the right, it is closed all the same.
+    if !selected.read_only && selected.handle.may(Rights::EXPUNGE) {
         match selected.handle.expunge(link.store(), None).await {
             // Deleted meanwhile: it is closed all the same.
             Ok(_) | Err(Failure::Store(Error::NoSuchMailbox)) => {}

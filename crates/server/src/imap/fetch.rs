@@ -12,7 +12,8 @@ use facteur_imap::structure::StringForm;
 use facteur_imap::view::View;
 use facteur_imap::{Reply, Untagged, text};
 use facteur_store::{
-    Bodies, Error, FlagEdit, FlagNames, Index, Message, ModSeq, Row, Store, SystemFlags, UidSet,
+    Bodies, Error, FlagEdit, FlagNames, Index, Message, ModSeq, Rights, Row, Store, SystemFlags,
+    UidSet,
 };
 
 use super::content::{Chunk, Content, Item, Logical, Problem};
@@ -41,7 +42,7 @@ pub(super) async fn fetch<S: Stream>(
     if let (true, Some(since)) = (request.vanished, request.changed_since) {
         vanished(link, selected, &request, ModSeq(since)).await?;
     }
-    if request.sets_seen() && !selected.read_only {
+    if request.sets_seen() && !selected.read_only && selected.handle.may(Rights::SEEN) {
         mark_seen(link, selected, &uids).await?;
     }
     let index = selected.reading.index(link.store())?;

@@ -7,11 +7,12 @@ use facteur_imap::command::{List, ListSelect, Lsub, SpecialUse};
 use facteur_imap::pattern::Pattern;
 use facteur_imap::response::ListData;
 use facteur_imap::{Untagged, text};
+use facteur_store::Rights;
 
-use super::door::Handle;
+use super::door::{self, Handle};
 use super::error::Failure;
 use super::link::Link;
-use super::{Handled, User, done, metadata, status};
+use super::{Handled, User, acl, done, metadata, status};
 use crate::drive::Stream;
 
 /// The answer to an empty pattern: the separator alone.
@@ -133,13 +134,22 @@ pub(super) async fn list<S: Stream>(link: &mut Link<S>, user: &mut User, request
             ..ListData::default()
         }))
         .await?;
+        // RFC 8440 §3: not of a name that is listed only for what is below it.
+        if let (true, Some(mailbox)) = (request.return_.my_rights, mailbox)
+            && matched != Match::Below
+        {
+            acl::respond(link, mailbox);
+        }
+        // RFC 5819 §2: what can't be looked into has no STATUS.
         if let (Some(items), Some(mailbox)) = (&request.return_.status, mailbox)
             && matched != Match::Below
+            && mailbox.may(Rights::READ)
         {
             status::respond(link, mailbox, items)?;
         }
         if let (Some(entries), Some(mailbox)) = (&request.return_.metadata, mailbox)
             && matched != Match::Below
+            && mailbox.may(Rights::READ)
         {
             metadata::list(link, mailbox, entries).await?;
         }
@@ -209,7 +219,10 @@ fn use_of(mailbox: Option<&Handle>) -> Option<facteur_store::SpecialUse> {
 }
 
 pub(super) fn namespace<S: Stream>(link: &mut Link<S>) -> Handled {
-    link.session.respond(&Untagged::Namespace);
+    link.session.respond(&Untagged::Namespace {
+        others: door::OTHERS,
+        shared: door::SHARED,
+    });
     done(text::NAMESPACE_DONE)
 }
 

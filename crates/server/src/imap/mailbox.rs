@@ -14,7 +14,7 @@ pub(super) async fn create<S: Stream>(
     user: &mut User,
     request: Create,
 ) -> Handled {
-    let special_use = special_use(link, user, &request.special_use)?;
+    let special_use = special_use(link, user, &request)?;
     let name = request.mailbox.as_str();
     let id = user.door.create(link.store(), name, special_use).await?;
     Ok(Reply::ok(text::CREATE_DONE)
@@ -26,11 +26,11 @@ pub(super) async fn create<S: Stream>(
 fn special_use<S: Stream>(
     link: &Link<S>,
     user: &User,
-    asked: &[SpecialUse],
+    request: &Create,
 ) -> Result<Option<facteur_store::SpecialUse>, Failure> {
     use facteur_store::SpecialUse as Stored;
     let cannot = || Reply::no(text::SPECIAL_USE_CANNOT).with(Code::UseAttr);
-    let special_use = match asked {
+    let special_use = match request.special_use.as_slice() {
         [] => return Ok(None),
         [SpecialUse::Archive] => Stored::Archive,
         [SpecialUse::Drafts] => Stored::Drafts,
@@ -39,7 +39,8 @@ fn special_use<S: Stream>(
         [SpecialUse::Trash] => Stored::Trash,
         _ => return Err(cannot().into()),
     };
-    if user.door.has_special_use(link.store(), special_use)? {
+    let name = request.mailbox.as_str();
+    if !user.door.may_have_use(link.store(), name, special_use)? {
         return Err(cannot().into());
     }
     Ok(Some(special_use))

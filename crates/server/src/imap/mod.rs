@@ -7,6 +7,7 @@
 //! Invariants: a handler never writes protocol text; a mailbox is only reached through the [`door`]; what a FETCH announced is sent to the last byte or the connection ends; an idle
 //! connection holds no buffer.
 
+mod acl;
 mod append;
 mod auth;
 mod batches;
@@ -55,7 +56,7 @@ use crate::auth::Exchange;
 use crate::context::{Context, Peer};
 use crate::drive::{ReadEnd, Stream, Wait, Wire};
 use append::Appending;
-use door::{Door, Source};
+use door::{Door, Source, any_past};
 use error::Failure;
 use link::Link;
 use notify::Watching;
@@ -111,17 +112,31 @@ struct User {
 }
 
 impl User {
-    /// Where news to tell now would come from, and the modseq after which there are some; `None`:
-    /// none are waited for.
-    fn awaits(&mut self, session: &facteur_imap::Session) -> Option<(&mut Source, ModSeq)> {
+    /// Where news to tell now would come from, and the modseq after which there are some; none: it
+    /// is not waited for any.
+    fn awaits(&mut self, session: &facteur_imap::Session) -> Vec<(&mut Source, ModSeq)> {
+        let mut sources = Vec::new();
         if !session.is_listening() {
-            return None;
+            return sources;
         }
-        match (&self.notify, &mut self.selected) {
-            (Some(watching), _) => Some((&mut self.source, watching.modseq)),
-            (None, Some(selected)) => Some((&mut selected.source, selected.modseq)),
-            (None, None) => None,
-        }
+        let selected = self.selected.as_mut();
+        let selected = selected.map(|selected| (&mut selected.source, selected.modseq));
+        let Some(watching) = &mut self.notify else {
+            sources.extend(selected);
+            return sources;
+        };
+        let hears_selected = watching.selected.is_some();
+        let own = (&mut self.source, watching.modseq);
+        // One's own account has one source, in whichever mailbox one is.
+        sources.extend(selected.filter(|(source, _)| hears_selected && !source.is_same(own.0)));
+        sources.push(own);
+        sources.extend(
+            watching
+                .others
+                .iter_mut()
+                .map(|other| (&mut other.source, other.modseq)),
+        );
+        sources
     }
 }
 
@@ -218,20 +233,23 @@ impl<S: Stream> Connection<S> {
             return Ok(true);
         }
         let (wait, timeout) = self.patience();
-        let awaited = self.who.user();
-        let event = match awaited.and_then(|user| user.awaits(&self.link.session)) {
-            Some((source, seen)) => {
+        let awaited = match self.who.user() {
+            Some(user) => user.awaits(&self.link.session),
+            None => Vec::new(),
+        };
+        let event = match awaited.is_empty() {
+            false => {
                 let (wire, mut receive) = self.link.receive();
                 tokio::select! {
                     biased;
                     end = wire.read(wait, timeout, |bytes| receive(bytes)) => Event::Read(end?),
-                    news = source.past(seen) => match news {
+                    news = any_past(awaited) => match news {
                         Ok(_) => Event::News,
                         Err(_) => Event::StoreClosed,
                     },
                 }
             }
-            None => {
+            true => {
                 let (wire, mut receive) = self.link.receive();
                 Event::Read(wire.read(wait, timeout, |bytes| receive(bytes)).await?)
             }
@@ -271,7 +289,9 @@ impl<S: Stream> Connection<S> {
         let Some(user) = self.who.user() else {
             return Ok(());
         };
-        let told = match auth::check_account(&mut self.link) {
+        let may = auth::check_account(&mut self.link);
+        let may = may.and_then(|()| select::check_rights(&mut self.link, user));
+        let told = match may {
             Ok(()) => tell(&mut self.link, user, &Own::default()).await,
             Err(failure) => Err(failure),
         };
@@ -336,6 +356,7 @@ async fn dispatch<S: Stream>(link: &mut Link<S>, who: &mut Who, request: Request
         request => match who.user() {
             Some(user) => {
                 auth::check_account(link)?;
+                select::check_rights(link, user)?;
                 command(link, user, request).await
             }
             None => Err(Failure::Fault),
@@ -370,6 +391,12 @@ async fn command<S: Stream>(link: &mut Link<S>, user: &mut User, request: Reques
         Request::AppendAbort => append::abort(user),
         Request::GetQuota(root) => quota::quota(link, user, &root),
         Request::GetQuotaRoot(name) => quota::quota_root(link, user, &name),
+        Request::SetQuota(request) => quota::set(link, user, request).await,
+        Request::SetAcl(request) => acl::set(link, user, request).await,
+        Request::DeleteAcl(request) => acl::delete(link, user, request).await,
+        Request::GetAcl(name) => acl::get(link, user, &name),
+        Request::ListRights(request) => acl::list_rights(link, user, &request),
+        Request::MyRights(name) => acl::my_rights(link, user, &name),
         Request::Notify(request) => notify::notify(link, user, request).await,
         Request::GetMetadata(request) => metadata::get(link, user, request).await,
         Request::SetMetadata(request) => metadata::set(link, user, request).await,

@@ -14,29 +14,41 @@ use facteur_imap::command::{
 use facteur_imap::response::{Code, ListData};
 use facteur_imap::session::Notifying;
 use facteur_imap::{Reply, Untagged, text};
-use facteur_store::{MailboxId, ModSeq, Store};
+use facteur_store::{ModSeq, Rights, Store};
 
-use super::door::Handle;
+use super::door::{Handle, Key, Source};
 use super::error::Failure;
 use super::link::Link;
 use super::list::special_uses;
 use super::{Handled, User, done, limits, status, sync};
 use crate::drive::Stream;
 
-/// The account's own annotations stand here in the change log.
-const SERVER: MailboxId = MailboxId(0);
-
 /// What a client asked to be told of.
 pub(super) struct Watching {
     /// Of the selected mailbox; `None`: nothing.
     pub(super) selected: Option<Selected>,
     groups: Vec<EventGroup>,
-    /// What the client knows; all mailboxes of the account.
-    known: BTreeMap<MailboxId, Handle>,
-    /// Annotations by mailbox, as hashes of their values; only when asked for.
-    annotations: BTreeMap<MailboxId, BTreeMap<String, u64>>,
-    /// Everything up to here was looked at.
+    /// What the client knows; all mailboxes that are listed for the user.
+    known: BTreeMap<Key, Handle>,
+    /// Annotations by mailbox (`None`: the server's), as hashes of their values; only when asked for.
+    annotations: BTreeMap<Option<Key>, BTreeMap<String, u64>>,
+    /// Everything in the user's own account up to here was looked at.
     pub(super) modseq: ModSeq,
+    /// Accounts that share something with the user.
+    pub(super) others: Vec<Followed>,
+}
+
+/// Another account, and up to where it was looked at.
+pub(super) struct Followed {
+    pub(super) source: Source,
+    pub(super) modseq: ModSeq,
+}
+
+impl Followed {
+    fn new(source: Source) -> Self {
+        let modseq = source.current();
+        Followed { source, modseq }
+    }
 }
 
 /// RFC 5465 §6.1.
@@ -73,7 +85,7 @@ pub(super) async fn notify<S: Stream>(
         for mailbox in watching.known.values() {
             let events = watching.events(user, mailbox);
             let items = first_status(link, events);
-            if !items.is_empty() {
+            if !items.is_empty() && mailbox.may(Rights::READ) {
                 status::respond(link, mailbox, &items)?;
             }
             if link.session.output_full() {
@@ -109,6 +121,7 @@ impl Watching {
             known: BTreeMap::new(),
             annotations: BTreeMap::new(),
             modseq,
+            others: Vec::new(),
         }
     }
 
@@ -123,6 +136,8 @@ impl Watching {
         if watching.groups.is_empty() {
             return Ok(watching);
         }
+        let others = user.door.other_sources(store)?.into_iter();
+        watching.others = others.map(Followed::new).collect();
         let mailboxes = user.door.mailboxes(store)?;
         if mailboxes.len() > limits::NOTIFY_MAILBOXES_MAX {
             let reply = Reply::no(text::NOTIFY_TOO_MUCH).with(Code::NotificationOverflow);
@@ -130,23 +145,35 @@ impl Watching {
         }
         watching.known = mailboxes
             .into_iter()
-            .map(|mailbox| (mailbox.number(), mailbox))
+            .map(|mailbox| (mailbox.key(), mailbox))
             .collect();
         if watching.asks(|events| events.metadata) {
             for mailbox in watching.known.values() {
-                let annotations = hashes(mailbox.metadata(store)?);
-                watching.annotations.insert(mailbox.number(), annotations);
+                let annotations = annotations(store, mailbox)?;
+                let key = Some(mailbox.key());
+                watching.annotations.insert(key, annotations);
             }
         }
         if watching.asks(|events| events.server_metadata) {
             let annotations = hashes(user.door.metadata(store)?);
-            watching.annotations.insert(SERVER, annotations);
+            watching.annotations.insert(None, annotations);
         }
         Ok(watching)
     }
 
     fn asks(&self, wanted: impl Fn(&Events) -> bool) -> bool {
         self.groups.iter().any(|group| wanted(&group.events))
+    }
+
+    /// `None`: gone, or not listed for this user.
+    fn mailbox_now(&self, store: &Store, user: &User, key: Key) -> Result<Option<Handle>, Failure> {
+        let others = self.others.iter().map(|other| &other.source);
+        let mut sources = std::iter::once(&user.source).chain(others);
+        let Some(source) = sources.find(|source| source.has(key)) else {
+            return Ok(None);
+        };
+        let now = source.mailbox(store, key)?;
+        Ok(now.filter(|now| now.may(Rights::LOOKUP)))
     }
 
     /// What is to be told of a mailbox; of the selected one, nothing about messages.
@@ -179,6 +206,14 @@ fn covers(watched: &Watched, mailbox: &Handle) -> bool {
     }
 }
 
+/// None where the user may not see them.
+fn annotations(store: &Store, mailbox: &Handle) -> Result<BTreeMap<String, u64>, Failure> {
+    if !mailbox.may(Rights::READ) {
+        return Ok(BTreeMap::new());
+    }
+    Ok(hashes(mailbox.metadata(store)?))
+}
+
 fn hashes(entries: Vec<(String, Vec<u8>)>) -> BTreeMap<String, u64> {
     let entries = entries.into_iter();
     entries
@@ -206,38 +241,27 @@ async fn look<S: Stream>(
     watching: &mut Watching,
 ) -> Result<(), Failure> {
     let newest = user.source.current();
-    if newest <= watching.modseq {
+    let others = || watching.others.iter();
+    let is_new =
+        newest > watching.modseq || others().any(|other| other.source.current() > other.modseq);
+    if !is_new {
         return Ok(());
     }
     if watching.groups.is_empty() {
         watching.modseq = newest;
         return Ok(());
     }
-    let mut touched = BTreeSet::new();
-    loop {
-        let changes =
-            user.source
-                .changes_since(link.store(), watching.modseq, limits::CHANGES_MAX)?;
-        if !changes.complete {
-            return overflow(link, watching, newest).await;
-        }
-        let more = changes.entries.len() >= limits::CHANGES_MAX && changes.up_to > watching.modseq;
-        watching.modseq = watching.modseq.max(changes.up_to);
-        for entry in &changes.entries {
-            touched.extend(entry.mailboxes.iter().map(|change| change.mailbox));
-        }
-        if !more {
-            break;
-        }
-    }
+    let Some((touched, own)) = touched(link.store(), user, watching)? else {
+        return overflow(link, watching, newest).await;
+    };
     let mut changes = Vec::new();
-    for id in touched {
-        let now = user.source.mailbox(link.store(), id)?;
+    for key in touched {
+        let now = watching.mailbox_now(link.store(), user, key)?;
         let before = match &now {
-            Some(now) => watching.known.insert(id, now.clone()),
-            None => watching.known.remove(&id),
+            Some(now) => watching.known.insert(key, now.clone()),
+            None => watching.known.remove(&key),
         };
-        changes.push(Change { id, before, now });
+        changes.push(Change { key, before, now });
     }
     if watching.known.len() > limits::NOTIFY_MAILBOXES_MAX {
         return overflow(link, watching, newest).await;
@@ -246,6 +270,91 @@ async fn look<S: Stream>(
         tell_names(link, user, watching, change, &changes).await?;
         tell_messages(link, user, watching, change).await?;
         tell_annotations(link, user, watching, change).await?;
+    }
+    if own && watching.asks(|events| events.server_metadata) {
+        let now = hashes(user.door.metadata(link.store())?);
+        tell_differences(link, watching, None, ("", true), now).await?;
+    }
+    Ok(())
+}
+
+/// Mailboxes that something may have happened to, and whether something did to the account itself;
+/// `None`: the logs do not reach back.
+fn touched(
+    store: &Store,
+    user: &User,
+    watching: &mut Watching,
+) -> Result<Option<(BTreeSet<Key>, bool)>, Failure> {
+    let mut touched = BTreeSet::new();
+    let (source, modseq) = (&user.source, &mut watching.modseq);
+    let Some(own) = read_log(store, source, modseq, &mut touched)? else {
+        return Ok(None);
+    };
+    if own {
+        follow_others(store, user, watching, &mut touched)?;
+    }
+    for other in &mut watching.others {
+        let (source, modseq) = (&other.source, &mut other.modseq);
+        let Some(whole) = read_log(store, source, modseq, &mut touched)? else {
+            return Ok(None);
+        };
+        if whole {
+            // Rights in the whole tree: what is listed may be other mailboxes now.
+            let known = watching.known.keys().copied();
+            touched.extend(known.filter(|key| other.source.has(*key)));
+            touched.extend(other.source.mailboxes(store)?.iter().map(Handle::key));
+        }
+    }
+    Ok(Some((touched, own)))
+}
+
+/// Reads one account's log to its end; gives whether something happened to the account itself.
+fn read_log(
+    store: &Store,
+    source: &Source,
+    modseq: &mut ModSeq,
+    touched: &mut BTreeSet<Key>,
+) -> Result<Option<bool>, Failure> {
+    let mut account = false;
+    loop {
+        let changes = source.changes_since(store, *modseq, limits::CHANGES_MAX)?;
+        if !changes.complete {
+            return Ok(None);
+        }
+        let more = changes.entries.len() >= limits::CHANGES_MAX && changes.up_to > *modseq;
+        *modseq = changes.up_to.max(*modseq);
+        for entry in &changes.entries {
+            touched.extend(source.touched(entry));
+            account |= source.touches_account(entry);
+        }
+        if !more {
+            return Ok(Some(account));
+        }
+    }
+}
+
+/// Others may share something now that did not before, or no more.
+fn follow_others(
+    store: &Store,
+    user: &User,
+    watching: &mut Watching,
+    touched: &mut BTreeSet<Key>,
+) -> Result<(), Failure> {
+    let now = user.door.other_sources(store)?;
+    let is_among = |sources: &[Source], one: &Source| sources.iter().any(|s| s.is_same(one));
+    let Watching { known, others, .. } = watching;
+    others.retain(|other| {
+        let stays = is_among(&now, &other.source);
+        if !stays {
+            touched.extend(known.keys().filter(|key| other.source.has(**key)));
+        }
+        stays
+    });
+    for source in now {
+        if !others.iter().any(|other| other.source.is_same(&source)) {
+            touched.extend(source.mailboxes(store)?.iter().map(Handle::key));
+            others.push(Followed::new(source));
+        }
     }
     Ok(())
 }
@@ -265,7 +374,7 @@ async fn overflow<S: Stream>(
 
 /// One mailbox that something happened to.
 struct Change {
-    id: MailboxId,
+    key: Key,
     before: Option<Handle>,
     now: Option<Handle>,
 }
@@ -394,11 +503,13 @@ async fn tell_messages<S: Stream>(
     }
     let touched =
         was.is_some_and(|before| before.record().highest_modseq != now.record().highest_modseq);
-    let seen = was.is_some_and(|before| before.record().unseen != now.record().unseen);
+    // What one has not seen of a mailbox of others is not in its record.
+    let seen =
+        was.is_some_and(|before| !now.is_own() || before.record().unseen != now.record().unseen);
     if events.flags && touched && (condstore || seen) {
         items.extend([StatusItem::Unseen, StatusItem::UidValidity]);
     }
-    if !items.is_empty() {
+    if !items.is_empty() && now.may(Rights::READ) {
         if condstore {
             items.push(StatusItem::HighestModSeq);
         }
@@ -410,32 +521,44 @@ async fn tell_messages<S: Stream>(
     Ok(())
 }
 
-/// RFC 5465 §5.6, §5.7: the names of what changed, never the values.
+/// RFC 5465 §5.6, of mailboxes.
 async fn tell_annotations<S: Stream>(
     link: &mut Link<S>,
     user: &User,
     watching: &mut Watching,
     change: &Change,
 ) -> Result<(), Failure> {
-    let (name, wanted) = match &change.now {
-        Some(now) => (now.name(), watching.events(user, now).metadata),
-        None if change.id == SERVER => ("", watching.asks(|events| events.server_metadata)),
-        None => {
-            watching.annotations.remove(&change.id);
-            return Ok(());
-        }
+    let Some(now) = &change.now else {
+        watching.annotations.remove(&Some(change.key));
+        return Ok(());
     };
     // Kept in step even where it is not told now: a subscription may come.
-    if change.id != SERVER && !watching.asks(|events| events.metadata) {
+    if !watching.asks(|events| events.metadata) {
         return Ok(());
     }
-    let now = hashes(match &change.now {
-        Some(now) => now.metadata(link.store())?,
-        None => user.door.metadata(link.store())?,
-    });
+    let wanted = watching.events(user, now).metadata;
+    let entries = annotations(link.store(), now)?;
+    tell_differences(
+        link,
+        watching,
+        Some(change.key),
+        (now.name(), wanted),
+        entries,
+    )
+    .await
+}
+
+/// RFC 5465 §5.6, §5.7: the names of what changed, never the values.
+async fn tell_differences<S: Stream>(
+    link: &mut Link<S>,
+    watching: &mut Watching,
+    key: Option<Key>,
+    (mailbox, wanted): (&str, bool),
+    now: BTreeMap<String, u64>,
+) -> Result<(), Failure> {
     let before = watching
         .annotations
-        .insert(change.id, now.clone())
+        .insert(key, now.clone())
         .unwrap_or_default();
     let differs = |entry: &&String| before.get(*entry) != now.get(*entry);
     let entries: BTreeSet<&str> = before
@@ -447,7 +570,7 @@ async fn tell_annotations<S: Stream>(
     if wanted && !entries.is_empty() {
         let entries: Vec<&str> = entries.into_iter().collect();
         link.say(&Untagged::MetadataChanged {
-            mailbox: name,
+            mailbox,
             entries: &entries,
         })
         .await?;

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use facteur_imap::command::{Qresync, Select};
-use facteur_imap::response::{Code, FlagsChanged, SelectData};
+use facteur_imap::flag::SystemFlags;
+use facteur_imap::response::{Code, FlagsChanged, Permanent, SelectData};
 use facteur_imap::set::{Numbers, SequenceSet};
 use facteur_imap::view::View;
 use facteur_imap::{Outcome, Reply, Untagged, text};
-use facteur_store::{Index, ModSeq, SystemFlags};
+use facteur_store::{Index, ModSeq, Rights};
 
+use super::door::Handle;
 use super::error::Failure;
 use super::link::Link;
 use super::list::special_uses;
@@ -26,21 +28,22 @@ pub(super) async fn select<S: Stream>(
     let store = link.store().clone();
     let handle = user.door.open(&store, request.mailbox.as_str())?;
     let reading = handle.read()?;
-    let source = handle.source(&store);
+    let source = handle.source_of(&store);
     // Reading 100,000 rows that nobody read before takes a while.
     let index = drive::blocking(move || reading.index(&store)).await?;
+    let read_only = request.read_only || handle.is_read_only();
     let mailbox = index.mailbox();
     let view = View::new(index.rows().map(|row| row.uid.0));
     link.session.respond(&Untagged::Selected(&SelectData {
         mailbox: handle.name(),
-        special_use: special_uses(mailbox.special_use),
+        special_use: special_uses(handle.record().special_use),
         exists: view.len(),
         first_unseen: first_unseen(&index),
         keywords: &mailbox.keywords,
         uid_validity: mailbox.uid_validity,
         uid_next: mailbox.uid_next.0,
         highest_modseq: mailbox.highest_modseq.0.max(1),
-        read_only: request.read_only,
+        permanent: permanent(&handle, read_only),
         mailbox_id: &handle.object_id(),
     }));
     let selected = Selected {
@@ -50,7 +53,7 @@ pub(super) async fn select<S: Stream>(
         view,
         modseq: index.modseq(),
         keywords: Arc::clone(&mailbox.keywords),
-        read_only: request.read_only,
+        read_only,
         contexts: Vec::new(),
     };
     if let Some(known) = &request.qresync
@@ -59,19 +62,54 @@ pub(super) async fn select<S: Stream>(
         resync(link, &selected, &index, known).await?;
     }
     user.selected = Some(selected);
-    Ok(match request.read_only {
+    Ok(match read_only {
+        true if !request.read_only => {
+            Outcome::SelectedReadOnly(Reply::ok(text::SELECT_DONE)).into()
+        }
         true => Outcome::SelectedReadOnly(Reply::ok(text::EXAMINE_DONE)).into(),
         false => Reply::ok(text::SELECT_DONE).into(),
     })
 }
 
+/// Flags that the client may change for good.
+pub(super) fn permanent(handle: &Handle, read_only: bool) -> Permanent {
+    if read_only {
+        return Permanent::NONE;
+    }
+    let scope = handle.scope();
+    Permanent {
+        system: SystemFlags(scope.system.0 & SystemFlags::ALL.0),
+        keywords: scope.keywords,
+    }
+}
+
+/// The rights in a mailbox of somebody else may have changed since the last command; without that
+/// to read it, it is gone.
+pub(super) fn check_rights<S: Stream>(link: &mut Link<S>, user: &mut User) -> Result<(), Failure> {
+    let Some(selected) = &mut user.selected else {
+        return Ok(());
+    };
+    if selected.handle.is_own() {
+        return Ok(());
+    }
+    let now = user.door.again(link.store(), &selected.handle)?;
+    let now = now.filter(|now| now.may(Rights::READ));
+    let now = now.ok_or(Failure::MailboxGone)?;
+    let changed = now.scope() != selected.handle.scope();
+    selected.handle = now;
+    if changed && !selected.read_only {
+        selected.tell_flags(link);
+    }
+    Ok(())
+}
+
 fn first_unseen(index: &Index) -> Option<u32> {
-    if index.mailbox().unseen == 0 {
+    if index.unseen() == 0 {
         return None;
     }
     index
         .rows()
-        .position(|row| !row.flags.system.contains(SystemFlags::SEEN))
+        .position(|row| !row.flags.system.contains(facteur_store::SystemFlags::SEEN))
         .and_then(|position| u32::try_from(position + 1).ok())
 }
 

@@ -13,6 +13,7 @@ use super::contexts::Context;
 use super::door::{Handle, Reading, Source};
 use super::error::Failure;
 use super::link::Link;
+use super::select::permanent;
 use crate::drive::Stream;
 
 pub(super) struct Selected {
@@ -84,9 +85,13 @@ impl Selected {
             return;
         }
         self.keywords = Arc::clone(keywords);
+        self.tell_flags(link);
+    }
+
+    pub(super) fn tell_flags<S: Stream>(&self, link: &mut Link<S>) {
         link.session.respond(&Untagged::Flags {
             keywords: &self.keywords,
-            read_only: self.read_only,
+            permanent: permanent(&self.handle, self.read_only),
         });
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn respond<S: Stream>(
     let id = mailbox.object_id();
     let values = items
         .iter()
-        .map(|item| value(link, reading, mailbox.record(), &id, *item))
+        .map(|item| value(link, reading, mailbox, &id, *item))
         .collect::<Result<Vec<_>, _>>()?;
     link.session.respond(&Untagged::Status(&StatusData {
         mailbox: mailbox.name(),
@@ -38,16 +38,19 @@ pub(super) fn respond<S: Stream>(
 fn value<'a, S: Stream>(
     link: &Link<S>,
     reading: Reading,
-    mailbox: &Mailbox,
+    handle: &Handle,
     id: &'a str,
     item: StatusItem,
 ) -> Result<StatusValue<'a>, Failure> {
+    let mailbox = handle.record();
     Ok(match item {
         StatusItem::Messages => StatusValue::Messages(mailbox.messages),
         StatusItem::Recent => StatusValue::Recent(0),
         StatusItem::UidNext => StatusValue::UidNext(mailbox.uid_next.0),
         StatusItem::UidValidity => StatusValue::UidValidity(mailbox.uid_validity),
-        StatusItem::Unseen => StatusValue::Unseen(mailbox.unseen),
+        // Whoever it belongs to, what one has not seen oneself.
+        StatusItem::Unseen if handle.is_own() => StatusValue::Unseen(mailbox.unseen),
+        StatusItem::Unseen => StatusValue::Unseen(reading.index(link.store())?.unseen()),
         StatusItem::Deleted => StatusValue::Deleted(mailbox.deleted),
         StatusItem::Size => StatusValue::Size(mailbox.size),
         StatusItem::HighestModSeq => StatusValue::HighestModSeq(mailbox.highest_modseq.0.max(1)),

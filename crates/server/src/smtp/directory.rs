@@ -9,6 +9,7 @@ use facteur_smtp::address::{Address, Domain};
 use facteur_store::{Account, AccountId, AddressTarget, Error, Store};
 
 use crate::admin::normalise_domain;
+use crate::groups;
 use crate::limits;
 
 /// One place a message goes to.
@@ -97,7 +98,8 @@ pub fn find_postmaster(store: &Store) -> Result<Found, Error> {
 }
 
 /// May this account send as that address? Its own, those that point to it (straight or as one
-/// target of an alias), details after "+" included, and what its catch-all takes.
+/// target of an alias), details after "+" included, what its catch-all takes, and those of groups
+/// that it may send for.
 pub fn is_own(store: &Store, account: AccountId, sender: &Address) -> Result<bool, Error> {
     let Some((local, domain)) = key(sender) else {
         return Ok(false);
@@ -106,10 +108,12 @@ pub fn is_own(store: &Store, account: AccountId, sender: &Address) -> Result<boo
         return Ok(false);
     };
     match look_up(store, &local, &domain)? {
-        Some((_, AddressTarget::Account(owner))) => Ok(owner == account),
+        Some((_, AddressTarget::Account(owner))) => groups::may_send_as(store, account, owner),
         Some((_, AddressTarget::Alias(targets))) => {
             for target in targets {
-                if store.address(&target)? == Some(AddressTarget::Account(account)) {
+                if let Some(AddressTarget::Account(owner)) = store.address(&target)?
+                    && groups::may_send_as(store, account, owner)?
+                {
                     return Ok(true);
                 }
             }

@@ -35,6 +35,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context as Task, Poll};
 use std::time::Duration;
 
+use facteur_server::groups::{self, Member};
 use facteur_server::intake::Intake;
 use facteur_server::tls::TlsFacts;
 use facteur_server::{CertificateFiles, Config, Context, Peer, PeerAddress, Role, auth};
@@ -42,8 +43,8 @@ use facteur_sim::stress::Deflated;
 use facteur_sim::transcript::{self, Chunking};
 use facteur_sim::{SimDisk, VirtualClock};
 use facteur_store::{
-    AccountEdit, AccountId, AddressTarget, Clock, Credentials, Delivery, FlagNames, NewAccount,
-    NewMessage, Options, QueueFilter, Store, Uid, UidSet,
+    Account, AccountEdit, AccountId, AddressTarget, Clock, Credentials, Delivery, FlagNames,
+    NewAccount, NewMessage, Options, QueueFilter, Store, Uid, UidSet,
 };
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio_rustls::TlsConnector;
@@ -212,6 +213,22 @@ impl World {
         }
     }
 
+    /// `who:role` or `who:role:send-as`.
+    async fn member(&self, group: &Account, member: &str) -> Result<(), String> {
+        let mut parts = member.split(':');
+        let who = parts.next().unwrap_or_default();
+        let role = parts.next().and_then(groups::Role::from_name);
+        let member = Member {
+            account: self.account(who),
+            role: role.ok_or_else(|| format!("{member}: which role?"))?,
+            send_as: parts.next() == Some("send-as"),
+        };
+        groups::set_member(&self.store(), group, member)
+            .await
+            .unwrap();
+        Ok(())
+    }
+
     async fn deliver(&self, who: &str, text: &[u8]) {
         let store = self.store();
         let (body, _) = Intake::whole(&store, text).await.unwrap();
@@ -271,6 +288,30 @@ impl World {
                 }
             }
             ["mailboxes", who, count] => self.make_mailboxes(who, parse(count)?).await,
+            ["group", address, members @ ..] => {
+                let new = NewAccount {
+                    address: (*address).to_owned(),
+                    display_name: (*address).to_owned(),
+                    credentials: Credentials::default(),
+                    quota_bytes: None,
+                    language: "en".to_owned(),
+                };
+                let store = self.store();
+                let id = match store.address(address).unwrap() {
+                    Some(AddressTarget::Account(id)) => id,
+                    _ => store.create_group(new).await.unwrap(),
+                };
+                let group = store.account(id).unwrap().unwrap();
+                for member in members {
+                    self.member(&group, member).await?;
+                }
+            }
+            ["leaves", address, who] => {
+                let store = self.store();
+                let group = store.account(self.account(address)).unwrap().unwrap();
+                let left = groups::remove_member(&store, &group, self.account(who)).await;
+                assert!(left.unwrap(), "{who} was no member");
+            }
             ["catalogue"] => self.context().catalog.catch_up().unwrap(),
             ["expunge", who, uid] => {
                 let uid = u32::try_from(parse(uid)?).unwrap();

@@ -24,6 +24,26 @@ impl Store {
         Ok(found)
     }
 
+    /// Subscribes to a name that none of the account's own mailboxes has.
+    ///
+    /// # Errors
+    /// [`Error::TooManyMailboxes`]: of such names.
+    pub async fn subscribe_name(&self, account: AccountId, name: &str) -> Result<(), Error> {
+        let name = names::normalise(name);
+        self.write(move |tx| {
+            tx.state(account)?;
+            if tx.mailbox_id(account, &name)?.is_some() {
+                return Err(Error::Exists);
+            }
+            keep(tx, account, &name)?;
+            match tx.get(&keys::subscription(account, &name))? {
+                Some(_) => Ok(()),
+                None => Err(Error::TooManyMailboxes),
+            }
+        })
+        .await
+    }
+
     /// Takes the subscription from a name that has no mailbox; false: it had none.
     pub async fn unsubscribe_name(&self, account: AccountId, name: &str) -> Result<bool, Error> {
         let name = names::normalise(name);

@@ -112,8 +112,11 @@ fn small_ones() {
         (Untagged::Exists(5), "* 5 EXISTS\r\n"),
         (Untagged::Expunge(2), "* 2 EXPUNGE\r\n"),
         (
-            Untagged::Namespace,
-            "* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n",
+            Untagged::Namespace {
+                others: "Users/",
+                shared: "Shared/",
+            },
+            "* NAMESPACE ((\"\" \"/\")) ((\"Users/\" \"/\")) ((\"Shared/\" \"/\"))\r\n",
         ),
         (Untagged::Id(&[]), "* ID NIL\r\n"),
         (
@@ -137,7 +140,7 @@ fn small_ones() {
         (
             Untagged::Flags {
                 keywords: &["k".to_owned()],
-                read_only: true,
+                permanent: Permanent::NONE,
             },
             "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft k)\r\n* OK [PERMANENTFLAGS ()] No flag can be changed here.\r\n",
         ),

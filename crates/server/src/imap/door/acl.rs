@@ -1,0 +1,121 @@
+//! Who has which rights in a mailbox (RFC 4314 §3), and who is meant by an identifier.
+
+use facteur_imap::response::Code;
+use facteur_imap::{Reply, text};
+use facteur_store::{AccountKind, AddressTarget, Grantee, Rights, RightsEdit, Store};
+
+use super::Door;
+use super::handle::Handle;
+use crate::imap::error::Failure;
+
+/// RFC 4314 §2: everybody with an account here.
+const ANYONE: &str = "anyone";
+
+/// Somebody who is named in a command.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::imap) struct Identifier(Grantee);
+
+impl Door {
+    /// An address of an account here, or "anyone"; a name without a domain is one in one's own.
+    ///
+    /// # Errors
+    /// Refused in words: negative rights, and names that nobody has.
+    pub(in crate::imap) fn identifier(
+        &self,
+        store: &Store,
+        written: &str,
+    ) -> Result<Identifier, Failure> {
+        if written == ANYONE {
+            return Ok(Identifier(Grantee::Anyone));
+        }
+        // RFC 4314 §2: a name with "-" in front takes rights away.
+        if written.starts_with('-') {
+            return Err(Reply::no(text::NO_NEGATIVE_RIGHTS)
+                .with(Code::Cannot)
+                .into());
+        }
+        let mut address = written.to_lowercase();
+        if !address.contains('@')
+            && let Some(own) = store.account(self.account)?
+            && let Some((_, domain)) = own.address.rsplit_once('@')
+        {
+            address = format!("{address}@{domain}");
+        }
+        let nobody = || Failure::from(Reply::no(text::NO_SUCH_PERSON).with(Code::NonExistent));
+        let Some(AddressTarget::Account(id)) = store.address(&address)? else {
+            return Err(nobody());
+        };
+        let is_person = |account: &facteur_store::Account| {
+            account.kind == AccountKind::Person && account.removed.is_none()
+        };
+        match store.account(id)?.filter(is_person) {
+            Some(_) => Ok(Identifier(Grantee::Account(id))),
+            None => Err(nobody()),
+        }
+    }
+}
+
+impl Handle {
+    /// Everybody who has rights in it, the owner first, under the names that identify them.
+    pub(in crate::imap) fn acl(&self, store: &Store) -> Result<Vec<(String, Rights)>, Failure> {
+        self.require(Rights::ADMINISTER)?;
+        let mut entries = Vec::new();
+        entries
+            .extend(name(store, Grantee::Account(self.place.account))?.map(|n| (n, Rights::ALL)));
+        let mut given: Vec<(Grantee, Rights)> = Vec::new();
+        for grant in store.grants(self.place.account)? {
+            if grant.mailbox.is_some_and(|id| id != self.place.mailbox) {
+                continue;
+            }
+            let rights = grant.rights.without(Rights::SEND_AS);
+            match given.iter_mut().find(|(other, _)| *other == grant.grantee) {
+                Some((_, all)) => *all = all.and(rights),
+                None => given.push((grant.grantee, rights)),
+            }
+        }
+        for (grantee, rights) in given {
+            entries.extend(name(store, grantee)?.map(|name| (name, rights)));
+        }
+        Ok(entries)
+    }
+
+    pub(in crate::imap) async fn edit_rights(
+        &self,
+        store: &Store,
+        who: Identifier,
+        edit: RightsEdit,
+        rights: Rights,
+    ) -> Result<(), Failure> {
+        self.require(Rights::ADMINISTER)?;
+        if self.is_owner(who) {
+            return Err(Reply::no(text::OWNER_KEEPS_RIGHTS)
+                .with(Code::Cannot)
+                .into());
+        }
+        let (account, mailbox) = (self.place.account, Some(self.place.mailbox));
+        Ok(store
+            .edit_rights(account, mailbox, who.0, edit, rights)
+            .await?)
+    }
+
+    /// What somebody has for certain, and what may be given to him.
+    pub(in crate::imap) fn grantable(&self, who: Identifier) -> Result<(Rights, Rights), Failure> {
+        self.require(Rights::ADMINISTER)?;
+        Ok(match self.is_owner(who) {
+            true => (Rights::ALL, Rights::NONE),
+            false => (Rights::NONE, Rights::ALL),
+        })
+    }
+
+    fn is_owner(&self, who: Identifier) -> bool {
+        who.0 == Grantee::Account(self.place.account)
+    }
+}
+
+/// `None`: erased meanwhile.
+fn name(store: &Store, grantee: Grantee) -> Result<Option<String>, Failure> {
+    Ok(match grantee {
+        Grantee::Anyone => Some(ANYONE.to_owned()),
+        Grantee::Account(id) => store.account(id)?.map(|account| account.address),
+    })
+}
