@@ -341,7 +341,7 @@ impl Cache {
         &self,
         account: AccountId,
         mailbox: MailboxId,
-        index: &index::Index,
+        index: &index::Layered,
     ) -> Result<Index, Error> {
         let slot = {
             let mut slots = lock(&self.slots);

@@ -178,7 +178,7 @@ pub struct Shared {
     pub clock: Arc<dyn Clock>,
     pub options: Options,
     pub segments: Arc<Segments>,
-    pub index: index::Index,
+    pub index: Arc<index::Layered>,
     pub cache: Cache,
     pub pins: Arc<Pins>,
     pub watchers: Mutex<HashMap<AccountId, watch::Sender<ModSeq>>>,

@@ -2,27 +2,32 @@
 //!
 //! Rows of messages share values, see [`pages`].
 //!
-//! It tells inside its own transaction up to which journal position it has applied. Commits
-//! follow the journal's flush and are not flushed themselves; now and then one is.
+//! The file tells inside its own transaction up to which journal position it has applied. What
+//! came after is in memory ([`memtable`]) and goes into the file together, now and then
+//! ([`Layered`]).
 
+mod layered;
+mod memtable;
+mod overlay;
 mod pages;
+mod view;
 
 use std::io;
-use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use redb::{
-    Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageBackend,
-    TableDefinition,
+    Database, Durability, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition,
 };
 
-use crate::codec::{Reader, Writer};
+use crate::codec::Writer;
 use crate::journal::Position;
-use crate::keys::Span;
 use crate::limits::{DERIVED_CACHE_BYTES, INDEX_CACHE_BYTES};
-use crate::tx::KeyValue;
 use crate::{Disk, Error, File, keys};
+
+pub use layered::{Layered, Merger};
+pub use overlay::Overlay;
+pub use view::View;
 
 pub const INDEX_FILE: &str = "index.redb";
 const TEMPORARY_FILE: &str = "index.tmp";
@@ -89,12 +94,6 @@ pub type Edit = Option<Vec<u8>>;
 #[derive(Debug)]
 pub struct Index {
     database: Database,
-}
-
-/// A picture of the index that does not change.
-#[derive(Debug)]
-pub struct View {
-    table: ReadOnlyTable<&'static [u8], &'static [u8]>,
 }
 
 /// An open write transaction; dropped, it leaves nothing.
@@ -184,7 +183,7 @@ impl Index {
     pub fn view(&self) -> Result<View, Error> {
         let transaction = self.database.begin_read().map_err(failed)?;
         let table = transaction.open_table(TABLE).map_err(failed)?;
-        Ok(View { table })
+        Ok(View::new(table))
     }
 
     pub fn begin(&self) -> Result<Batch, Error> {
@@ -281,106 +280,5 @@ impl PageEdits<'_> {
             false => drop(table.insert(key, new.as_slice()).map_err(failed)?),
         }
         Ok(())
-    }
-}
-
-impl View {
-    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        if let Some((page, slot)) = pages::place(key) {
-            let Some(page) = self.table.get(page.as_slice()).map_err(failed)? else {
-                return Ok(None);
-            };
-            let row = pages::find(page.value(), slot)?;
-            return Ok(row.map(<[u8]>::to_vec));
-        }
-        let value = self.table.get(key).map_err(failed)?;
-        Ok(value.map(|value| value.value().to_vec()))
-    }
-
-    /// Rows with `first <= key < end`, ascending, until `each` breaks.
-    pub fn scan(
-        &self,
-        first: &[u8],
-        end: &[u8],
-        mut each: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, Error>,
-    ) -> Result<(), Error> {
-        if first >= end {
-            return Ok(());
-        }
-        let (from, to) = (pages::bound(first, false), pages::bound(end, true));
-        let found = self.table.range(from.as_slice()..to.as_slice());
-        for found in found.map_err(failed)? {
-            let (key, value) = found.map_err(failed)?;
-            let Some(rows) = pages::rows(key.value(), value.value()) else {
-                if each(key.value(), value.value())?.is_break() {
-                    return Ok(());
-                }
-                continue;
-            };
-            for row in rows {
-                let (key, value) = row?;
-                let within = first <= key.as_slice() && key.as_slice() < end;
-                if within && each(&key, value)?.is_break() {
-                    return Ok(());
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The rows of a span as an iterator, for walking over two at once.
-    pub fn span(
-        &self,
-        (first, end): Span,
-    ) -> Result<impl Iterator<Item = Result<KeyValue, Error>> + use<>, Error> {
-        let (from, to) = (pages::bound(&first, false), pages::bound(&end, true));
-        let found = self.table.range(from.as_slice()..to.as_slice());
-        let expanded = found.map_err(failed)?.flat_map(|found| {
-            let found = found.map_err(failed);
-            match found.and_then(|(key, value)| expand(key.value(), value.value())) {
-                Ok(rows) => rows.into_iter().map(Ok).collect(),
-                Err(error) => vec![Err(error)],
-            }
-        });
-        Ok(expanded.filter(move |row| match row {
-            Ok((key, _)) => first <= *key && *key < end,
-            Err(_) => true,
-        }))
-    }
-
-    /// The next row at or after `first`, below `end`.
-    pub fn first(&self, first: &[u8], end: &[u8]) -> Result<Option<KeyValue>, Error> {
-        let mut found = None;
-        self.scan(first, end, |key, value| {
-            found = Some((key.to_vec(), value.to_vec()));
-            Ok(ControlFlow::Break(()))
-        })?;
-        Ok(found)
-    }
-
-    /// All rows.
-    pub fn rows(&self) -> Result<impl Iterator<Item = Result<KeyValue, Error>> + use<>, Error> {
-        self.span((Vec::new(), vec![0xff]))
-    }
-
-    /// Up to where the journal is applied.
-    pub fn position(&self) -> Result<Position, Error> {
-        match self.get(keys::POSITION)? {
-            None => Ok(Position::default()),
-            Some(value) => {
-                let mut reader = Reader::version(&value, "applied position", 1)?;
-                Ok(Position(reader.u64()?))
-            }
-        }
-    }
-}
-
-/// What one value of the table stands for.
-fn expand(key: &[u8], value: &[u8]) -> Result<Vec<KeyValue>, Error> {
-    match pages::rows(key, value) {
-        None => Ok(vec![(key.to_vec(), value.to_vec())]),
-        Some(rows) => rows
-            .map(|row| row.map(|(key, value)| (key.to_vec(), value.to_vec())))
-            .collect(),
     }
 }

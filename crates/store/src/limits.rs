@@ -9,11 +9,20 @@ pub const RECORD_PAYLOAD_MAX: usize = 1 << 20;
 /// What one group commit takes at most.
 pub const GROUP_BYTES_MAX: usize = 8 << 20;
 pub const GROUP_JOBS_MAX: usize = 1024;
-/// Smaller groups are flushed by the writer thread itself.
-pub const FLUSH_BESIDE_BYTES_MIN: usize = 16 << 10;
+/// The journal is flushed beside the work for the index when a group has this many rows.
+pub const FLUSH_BESIDE_ROWS_MIN: usize = 512;
 /// Writes waiting for the writer thread.
 pub const WAITING_JOBS_MAX: usize = 4096;
-/// The index is committed durably once this much time or journal went by.
+/// What a row takes in a memtable beside its key and value.
+pub const ROW_OVERHEAD_BYTES: usize = 96;
+/// Rows that are put into a memtable or read from it in one go.
+pub const MEMTABLE_STEP_ROWS: usize = 256;
+/// A memtable goes into the index's file once it takes this much memory; writing waits for the one
+/// before when it takes twice as much.
+pub const MEMTABLE_BYTES: usize = 16 << 20;
+/// A smaller one is waited for.
+pub const MERGE_BESIDE_BYTES_MIN: usize = 1 << 20;
+/// And once this much time or journal went by.
 pub const INDEX_COMMIT_SECONDS: u64 = 30;
 pub const INDEX_COMMIT_BYTES: u64 = 64 << 20;
 /// Memory for the index's pages.

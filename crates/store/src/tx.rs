@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::ops::ControlFlow;
 
-use crate::index::{Edit, View};
+use crate::index::{Edit, Overlay, View};
 use crate::journal::{Appender, Group, Position};
 use crate::keys::{self, Family, Span};
 use crate::rows::{self, Blob, Chunk, Global, Profile, Record, State};
@@ -101,33 +101,23 @@ impl<'a> Tx<'a> {
         if first >= end || max == 0 {
             return Ok(found);
         }
-        let mut edits = self.edits.range(first.clone()..end.clone()).peekable();
-        self.view.scan(first, end, |key, value| {
-            while let Some((edited, edit)) = edits.next_if(|(edited, _)| edited.as_slice() < key) {
-                if let Some(value) = edit {
-                    found.push((edited.clone(), value.clone()));
-                }
-            }
-            match edits.next_if(|(edited, _)| edited.as_slice() == key) {
-                Some((_, Some(value))) => found.push((key.to_vec(), value.clone())),
-                Some((_, None)) => {}
-                None => found.push((key.to_vec(), value.to_vec())),
-            }
-            Ok(if found.len() >= max {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
+        let edits = self.edits.range(first.clone()..end.clone());
+        let mut overlay = Overlay::new(edits, |key: &[u8], value: &[u8]| {
+            found.push((key.to_vec(), value.to_vec()));
+            Ok(match found.len() < max {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
             })
+        });
+        let mut full = false;
+        self.view.scan(first, end, |key, value| {
+            let flow = overlay.row(key, value)?;
+            full = flow.is_break();
+            Ok(flow)
         })?;
-        for (edited, edit) in edits {
-            if found.len() >= max {
-                break;
-            }
-            if let Some(value) = edit {
-                found.push((edited.clone(), value.clone()));
-            }
+        if !full {
+            overlay.rest()?;
         }
-        found.truncate(max);
         Ok(found)
     }
 

@@ -1,9 +1,9 @@
 //! The writer thread: one group after the other, each with one write and one flush.
 //!
 //! Order within a group: closures run over the index's view and the group's edits; chunks and
-//! redo are written to the journal and flushed, while the edits are put into the index's open
-//! transaction; the index commits; the cache learns; callers are answered; watchers wake. Nothing is
-//! visible or acknowledged before the flush.
+//! redo are written to the journal and flushed, the edits staged for the index; they are published
+//! and the cache learns; callers are answered; watchers wake. Nothing is visible or acknowledged
+//! before the flush.
 
 use std::io;
 use std::sync::atomic::Ordering;
@@ -15,11 +15,11 @@ use tokio::sync::{mpsc, oneshot};
 use crate::Error;
 use crate::cache::Update;
 use crate::engine::{Failure, Job, Pin, Shared, Write, is_full};
-use crate::index::{Batch, Flush};
+use crate::index::Merger;
 use crate::journal::{Appender, Flusher, Group, Position};
 use crate::limits::{
-    FLUSH_BESIDE_BYTES_MIN, GROUP_BYTES_MAX, GROUP_JOBS_MAX, INDEX_COMMIT_BYTES,
-    INDEX_COMMIT_SECONDS,
+    FLUSH_BESIDE_ROWS_MIN, GROUP_BYTES_MAX, GROUP_JOBS_MAX, INDEX_COMMIT_BYTES,
+    INDEX_COMMIT_SECONDS, MEMTABLE_BYTES, MERGE_BESIDE_BYTES_MIN,
 };
 use crate::rows;
 use crate::spool::Packed;
@@ -32,6 +32,7 @@ pub struct Writer {
     pub shared: Arc<Shared>,
     pub appender: Appender,
     flusher: Flusher,
+    merger: Merger,
     index_flushed_at: Duration,
     /// Bytes journalled since the index was durable.
     index_behind: u64,
@@ -53,10 +54,12 @@ struct Gathered {
 impl Writer {
     pub fn new(shared: Arc<Shared>, appender: Appender) -> Result<Self, Error> {
         let index_flushed_at = shared.clock.monotonic();
+        let merger = Merger::start(shared.index.clone())?;
         Ok(Writer {
             shared,
             appender,
             flusher: Flusher::start()?,
+            merger,
             index_flushed_at,
             index_behind: 0,
         })
@@ -92,7 +95,7 @@ impl Writer {
     fn close(&mut self) -> Result<(), Error> {
         self.check_poison()?;
         self.appender.flush().map_err(Error::Disk)?;
-        self.shared.index.flush()
+        self.flush_index()
     }
 
     pub fn check_poison(&self) -> Result<(), Error> {
@@ -112,27 +115,48 @@ impl Writer {
     /// Makes the index durable now.
     pub fn flush_index(&mut self) -> Result<(), Error> {
         self.check_poison()?;
-        let flushed = self.shared.index.flush();
-        if let Err(error) = &flushed {
-            self.poison(error);
-        }
-        self.index_behind = 0;
-        self.index_flushed_at = self.shared.clock.monotonic();
-        flushed
+        self.end_merge()?;
+        self.begin_merge();
+        self.end_merge()
     }
 
     fn flush_index_when_due(&mut self) {
-        let waited = self
-            .shared
-            .clock
-            .monotonic()
-            .saturating_sub(self.index_flushed_at);
-        let due = waited >= Duration::from_secs(INDEX_COMMIT_SECONDS);
-        let due = due || self.index_behind >= INDEX_COMMIT_BYTES;
-        if self.index_behind > 0 && due && !self.shared.is_exhausted() {
-            // A failure poisons the store: the next group is told.
-            let _ = self.flush_index();
+        let polled = self.merger.poll();
+        if polled.map_err(|error| self.poison(&error)).is_err() || self.index_behind == 0 {
+            return;
         }
+        let now = self.shared.clock.monotonic();
+        let waited = now.saturating_sub(self.index_flushed_at);
+        let bytes = self.shared.index.bytes();
+        let due = waited >= Duration::from_secs(INDEX_COMMIT_SECONDS)
+            || self.index_behind >= INDEX_COMMIT_BYTES
+            || bytes >= MEMTABLE_BYTES;
+        let must_wait = self.merger.is_busy() && bytes >= 2 * MEMTABLE_BYTES;
+        if !due || self.shared.is_exhausted() || (self.merger.is_busy() && !must_wait) {
+            return;
+        }
+        // A failure poisons the store: the next group is told.
+        if self.end_merge().is_err() {
+            return;
+        }
+        self.begin_merge();
+        if bytes < MERGE_BESIDE_BYTES_MIN {
+            let _ = self.end_merge();
+        }
+    }
+
+    fn begin_merge(&mut self) {
+        let tail = self.appender.tail();
+        self.merger.begin(&self.shared.index, tail);
+        self.index_behind = 0;
+        self.index_flushed_at = self.shared.clock.monotonic();
+    }
+
+    fn end_merge(&mut self) -> Result<(), Error> {
+        self.merger.wait().map_err(|error| {
+            self.poison(&error);
+            error
+        })
     }
 
     fn commit_group(&mut self, jobs: Vec<Job>) {
@@ -259,49 +283,32 @@ impl Writer {
         redo.extend_from_slice(&rows::encode_redo(borrowed(edits)));
         self.appender.add_transaction(group, &redo);
         drop(redo);
-        let tail = Position(self.appender.tail().0 + group.len() as u64);
         let update = Update::from_edits(edits).map_err(|error| self.poison(&error))?;
         self.write(group)?;
-        let (batch, flushed) = self.flush_and_apply(group, edits, tail);
-        if let Err(error) = flushed {
-            return Err(self.poison(&Error::Disk(error)));
-        }
-        let batch = batch.map_err(|error| self.poison(&error))?;
-        self.appender.advance(group, true);
-        self.index_behind += group.len() as u64;
-        let shared = self.shared.clone();
+        self.flush_and_stage(std::mem::take(&mut gathered.edits))
+            .map_err(|error| self.poison(&Error::Disk(error)))?;
+        self.appender.advance(&gathered.group, true);
+        self.index_behind += gathered.group.len() as u64;
+        let shared = &self.shared;
         let gate = shared.cache.gate.write();
         let gate = gate.unwrap_or_else(PoisonError::into_inner);
-        // The journal has it, so a restart will have it: but readers here would not.
-        batch
-            .commit(Flush::No)
-            .map_err(|error| self.poison(&error))?;
+        shared.index.publish();
         shared.cache.apply(&update);
         drop(gate);
         Ok(Some(update))
     }
 
-    /// A large group flushes while it is put into the index; for a small one the way to the other
-    /// thread and back would take longer than it saves.
-    fn flush_and_apply(
-        &self,
-        group: &Group,
-        edits: &Edits,
-        tail: Position,
-    ) -> (Result<Batch, Error>, io::Result<()>) {
-        if group.len() < FLUSH_BESIDE_BYTES_MIN {
-            return (self.batch(edits, tail), self.appender.flush());
+    /// Many rows are staged while the journal is flushed; for few the way to the other thread and
+    /// back would take longer than it saves.
+    fn flush_and_stage(&self, edits: Edits) -> io::Result<()> {
+        if edits.len() < FLUSH_BESIDE_ROWS_MIN {
+            self.appender.flush()?;
+            self.shared.index.stage(edits);
+            return Ok(());
         }
         let flushing = self.flusher.begin(self.appender.file());
-        let batch = self.batch(edits, tail);
-        (batch, flushing.wait())
-    }
-
-    fn batch(&self, edits: &Edits, tail: Position) -> Result<Batch, Error> {
-        let mut batch = self.shared.index.begin()?;
-        batch.apply(borrowed(edits))?;
-        batch.set_position(tail)?;
-        Ok(batch)
+        self.shared.index.stage(edits);
+        flushing.wait()
     }
 
     /// On a full disk the tail is put back and the store goes on.

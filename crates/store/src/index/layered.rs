@@ -1,0 +1,186 @@
+//! The index as the store uses it: the file, the memtable that groups are written to, and, while it
+//! goes into the file, the one before.
+//!
+//! A group is staged while the journal is flushed, and published after it: readers see all of it or
+//! nothing. The file is written to by merges alone, each durable and with its journal position:
+//! after a crash the journal gives back what was only in memory.
+
+use std::io;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::thread::JoinHandle;
+
+use super::memtable::{GroupNumber, Memtable, Recent};
+use super::{Flush, Index, View};
+use crate::Error;
+use crate::journal::Position;
+use crate::tx::Edits;
+
+#[derive(Debug)]
+pub struct Layered {
+    file: Index,
+    current: RwLock<Current>,
+}
+
+#[derive(Debug, Default)]
+struct Current {
+    active: Arc<Memtable>,
+    /// On its way into the file; changes no more.
+    frozen: Option<Arc<Memtable>>,
+    published: GroupNumber,
+}
+
+impl Layered {
+    pub fn new(file: Index) -> Self {
+        Layered {
+            file,
+            current: RwLock::default(),
+        }
+    }
+
+    pub fn view(&self) -> Result<View, Error> {
+        // Held until the file's picture is taken: no merge may end between the two.
+        let current = self.read();
+        let tables = [Some(&current.active), current.frozen.as_ref()];
+        let tables = tables.into_iter().flatten().cloned();
+        let recent = Recent::new(tables, current.published);
+        Ok(self.file.view()?.with(recent))
+    }
+
+    // What follows is for the writer thread, and its merger.
+
+    /// Takes the next group's edits; nobody sees them yet.
+    pub fn stage(&self, edits: Edits) {
+        let current = self.read();
+        let (active, group) = (current.active.clone(), current.published + 1);
+        drop(current);
+        active.stage(group, edits);
+    }
+
+    /// What was staged is there from now on.
+    pub fn publish(&self) {
+        self.write().published += 1;
+    }
+
+    /// Memory that the active memtable takes, about.
+    pub fn bytes(&self) -> usize {
+        self.read().active.bytes()
+    }
+
+    /// The active memtable is written to no more; the one before is merged already.
+    fn freeze(&self) {
+        let mut current = self.write();
+        let full = std::mem::take(&mut current.active);
+        current.frozen = Some(full);
+    }
+
+    /// Puts the frozen memtable into the file, durably.
+    fn merge(&self, position: Position) -> Result<(), Error> {
+        let frozen = self.read().frozen.clone();
+        let mut batch = self.file.begin()?;
+        if let Some(frozen) = frozen {
+            frozen.each_newest(|rows| batch.apply(rows))?;
+        }
+        batch.set_position(position)?;
+        batch.commit(Flush::Yes)?;
+        let merged = self.write().frozen.take();
+        // It may be large: freed without the lock.
+        drop(merged);
+        Ok(())
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Current> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Current> {
+        self.current.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The thread that merges while the next groups are written.
+#[derive(Debug)]
+pub struct Merger {
+    positions: Option<SyncSender<Position>>,
+    results: Receiver<Result<(), Error>>,
+    thread: Option<JoinHandle<()>>,
+    busy: bool,
+}
+
+impl Merger {
+    pub fn start(index: Arc<Layered>) -> Result<Self, Error> {
+        let (positions, waiting) = sync_channel::<Position>(1);
+        let (done, results) = sync_channel(1);
+        let merge = move || {
+            while let Ok(position) = waiting.recv() {
+                if done.send(index.merge(position)).is_err() {
+                    return;
+                }
+            }
+        };
+        let thread = std::thread::Builder::new()
+            .name("store-merger".to_owned())
+            .spawn(merge)
+            .map_err(Error::Disk)?;
+        Ok(Merger {
+            positions: Some(positions),
+            results,
+            thread: Some(thread),
+            busy: false,
+        })
+    }
+
+    pub fn is_busy(&self) -> bool {
+        self.busy
+    }
+
+    /// Begins to merge all groups until now, which the journal holds before `position`. The merge
+    /// before has ended.
+    pub fn begin(&mut self, index: &Layered, position: Position) {
+        index.freeze();
+        // A thread that is gone shows in the answer that does not come.
+        if let Some(positions) = &self.positions {
+            let _ = positions.send(position);
+        }
+        self.busy = true;
+    }
+
+    /// How the merge ended, if it has.
+    pub fn poll(&mut self) -> Result<(), Error> {
+        if !self.busy {
+            return Ok(());
+        }
+        match self.results.try_recv() {
+            Ok(result) => self.ended(result),
+            Err(TryRecvError::Empty) => Ok(()),
+            Err(TryRecvError::Disconnected) => self.ended(Err(gone())),
+        }
+    }
+
+    /// Waits for the end of the merge under way.
+    pub fn wait(&mut self) -> Result<(), Error> {
+        if !self.busy {
+            return Ok(());
+        }
+        let result = self.results.recv().unwrap_or_else(|_| Err(gone()));
+        self.ended(result)
+    }
+
+    fn ended(&mut self, result: Result<(), Error>) -> Result<(), Error> {
+        self.busy = false;
+        result
+    }
+}
+
+fn gone() -> Error {
+    Error::Disk(io::Error::other("the merging thread is gone"))
+}
+
+impl Drop for Merger {
+    fn drop(&mut self) {
+        self.positions.take();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
