@@ -11,8 +11,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::cache::{Cache, Update};
 use crate::index;
-use crate::journal::{Appender, Position, Segments};
+use crate::journal::{Appender, Segments};
 use crate::limits::{RESERVE_FLOOR_PARTS, WAITING_JOBS_MAX};
+use crate::packer::Packer;
+use crate::rows::Chunk;
 use crate::spool::Packed;
 use crate::tx::Tx;
 use crate::writer::Writer;
@@ -107,15 +109,12 @@ where
 /// Runs on the writer thread between groups, with everything in its hands.
 pub type Control = Box<dyn FnOnce(&mut Writer) + Send>;
 
+/// Where a chunk went, and what keeps it there.
+pub type ChunkReply = oneshot::Sender<Result<(Chunk, Pin), Error>>;
+
 pub enum Job {
-    Write {
-        write: Box<dyn Write>,
-        cost: usize,
-    },
-    Chunk {
-        packed: Packed,
-        reply: oneshot::Sender<Result<(Position, Pin), Error>>,
-    },
+    Write { write: Box<dyn Write>, cost: usize },
+    Chunk { packed: Packed, reply: ChunkReply },
     Control(Control),
     Close(oneshot::Sender<Result<(), Error>>),
 }
@@ -286,13 +285,14 @@ impl Shared {
     }
 }
 
-/// The running store: shared parts and the writer thread. The last handle stops the thread.
+/// The running store: shared parts and the threads. The last handle stops them.
 #[derive(Debug)]
 pub struct Engine {
     pub shared: Arc<Shared>,
     pub leases: Mutex<std::collections::BTreeSet<QueueId>>,
     pub care: Mutex<Option<compact::Care>>,
     sender: Mutex<Option<mpsc::Sender<Job>>>,
+    packer: Mutex<Option<Packer>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -304,11 +304,13 @@ impl Engine {
             .name("store-writer".to_owned())
             .spawn(move || writer.run(receiver))
             .map_err(Error::Disk)?;
+        let packer = Packer::start(sender.clone())?;
         Ok(Engine {
             shared,
             leases: Mutex::default(),
             care: Mutex::new(Some(compact::Care::default())),
             sender: Mutex::new(Some(sender)),
+            packer: Mutex::new(Some(packer)),
             thread: Mutex::new(Some(thread)),
         })
     }
@@ -335,11 +337,22 @@ impl Engine {
         answer.await.map_err(|_| Error::Closed)?
     }
 
-    /// Appends a chunk, not flushed.
-    pub async fn store_chunk(&self, packed: Packed) -> Result<(Position, Pin), Error> {
+    /// Has a chunk packed and appended, not flushed; packed here and now when the packer is busy.
+    pub async fn store_chunk(
+        &self,
+        raw: Vec<u8>,
+    ) -> Result<oneshot::Receiver<Result<(Chunk, Pin), Error>>, Error> {
+        self.shared.check_open()?;
         let (reply, answer) = oneshot::channel();
-        self.submit(Job::Chunk { packed, reply }).await?;
-        answer.await.map_err(|_| Error::Closed)?
+        let offered = match &*lock(&self.packer) {
+            Some(packer) => packer.offer(raw, reply),
+            None => return Err(Error::Closed),
+        };
+        if let Err((raw, reply)) = offered {
+            let packed = Packed::new(raw);
+            self.submit(Job::Chunk { packed, reply }).await?;
+        }
+        Ok(answer)
     }
 
     /// Runs something on the writer thread, between groups.
@@ -361,6 +374,7 @@ impl Engine {
         let Some(sender) = sender else {
             return Ok(());
         };
+        drop(lock(&self.packer).take());
         let (reply, answer) = oneshot::channel();
         let sent = sender.send(Job::Close(reply)).await;
         drop(sender);
@@ -386,6 +400,7 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         lock(&self.sender).take();
+        lock(&self.packer).take();
         self.join();
     }
 }

@@ -18,6 +18,7 @@ mod keys;
 pub mod limits;
 mod ops;
 mod pack;
+mod packer;
 mod recover;
 mod retention;
 mod rights;

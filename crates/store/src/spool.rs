@@ -1,6 +1,9 @@
-//! Bodies on their way in: hashed and packed in the caller's task, 64 KiB in memory at most.
+//! Bodies on their way in: hashed in the caller's task; while one chunk of 64 KiB fills, the one
+//! before is packed and written.
 
 use std::sync::Arc;
+
+use tokio::sync::oneshot;
 
 use crate::engine::{Engine, Pin};
 use crate::journal::{Appender, Group, Kind, record};
@@ -103,7 +106,7 @@ impl Body {
     }
 }
 
-/// Takes a body piece by piece; holds at most 64 KiB.
+/// Takes a body piece by piece; holds at most 64 KiB, and has as much on its way to the journal.
 #[derive(Debug)]
 pub struct Spool {
     engine: Arc<Engine>,
@@ -112,6 +115,8 @@ pub struct Spool {
     size: u64,
     size_max: u64,
     pieces: Vec<Piece>,
+    /// Comes after the pieces.
+    on_its_way: Option<oneshot::Receiver<Result<(Chunk, Pin), Error>>>,
 }
 
 impl Spool {
@@ -123,6 +128,7 @@ impl Spool {
             size: 0,
             size_max,
             pieces: Vec::new(),
+            on_its_way: None,
         }
     }
 
@@ -146,12 +152,17 @@ impl Spool {
     }
 
     async fn store_chunk(&mut self) -> Result<(), Error> {
+        self.settle().await?;
         let raw = std::mem::take(&mut self.buffer);
-        let packed = Packed::new(raw);
-        let stored = packed.len() as u32;
-        let (position, pin) = self.engine.store_chunk(packed).await?;
-        let chunk = Chunk { position, stored };
-        self.pieces.push(Piece::Stored(chunk, pin));
+        self.on_its_way = Some(self.engine.store_chunk(raw).await?);
+        Ok(())
+    }
+
+    async fn settle(&mut self) -> Result<(), Error> {
+        if let Some(answer) = self.on_its_way.take() {
+            let (chunk, pin) = answer.await.map_err(|_| Error::Closed)??;
+            self.pieces.push(Piece::Stored(chunk, pin));
+        }
         Ok(())
     }
 
@@ -160,10 +171,10 @@ impl Spool {
     }
 
     pub async fn finish(mut self) -> Result<Body, Error> {
-        if !self.buffer.is_empty() {
-            let raw = std::mem::take(&mut self.buffer);
-            self.pieces.push(Piece::Held(Packed::new(raw)));
-        }
+        let raw = std::mem::take(&mut self.buffer);
+        let last = (!raw.is_empty()).then(|| Packed::new(raw));
+        self.settle().await?;
+        self.pieces.extend(last.map(Piece::Held));
         Ok(Body {
             inner: Arc::new(Inner {
                 id: BlobId(*self.hasher.finalize().as_bytes()),

@@ -10,22 +10,20 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use crate::Error;
 use crate::cache::Update;
-use crate::engine::{Failure, Job, Pin, Shared, Write, is_full};
+use crate::engine::{ChunkReply, Failure, Job, Pin, Shared, Write, is_full};
 use crate::index::Merger;
-use crate::journal::{Appender, Flusher, Group, Position};
+use crate::journal::{Appender, Flusher, Group};
 use crate::limits::{
     FLUSH_BESIDE_ROWS_MIN, GROUP_BYTES_MAX, GROUP_JOBS_MAX, INDEX_COMMIT_BYTES,
     INDEX_COMMIT_SECONDS, MEMTABLE_BYTES, MERGE_BESIDE_BYTES_MIN,
 };
-use crate::rows;
+use crate::rows::{self, Chunk};
 use crate::spool::Packed;
 use crate::tx::{Edits, Tx};
-
-type ChunkReply = oneshot::Sender<Result<(Position, Pin), Error>>;
 
 #[derive(Debug)]
 pub struct Writer {
@@ -48,7 +46,7 @@ struct Gathered {
     writes: Vec<Box<dyn Write>>,
     /// Written, but their closures failed: they are answered with the others.
     failed: Vec<Box<dyn Write>>,
-    chunks: Vec<(Position, Pin, ChunkReply)>,
+    chunks: Vec<(Chunk, Pin, ChunkReply)>,
 }
 
 impl Writer {
@@ -153,10 +151,11 @@ impl Writer {
     }
 
     fn end_merge(&mut self) -> Result<(), Error> {
-        self.merger.wait().map_err(|error| {
-            self.poison(&error);
-            error
-        })
+        let ended = self.merger.wait();
+        if let Err(error) = &ended {
+            self.poison(error);
+        }
+        ended
     }
 
     fn commit_group(&mut self, jobs: Vec<Job>) {
@@ -181,10 +180,10 @@ impl Writer {
         for write in gathered.failed {
             write.done(None);
         }
-        for (position, pin, reply) in gathered.chunks {
+        for (chunk, pin, reply) in gathered.chunks {
             let answer = match &failure {
                 Some(failure) => Err(failure.error()),
-                None => Ok((position, pin)),
+                None => Ok((chunk, pin)),
             };
             let _ = reply.send(answer);
         }
@@ -255,9 +254,9 @@ impl Writer {
         Ok(update)
     }
 
-    fn add_chunk(&self, packed: &Packed, group: &mut Group) -> (Position, Pin) {
-        let position = packed.add_to(&self.appender, group).position;
-        (position, self.shared.pins.pin(position.segment()))
+    fn add_chunk(&self, packed: &Packed, group: &mut Group) -> (Chunk, Pin) {
+        let chunk = packed.add_to(&self.appender, group);
+        (chunk, self.shared.pins.pin(chunk.position.segment()))
     }
 
     /// Closes the segment; a full disk is no reason to stop.
