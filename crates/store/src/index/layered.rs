@@ -184,3 +184,88 @@ impl Drop for Merger {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use super::*;
+    use crate::RealDisk;
+
+    const GROUPS: u32 = 2_000;
+
+    /// Each group writes its number under "n" and a row of its own: a view has as many rows as it
+    /// says, whatever is staged, published, frozen or merged meanwhile.
+    fn check(view: &View) -> u32 {
+        let said = view.get(b"n").unwrap();
+        let said = said.map_or(0, |said| u32::from_be_bytes(said.try_into().unwrap()));
+        let mut rows = 0;
+        view.scan(b"r", b"s", |key, value| {
+            rows += 1;
+            assert_eq!(key, row(rows).0);
+            assert_eq!(value, row(rows).1);
+            Ok(ControlFlow::Continue(()))
+        })
+        .unwrap();
+        assert_eq!(rows, said);
+        let spanned = view.span((b"r".to_vec(), b"s".to_vec())).unwrap();
+        assert_eq!(spanned.count(), rows as usize);
+        rows
+    }
+
+    fn row(number: u32) -> (Vec<u8>, Vec<u8>) {
+        (
+            format!("r{number:06}").into_bytes(),
+            number.to_be_bytes().to_vec(),
+        )
+    }
+
+    fn group(number: u32) -> Edits {
+        let (key, value) = row(number);
+        [
+            (b"n".to_vec(), Some(number.to_be_bytes().to_vec())),
+            (key, Some(value)),
+        ]
+        .into()
+    }
+
+    #[test]
+    fn views_are_whole_while_groups_are_merged() {
+        let directory = tempfile::tempdir().unwrap();
+        let disk = RealDisk::open(directory.path()).unwrap();
+        let file = Index::temporary(&*disk, "index").unwrap();
+        let index = Arc::new(Layered::new(file));
+        let mut merger = Merger::start(index.clone()).unwrap();
+        let first = index.view().unwrap();
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let mut seen = 0;
+                for _ in 0..500 {
+                    let now = check(&index.view().unwrap());
+                    assert!(now >= seen);
+                    seen = now;
+                }
+            });
+            for number in 1..=GROUPS {
+                index.stage(group(number));
+                index.publish();
+                merger.poll().unwrap();
+                if number % 50 == 0 && !merger.is_busy() {
+                    merger.begin(&index, Position(u64::from(number)));
+                }
+            }
+            reader.join().unwrap();
+        });
+        merger.wait().unwrap();
+        assert_eq!(check(&first), 0);
+        index.stage([(row(7).0, None)].into());
+        assert_eq!(check(&index.view().unwrap()), GROUPS);
+        index.publish();
+        assert_eq!(index.view().unwrap().get(&row(7).0).unwrap(), None);
+        merger.begin(&index, Position(9_999));
+        merger.wait().unwrap();
+        let file = index.file.view().unwrap();
+        assert_eq!(file.position().unwrap(), Position(9_999));
+        assert_eq!(file.rows().unwrap().count(), GROUPS as usize - 1 + 2);
+    }
+}
