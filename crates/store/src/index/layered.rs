@@ -240,7 +240,7 @@ mod tests {
         std::thread::scope(|scope| {
             let reader = scope.spawn(|| {
                 let mut seen = 0;
-                for _ in 0..500 {
+                for _ in 0..100 {
                     let now = check(&index.view().unwrap());
                     assert!(now >= seen);
                     seen = now;
