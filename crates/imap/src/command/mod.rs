@@ -113,6 +113,8 @@ pub enum Request {
     Batches(Batches),
     /// RFC 5267 §4.3.5: the tags of searches that asked for UPDATE.
     CancelUpdate(Vec<String>),
+    /// A search in a charset that is not understood, whose result was to be saved: RFC 9051 §6.4.4.1.
+    SaveInCharset,
     Fetch(Fetch),
     Store(Store),
     Copy(Copy),

@@ -40,7 +40,9 @@ fn program(
     };
     cursor.space()?;
     if cursor.skip_word("CHARSET ") {
-        charset(cursor)?;
+        if let Err(fault) = charset(cursor) {
+            return refused_charset(cursor, return_, fault);
+        }
         cursor.space()?;
     }
     let only_selected = sources
@@ -113,6 +115,19 @@ pub(super) fn charset(cursor: &mut Cursor<'_>) -> Parse<()> {
         true => Ok(()),
         false => Err(Fault::Charset),
     }
+}
+
+/// The refusal of a search with SAVE is the handler's, which knows what is saved.
+pub(super) fn refused_charset(
+    cursor: &mut Cursor<'_>,
+    return_: Option<SearchReturn>,
+    fault: Fault,
+) -> Parse<Command> {
+    if fault == Fault::Charset && return_.is_some_and(|return_| return_.save) {
+        cursor.take_while(|_| true);
+        return Ok(Command::Run(Request::SaveInCharset));
+    }
+    Err(fault)
 }
 
 /// One or more, to the end of the command.

@@ -1,6 +1,6 @@
 //! SORT and THREAD with their UID forms: RFC 5256 §5, RFC 5957, RFC 6203, RFC 5267 §5.
 
-use super::search::{charset, check_relevancy, keys, returning};
+use super::search::{charset, check_relevancy, keys, refused_charset, returning};
 use super::{Command, Numbering, Request, Search, SortField, SortKey, Thread, ThreadAlgorithm};
 use crate::cursor::{Cursor, Fault, Parse};
 use crate::limits;
@@ -17,7 +17,9 @@ pub(super) fn sort(cursor: &mut Cursor<'_>, numbering: Numbering) -> Parse<Comma
         return Err(Fault::Arguments);
     }
     cursor.space()?;
-    charset(cursor)?;
+    if let Err(fault) = charset(cursor) {
+        return refused_charset(cursor, return_, fault);
+    }
     cursor.space()?;
     let keys = keys(cursor)?;
     check_relevancy(return_, &sort, &keys)?;

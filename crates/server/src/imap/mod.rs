@@ -411,6 +411,7 @@ async fn command<S: Stream>(link: &mut Link<S>, user: &mut User, request: Reques
         Request::Search(request) => search::search(link, user, request).await,
         Request::Thread(request) => search::thread(link, user, request).await,
         Request::Batches(request) => batches::batches(link, user, request),
+        Request::SaveInCharset => search::save_in_charset(user),
         Request::CancelUpdate(tags) => contexts::cancel(user, &tags),
         Request::Fetch(request) => fetch::fetch(link, user, request).await,
         Request::Store(request) => store::store(link, user, request).await,

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use facteur_imap::command::{Numbering, Search, SearchKey, SortField, SortKey, Thread};
-use facteur_imap::response::{Found, SearchData};
+use facteur_imap::response::{Code, Found, SearchData};
 use facteur_imap::set::Numbers;
-use facteur_imap::{Untagged, text};
+use facteur_imap::{Reply, Untagged, text};
 use facteur_message::Facts;
 use facteur_store::{Error, ModSeq, Row};
 
@@ -62,6 +62,15 @@ pub(super) async fn search<S: Stream>(
         true => text::SEARCH_DONE,
         false => text::SORT_DONE,
     })
+}
+
+/// RFC 9051 §6.4.4.1: a search with SAVE that is refused leaves nothing saved.
+pub(super) fn save_in_charset(user: &mut User) -> Handled {
+    if let Some(selected) = &mut user.selected {
+        selected.view.save(Numbers::new());
+    }
+    let reply = Reply::no(text::BAD_CHARSET).with(Code::BadCharset);
+    Ok(reply.into())
 }
 
 /// What of the matches is kept for `$`. Uids.
