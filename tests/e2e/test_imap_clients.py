@@ -233,3 +233,20 @@ def test_imapflow(facteur, recorder, place):
     assert found["downloaded"].endswith("à bientôt.\r\n")
     assert flags(facteur, ALICE, "Projets/2026") == {"message 1": set()}
     assert recorder.said("COMPRESS DEFLATE") and recorder.said("IDLE")
+
+
+# What is done for clients with known faults
+
+
+def test_a_client_fault_is_shown_for_the_account(facteur):
+    append(facteur, ALICE, sample("un"))
+    show = ["account", "show", ALICE, "--data", facteur.data, "--json"]
+    assert json.loads(facteur.command(*show))["client_faults"] == []
+    with imap(facteur, ALICE) as client:
+        assert b"UIDONLY" in client.capability()[1][0].split()
+        client.enable("UIDONLY")
+        client.select("INBOX")
+        assert client.fetch("1", "FLAGS")[0] == "OK"
+    assert json.loads(facteur.command(*show))["client_faults"] == ["uidonly-numbers"]
+    with imap(facteur, ALICE) as client:
+        assert b"UIDONLY" not in client.capability()[1][0].split()
