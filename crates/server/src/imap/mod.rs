@@ -343,6 +343,7 @@ impl<S: Stream> Connection<S> {
 /// All that is new for a user: in the selected mailbox, then elsewhere.
 async fn tell<S: Stream>(link: &mut Link<S>, user: &mut User, own: &Own) -> Result<(), Failure> {
     sync::sync(link, user, own).await?;
+    sync::tell_behind(link, user);
     notify::tell(link, user).await
 }
 

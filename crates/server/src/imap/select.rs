@@ -52,6 +52,7 @@ pub(super) async fn select<S: Stream>(
         source,
         view,
         modseq: index.modseq(),
+        held_after: index.modseq(),
         keywords: Arc::clone(&mailbox.keywords),
         read_only,
         contexts: Vec::new(),

@@ -23,6 +23,8 @@ pub(super) struct Selected {
     pub(super) view: View,
     /// The client knows everything up to here, but for the expunges that the view holds back.
     pub(super) modseq: ModSeq,
+    /// Those that are held back came after this.
+    pub(super) held_after: ModSeq,
     /// Keywords that FLAGS has told of.
     pub(super) keywords: Arc<[String]>,
     pub(super) read_only: bool,

@@ -4,10 +4,10 @@
 //! else's do; `.SILENT` only marks them. RFC 9051 §7.5.1 (when expunges may be told) is the
 //! session's to know and the view's to obey; RFC 7162 §3.2.10 for VANISHED.
 
-use facteur_imap::Untagged;
-use facteur_imap::response::FlagsChanged;
+use facteur_imap::response::{Code, FlagsChanged};
 use facteur_imap::set::Numbers;
 use facteur_imap::view::{Expunges, News, Told};
+use facteur_imap::{Reply, Untagged, text};
 use facteur_store::{Changes, Error, Index, ModSeq, RecordChange, Store};
 
 use super::error::Failure;
@@ -101,6 +101,9 @@ pub(super) async fn sync<S: Stream>(
     };
     let form = link.session.expunge_form();
     contexts::expunged(link, selected, &news.expunged).await?;
+    if !selected.view.holds() {
+        selected.held_after = since;
+    }
     let told = selected.view.sync(&news, expunges, form);
     selected.tell_keywords(link, &index);
     tell_numbers(link, &told).await?;
@@ -111,6 +114,19 @@ pub(super) async fn sync<S: Stream>(
     }
     let changed = news.added.union(&news.updated).difference(&news.expunged);
     contexts::changed(link, selected, &changed, &news.added).await
+}
+
+/// RFC 7162 §6: the client takes the highest MODSEQ it was told for its HIGHESTMODSEQ. When expunges
+/// wait to be told, it would never hear of them after a lost connection; so it is told how far it got.
+pub(super) fn tell_behind<S: Stream>(link: &mut Link<S>, user: &User) {
+    let Some(selected) = user.selected.as_ref() else {
+        return;
+    };
+    if selected.view.holds() && link.session.condstore() {
+        let code = Code::HighestModSeq(selected.held_after.0.max(1));
+        let reply = Reply::ok(text::HIGHESTMODSEQ).with(code);
+        link.session.respond(&Untagged::Reply(&reply));
+    }
 }
 
 /// RFC 5465 §3.1: who wants no news of the selected mailbox still gets the answers of commands
