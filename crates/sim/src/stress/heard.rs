@@ -285,7 +285,7 @@ impl Session {
         if let Some(told) = code.as_ref().filter(|code| code.name == "HIGHESTMODSEQ") {
             self.modseq_told = told.values.first().and_then(Value::number);
         }
-        self.enabled.condstore |= command.enables_condstore();
+        self.enabled.condstore |= status == Status::Ok && command.enables_condstore();
         let mut answer = std::mem::replace(&mut self.answer, no_answer());
         answer.status = status;
         answer.code = code;

@@ -202,10 +202,8 @@ impl Client {
             return Err(format!("{count} messages, and {known} are known").into());
         }
         for fetched in fetched {
-            let known = match (fetched.number, fetched.uid) {
-                (0, Some(uid)) => before.slot(uid),
-                (number, _) => before.slots.get(number as usize - 1),
-            };
+            // Numbers may have moved since, uids stay.
+            let known = fetched.uid.and_then(|uid| before.slot(uid));
             let (Some(known), Some(now)) = (known.and_then(|s| s.flags.as_ref()), &fetched.flags)
             else {
                 continue;
