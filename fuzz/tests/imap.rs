@@ -412,11 +412,11 @@ fn serve(tls: bool, pieces: &[&[u8]]) -> Heard {
     heard
 }
 
-fn session_target(name: &'static str, prefix: &'static str) {
+fn session_target(name: &'static str, prefix: &'static str, words: &'static [&'static str]) {
     let dialogues = seeds::transcripts("imap", seeds::Side::Client);
     Fuzz::new(name)
         .seeds(dialogues)
-        .words(WORDS)
+        .words(words)
         .run(|input, signature| {
             let tls = !Random::of(input).one_in(4);
             let whole = serve(tls, &[prefix.as_bytes(), input]);
@@ -448,7 +448,7 @@ fn session_target(name: &'static str, prefix: &'static str) {
 
 #[test]
 fn session() {
-    session_target("session", "");
+    session_target("session", "", WORDS);
 }
 
 #[test]
@@ -456,6 +456,42 @@ fn session_logged_in() {
     session_target(
         "session_logged_in",
         "l LOGIN alice pw\r\ns SELECT INBOX\r\n",
+        WORDS,
+    );
+}
+
+/// APPEND of several messages, CATENATE (RFC 4469) and REPLACE (RFC 8508): literals in a row, some
+/// of them refused.
+#[test]
+fn session_appends() {
+    const APPENDS: &[&str] = &[
+        "a APPEND x ",
+        "a REPLACE 1 x ",
+        "a UID REPLACE 4294967295 x ",
+        "a UID REPLACE $ x ",
+        "(\\Seen $Work) ",
+        "\"17-Jul-1996 02:44:25 -0700\" ",
+        "CATENATE (",
+        "URL \"/x/;UID=1/;SECTION=1\"",
+        "URL {13+}\r\n/INBOX/;UID=1",
+        "TEXT {5}\r\nhello",
+        " TEXT {5+}\r\nhello",
+        " TEXT {301+}\r\n",
+        "UTF8 (~{5+}\r\nhello)",
+        ")",
+        " {5+}\r\nhello",
+        " {5}\r\nhello",
+        " ~{5+}\r\nhel\0o",
+        " {0+}\r\n",
+        " {301}\r\n",
+        " {18446744073709551615+}\r\n",
+        "\r\n",
+        "a NOOP\r\n",
+    ];
+    session_target(
+        "session_appends",
+        "l LOGIN alice pw\r\ns SELECT INBOX\r\n",
+        APPENDS,
     );
 }
 

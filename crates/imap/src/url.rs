@@ -60,7 +60,8 @@ impl MessageUrl {
             None => (place, None),
         };
         let name = decode(name)?;
-        if name.is_empty() || name.len() > limits::MAILBOX_NAME_BYTES_MAX {
+        let control = name.contains(char::is_control);
+        if name.is_empty() || control || name.len() > limits::MAILBOX_NAME_BYTES_MAX {
             return None;
         }
         self.mailbox = Some(capital_inbox(name));
@@ -138,6 +139,7 @@ mod tests {
             "/INBOX/;UID=1/;SECTION=HEADER]x",
             "/INBOX/;UID=1/;PARTIAL=0.0",
             "/IN%ZZ/;UID=1",
+            "/IN%00/;UID=1",
             "/%ff/;UID=1",
             "/INBOX/;UID=1/;URLAUTH=anonymous:internal:0",
             "imap://elsewhere.test/INBOX/;UID=1",

@@ -125,6 +125,10 @@ fn count(bytes: u64) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+
     use super::*;
 
     fn said(text: &[u8]) -> Vec<u8> {
@@ -195,5 +199,61 @@ mod tests {
         let mut server = Deflate::new();
         server.receive(b"a NOOP\r\n");
         assert_eq!(server.inflate(|_| {}), Err(Refused));
+    }
+
+    /// Everything that comes out of a wire cut into such pieces, and whether it was refused.
+    fn hear(wire: &[u8], piece: usize) -> (Vec<u8>, bool) {
+        let (mut server, mut heard) = (Deflate::new(), Vec::new());
+        for bytes in wire.chunks(piece.max(1)) {
+            server.receive(bytes);
+            loop {
+                match server.inflate(|piece| heard.extend_from_slice(piece)) {
+                    Ok(0) => break,
+                    Ok(given) => assert!(given < INFLATED_BYTES_MAX + INFLATED_PIECE_BYTES),
+                    Err(Refused) => return (heard, true),
+                }
+            }
+            let allowed = COMPRESSED_FREE_BYTES + COMPRESSED_RATIO_MAX * wire.len() as u64;
+            assert!(heard.len() as u64 <= allowed);
+        }
+        (heard, false)
+    }
+
+    proptest! {
+        /// Whatever comes, damaged or not, and however it is cut: nobody spins, nothing grows, and
+        /// the session is given the same bytes.
+        #[test]
+        fn any_bytes_in_any_pieces(
+            texts in vec((vec(any::<u8>(), 0..40), 1_usize..3000), 1..6),
+            damage in vec((any::<Index>(), any::<u8>()), 0..4),
+            piece in 1_usize..5000,
+        ) {
+            let mut client = Deflate::new();
+            let mut wire = Vec::new();
+            for (text, times) in texts {
+                wire.extend(client.deflate(&text.repeat(times)).unwrap());
+                wire.extend(client.flush(times % 2 == 0).unwrap());
+            }
+            let whole = hear(&wire, wire.len());
+            prop_assert!(!whole.1);
+            for (place, byte) in damage {
+                let length = wire.len();
+                if let Some(at) = wire.get_mut(place.index(length.max(1))) {
+                    *at = byte;
+                }
+            }
+            let (heard, refused) = hear(&wire, wire.len());
+            let (again, refused_again) = hear(&wire, piece);
+            prop_assert_eq!(refused, refused_again);
+            // What comes before the damage is given or not as it is cut.
+            let common = heard.len().min(again.len());
+            prop_assert!(heard.get(..common) == again.get(..common));
+            prop_assert!(refused || heard.len() == again.len());
+        }
+
+        #[test]
+        fn noise(wire in vec(any::<u8>(), 0..2000), piece in 1_usize..200) {
+            prop_assert_eq!(hear(&wire, wire.len()).1, hear(&wire, piece).1);
+        }
     }
 }
