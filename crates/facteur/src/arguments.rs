@@ -42,6 +42,8 @@ pub enum Do {
     Account(Account),
     #[command(subcommand, about = t(texts::ABOUT_ALIAS))]
     Alias(Alias),
+    #[command(subcommand, about = t(texts::ABOUT_GROUP))]
+    Group(Group),
     #[command(subcommand, about = t(texts::ABOUT_DOMAIN))]
     Domain(Domain),
     #[command(subcommand, about = t(texts::ABOUT_QUEUE))]
@@ -167,6 +169,73 @@ pub enum Alias {
     Remove {
         #[arg(value_name = "ALIAS", help = t(texts::HELP_ALIAS))]
         alias: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Group {
+    #[command(about = t(texts::ABOUT_GROUP_ADD))]
+    Add {
+        #[arg(value_name = "ADDRESS", help = t(texts::HELP_GROUP))]
+        address: String,
+        #[arg(long, value_name = "NAME", help = t(texts::HELP_GROUP_NAME))]
+        name: Option<String>,
+        #[arg(long, value_name = "SIZE", help = t(texts::HELP_QUOTA))]
+        quota: Option<String>,
+        #[arg(long, value_name = "fr|en", help = t(texts::HELP_GROUP_LANGUAGE))]
+        language: Option<String>,
+        #[arg(long = "member", value_name = "WHO:ROLE", help = t(texts::HELP_MEMBER))]
+        members: Vec<String>,
+        #[arg(long, help = t(texts::HELP_SEND_AS_ALL))]
+        send_as: bool,
+    },
+    #[command(about = t(texts::ABOUT_GROUP_LIST))]
+    List,
+    #[command(about = t(texts::ABOUT_GROUP_SHOW))]
+    Show {
+        #[arg(value_name = "ADDRESS", help = t(texts::HELP_GROUP))]
+        address: String,
+    },
+    #[command(about = t(texts::ABOUT_GROUP_REMOVE))]
+    Remove {
+        #[arg(value_name = "ADDRESS", help = t(texts::HELP_GROUP))]
+        address: String,
+        #[arg(long, help = t(texts::HELP_ERASE))]
+        erase: bool,
+    },
+    #[command(about = t(texts::ABOUT_GROUP_RESTORE))]
+    Restore {
+        #[arg(value_name = "ADDRESS", help = t(texts::HELP_GROUP))]
+        address: String,
+    },
+    #[command(about = t(texts::ABOUT_GROUP_QUOTA))]
+    Quota {
+        #[arg(value_name = "ADDRESS", help = t(texts::HELP_GROUP))]
+        address: String,
+        #[arg(value_name = "SIZE", help = t(texts::HELP_GROUP_QUOTA))]
+        quota: Option<String>,
+    },
+    #[command(subcommand, about = t(texts::ABOUT_GROUP_MEMBER))]
+    Member(GroupMember),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum GroupMember {
+    #[command(about = t(texts::ABOUT_MEMBER_SET))]
+    Set {
+        #[arg(value_name = "ADDRESS", help = t(texts::HELP_GROUP))]
+        address: String,
+        #[arg(value_name = "WHO:ROLE", help = t(texts::HELP_MEMBER))]
+        member: String,
+        #[arg(long, help = t(texts::HELP_SEND_AS))]
+        send_as: bool,
+    },
+    #[command(about = t(texts::ABOUT_MEMBER_REMOVE))]
+    Remove {
+        #[arg(value_name = "ADDRESS", help = t(texts::HELP_GROUP))]
+        address: String,
+        #[arg(value_name = "WHO", help = t(texts::HELP_MEMBER_WHO))]
+        member: String,
     },
 }
 

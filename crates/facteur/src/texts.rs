@@ -57,6 +57,8 @@ texts! {
     ABOUT_SERVE: "Run the server until it is told to stop", "Faire tourner le serveur jusqu'à ce qu'on l'arrête";
     ABOUT_ACCOUNT: "People and their passwords", "Les personnes et leurs mots de passe";
     ABOUT_ALIAS: "Addresses that lead to others", "Les adresses qui mènent à d'autres";
+    ABOUT_GROUP: "Addresses that several people share, with their mailboxes",
+        "Les adresses que plusieurs personnes partagent, avec leurs boîtes";
     ABOUT_DOMAIN: "Domains whose mail is kept here", "Les domaines dont le courrier est gardé ici";
     ABOUT_QUEUE: "Mail that waits to leave", "Le courrier qui attend de partir";
     ABOUT_MAILBOX: "Mailboxes, and what was deleted in them", "Les boîtes, et ce qui y a été supprimé";
@@ -76,6 +78,18 @@ texts! {
     ABOUT_ALIAS_ADD: "Make an alias, or replace it", "Créer un alias, ou le remplacer";
     ABOUT_ALIAS_LIST: "List the aliases", "Donner la liste des alias";
     ABOUT_ALIAS_REMOVE: "Remove an alias", "Supprimer un alias";
+    ABOUT_GROUP_ADD: "Add a group; its members find its mailboxes in their own accounts",
+        "Ajouter un groupe ; ses membres trouvent ses boîtes dans leurs propres comptes";
+    ABOUT_GROUP_LIST: "List the groups", "Donner la liste des groupes";
+    ABOUT_GROUP_SHOW: "Show one group with its members", "Montrer un groupe avec ses membres";
+    ABOUT_GROUP_REMOVE: "Remove the group; it can be restored until the retention time ends",
+        "Supprimer le groupe ; il peut être rétabli jusqu'à la fin de la durée de conservation";
+    ABOUT_GROUP_RESTORE: "Bring a removed group back with all its mail", "Rétablir un groupe supprimé avec tout son courrier";
+    ABOUT_GROUP_QUOTA: "Set how much space the group may use", "Fixer la place que le groupe peut prendre";
+    ABOUT_GROUP_MEMBER: "Who is in a group, and may do what", "Qui est dans un groupe, et peut y faire quoi";
+    ABOUT_MEMBER_SET: "Make somebody a member, or change what a member may do",
+        "Faire de quelqu'un un membre, ou changer ce qu'un membre peut faire";
+    ABOUT_MEMBER_REMOVE: "Take somebody out of the group", "Retirer quelqu'un du groupe";
     ABOUT_DOMAIN_ADD: "Accept mail for a domain", "Accepter le courrier d'un domaine";
     ABOUT_DOMAIN_LIST: "List the domains", "Donner la liste des domaines";
     ABOUT_DOMAIN_REMOVE: "Stop accepting mail for a domain that has no addresses left",
@@ -138,6 +152,16 @@ texts! {
     HELP_ERASE: "Erase everything at once and for good", "Tout effacer tout de suite et pour toujours";
     HELP_ALIAS: "The alias, a whole address", "L'alias, une adresse entière";
     HELP_TARGETS: "Addresses that get its mail", "Adresses qui reçoivent son courrier";
+    HELP_GROUP: "Address of the group", "Adresse du groupe";
+    HELP_GROUP_NAME: "The group's name", "Le nom du groupe";
+    HELP_GROUP_LANGUAGE: "Language of what the server writes to the group", "Langue de ce que le serveur écrit au groupe";
+    HELP_GROUP_QUOTA: "Most space to use, such as 5 GiB; without it, no limit", "Place maximale, par exemple 5 Gio ; sans elle, pas de limite";
+    HELP_MEMBER: "A member and a role: read, write or manage, such as alice:write; without a domain, in that of the group",
+        "Un membre et un rôle : read (lire), write (écrire) ou manage (gérer), par exemple alice:write ; sans domaine, dans celui du groupe";
+    HELP_MEMBER_WHO: "Address of the member; without a domain, in that of the group", "Adresse du membre ; sans domaine, dans celui du groupe";
+    HELP_SEND_AS: "This member may also send from the group's address", "Ce membre peut aussi envoyer sous l'adresse du groupe";
+    HELP_SEND_AS_ALL: "The members that may write may also send from the group's address",
+        "Les membres qui peuvent écrire peuvent aussi envoyer sous l'adresse du groupe";
     HELP_DOMAIN: "Domain name", "Nom de domaine";
     HELP_NONE: "Nobody: refuse unknown addresses", "Personne : refuser les adresses inconnues";
     HELP_QUEUE_DOMAIN: "Only mail to this domain", "Seulement le courrier vers ce domaine";
@@ -254,6 +278,10 @@ texts! {
         "Le serveur en marche ne connaît pas cette commande. C'est peut-être une autre version.";
     CODE_NO_SUCH_ACCOUNT: "There is no account {0}. `facteur account list` shows all.",
         "Il n'y a pas de compte {0}. `facteur account list` les montre tous.";
+    CODE_NO_SUCH_GROUP: "There is no group {0}. `facteur group list` shows all.",
+        "Il n'y a pas de groupe {0}. `facteur group list` les montre tous.";
+    CODE_NO_SUCH_MEMBER: "That account is not a member of {0}. `facteur group show {0}` shows who is.",
+        "Ce compte n'est pas membre de {0}. `facteur group show {0}` montre qui l'est.";
     CODE_NO_SUCH_ADDRESS: "There is no alias {0}. `facteur alias list` shows all.",
         "Il n'y a pas d'alias {0}. `facteur alias list` les montre tous.";
     CODE_NO_SUCH_DOMAIN: "The domain of {0} is not kept here. `facteur domain add` adds it.",
@@ -284,6 +312,8 @@ texts! {
         "Quelque chose a mal tourné dans le serveur. Son journal en dit plus.";
 
     BAD_SIZE: "\"{0}\" is not a size. Write it like 500 MiB or 5 GiB.", "« {0} » n'est pas une taille. Écrivez-la comme 500 Mio ou 5 Gio.";
+    BAD_MEMBER: "\"{0}\" is not a member with a role. Write it like alice:write; the roles are read, write and manage.",
+        "« {0} » n'est pas un membre avec un rôle. Écrivez-le comme alice:write ; les rôles sont read, write et manage.";
     PASSWORD_PROMPT: "Password:", "Mot de passe :";
     PASSWORD_AGAIN: "Again:", "Encore une fois :";
     PASSWORD_DIFFERS: "The two passwords differ. Nothing was changed.", "Les deux mots de passe diffèrent. Rien n'a été changé.";
@@ -307,6 +337,20 @@ texts! {
     ALIAS_OWN: "{0} leads to {1}, who may also send as it.", "{0} mène à {1}, qui peut aussi envoyer sous cette adresse.";
     ALIAS_REMOVED: "{0} is removed.", "{0} est supprimé.";
     ALIAS_NONE: "There are no aliases.", "Il n'y a pas d'alias.";
+    GROUP_ADDED: "Group {0} is there. Members: {1}", "Le groupe {0} est créé. Membres : {1}";
+    GROUP_REMOVED: "Group {0} is removed. `facteur group restore {0}` brings it back until the retention time ends.",
+        "Le groupe {0} est supprimé. `facteur group restore {0}` le rétablit jusqu'à la fin de la durée de conservation.";
+    GROUP_ERASED: "Group {0} is erased for good.", "Le groupe {0} est effacé pour toujours.";
+    GROUP_RESTORED: "Group {0} is back.", "Le groupe {0} est rétabli.";
+    GROUP_QUOTA_SET: "The space of group {0} is set.", "La place du groupe {0} est fixée.";
+    GROUP_MEMBERS: "Members of {0}: {1}", "Membres de {0} : {1}";
+    GROUP_NOBODY: "nobody", "personne";
+    GROUP_NONE: "There are no groups. `facteur group add ADDRESS` adds one.",
+        "Il n'y a pas de groupes. `facteur group add ADRESSE` en ajoute un.";
+    ROLE_READ: "reads", "lit";
+    ROLE_WRITE: "writes", "écrit";
+    ROLE_MANAGE: "manages", "gère";
+    ROLE_SEND_AS: "sends as it", "envoie sous son nom";
     DOMAIN_ADDED: "Mail for {0} is accepted.", "Le courrier de {0} est accepté.";
     DOMAIN_REMOVED: "Mail for {0} is no longer accepted.", "Le courrier de {0} n'est plus accepté.";
     DOMAIN_NONE: "There are no domains. `facteur domain add DOMAIN` adds one.",
@@ -325,6 +369,9 @@ texts! {
 
     COLUMN_ACCOUNT: "Account", "Compte";
     COLUMN_ADDRESS: "Address", "Adresse";
+    COLUMN_GROUP: "Group", "Groupe";
+    COLUMN_MEMBERS: "Members", "Membres";
+    COLUMN_MEMBER: "Member", "Membre";
     COLUMN_NAME: "Name", "Nom";
     COLUMN_ALSO: "Also", "Aussi";
     COLUMN_CLIENT_FAULTS: "Client faults", "Défauts de clients";
@@ -444,6 +491,8 @@ pub fn of_code(code: &str) -> Option<Text> {
         "weak_password" => CODE_WEAK_PASSWORD,
         "no_such_route" => CODE_NO_SUCH_ROUTE,
         "no_such_account" => CODE_NO_SUCH_ACCOUNT,
+        "no_such_group" => CODE_NO_SUCH_GROUP,
+        "no_such_member" => CODE_NO_SUCH_MEMBER,
         "no_such_address" => CODE_NO_SUCH_ADDRESS,
         "no_such_domain" => CODE_NO_SUCH_DOMAIN,
         "no_such_mailbox" => CODE_NO_SUCH_MAILBOX,

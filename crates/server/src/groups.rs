@@ -82,6 +82,17 @@ pub fn members(store: &Store, group: AccountId) -> Result<Vec<Member>, Error> {
 /// mailboxes: many programs show only those.
 pub async fn set_member(store: &Store, group: &Account, member: Member) -> Result<(), Error> {
     let before = members(store, group.id)?;
+    if !before.iter().any(|old| old.account == member.account) {
+        let prefix = prefix(group);
+        for mailbox in store.mailboxes(group.id)? {
+            let name = format!("{prefix}{}", mailbox.name);
+            match store.subscribe_name(member.account, &name).await {
+                // What can't be subscribed to is there all the same.
+                Ok(()) | Err(Error::Exists | Error::TooManyMailboxes) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
     let mut rights = member.role.rights();
     if member.send_as {
         rights = rights.and(Rights::SEND_AS);
@@ -89,20 +100,7 @@ pub async fn set_member(store: &Store, group: &Account, member: Member) -> Resul
     let grantee = Grantee::Account(member.account);
     store
         .edit_rights(group.id, None, grantee, RightsEdit::Set, rights)
-        .await?;
-    if before.iter().any(|old| old.account == member.account) {
-        return Ok(());
-    }
-    let prefix = prefix(group);
-    for mailbox in store.mailboxes(group.id)? {
-        let name = format!("{prefix}{}", mailbox.name);
-        match store.subscribe_name(member.account, &name).await {
-            // What can't be subscribed to is there all the same.
-            Ok(()) | Err(Error::Exists | Error::TooManyMailboxes) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
+        .await
 }
 
 /// False: nobody was one.

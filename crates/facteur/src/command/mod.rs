@@ -5,6 +5,7 @@ pub mod alias;
 pub mod config;
 pub mod demo;
 pub mod domain;
+pub mod group;
 pub mod mailbox;
 pub mod queue;
 pub mod search;

@@ -3,6 +3,7 @@
 mod account;
 mod demo;
 mod directory;
+mod group;
 mod mail;
 mod manual;
 mod running;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{get, post, put};
 use facteur_store::{
-    Account, AccountEdit, AccountId, AddressTarget, Clock, Credentials, NewAccount, Store,
+    Account, AccountEdit, AccountId, AccountKind, AddressTarget, Clock, Credentials, NewAccount,
+    Store,
 };
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -96,6 +97,7 @@ async fn list(context: State) -> Answer<Vec<AccountView>> {
         let addresses = context.store.addresses()?;
         let views = accounts
             .into_iter()
+            .filter(|account| account.kind == AccountKind::Person)
             .map(|account| view(&context, account, &addresses));
         Ok(views.collect())
     });
@@ -196,9 +198,14 @@ async fn restore(context: State, Path(address): Path<String>) -> Answer<AccountV
     one(&context, &account.address, None)
 }
 
+/// A person: groups have no passwords.
 fn find(context: &Context, address: &str) -> Result<Account, ApiError> {
     let address = normalise_address(address).ok_or_else(|| ApiError::new(Code::BadAddress))?;
-    find_account(&context.store, &address)
+    let found = find_account(&context.store, &address)?;
+    match found.kind {
+        AccountKind::Person => Ok(found),
+        AccountKind::Group => Err(ApiError::new(Code::NoSuchAccount)),
+    }
 }
 
 /// By its own address or one more of its addresses, removed ones too.
@@ -256,7 +263,7 @@ fn view(context: &Context, account: Account, addresses: &[(String, AddressTarget
     }
 }
 
-fn known_language(language: String) -> Result<String, ApiError> {
+pub(super) fn known_language(language: String) -> Result<String, ApiError> {
     match language.as_str() {
         "en" | "fr" => Ok(language),
         _ => Err(ApiError::new(Code::BadRequest).because("language is \"en\" or \"fr\"")),

@@ -16,6 +16,8 @@ pub enum Code {
     WeakPassword,
     NoSuchRoute,
     NoSuchAccount,
+    NoSuchGroup,
+    NoSuchMember,
     NoSuchAddress,
     NoSuchDomain,
     NoSuchMailbox,
@@ -36,7 +38,7 @@ pub enum Code {
 }
 
 /// Name, status, sentence: everything the interface ever says about a failure.
-const TABLE: [(Code, &str, StatusCode, &str); 25] = [
+const TABLE: [(Code, &str, StatusCode, &str); 27] = [
     (
         Code::BadRequest,
         "bad_request",
@@ -84,6 +86,18 @@ const TABLE: [(Code, &str, StatusCode, &str); 25] = [
         "no_such_account",
         StatusCode::NOT_FOUND,
         "There is no such account.",
+    ),
+    (
+        Code::NoSuchGroup,
+        "no_such_group",
+        StatusCode::NOT_FOUND,
+        "There is no such group.",
+    ),
+    (
+        Code::NoSuchMember,
+        "no_such_member",
+        StatusCode::NOT_FOUND,
+        "This account is not a member of the group.",
     ),
     (
         Code::NoSuchAddress,

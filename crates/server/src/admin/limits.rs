@@ -7,6 +7,7 @@ pub(super) const RESPONSE_BYTES_MAX: usize = 256 << 20;
 pub(super) const PASSWORD_CHARS_MIN: usize = 8;
 pub(super) const PASSWORD_CHARS_MAX: usize = 256;
 pub(super) const ALIAS_TARGETS_MAX: usize = 500;
+pub(super) const GROUP_MEMBERS_MAX: usize = 500;
 /// Queue entries of one page.
 pub(super) const QUEUE_PAGE_MAX: usize = 500;
 /// Deleted messages shown at once, the newest.

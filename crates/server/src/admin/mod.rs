@@ -13,6 +13,7 @@ mod date;
 mod domains;
 mod error;
 mod extract;
+mod groups;
 mod limits;
 mod mailboxes;
 mod names;
@@ -47,6 +48,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .merge(status::routes())
         .merge(accounts::routes())
         .merge(aliases::routes())
+        .merge(groups::routes())
         .merge(domains::routes())
         .merge(queue::routes())
         .merge(mailboxes::routes())
