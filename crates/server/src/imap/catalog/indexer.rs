@@ -32,6 +32,8 @@ const STEP_BODY_BYTES: u64 = 64 << 20;
 const STEP_HELD_BYTES: usize = 8 << 20;
 /// Groups and terms of one segment: the memory that it takes to make one.
 const STEP_WEIGHT: usize = 8 << 20;
+/// Documents of one step that are opened, about.
+const STEP_DOCUMENTS: usize = 64;
 /// So many of the smallest segments are merged.
 const SMALL_SEGMENTS: usize = 32;
 /// Or so many, when more can't be held.
@@ -270,16 +272,16 @@ fn next_segment(
         whole = messages.len() < STEP_MESSAGES && held < STEP_HELD_BYTES && bytes < STEP_BODY_BYTES;
         whole
     })?;
-    let mut segment = Segment::default();
+    let (mut segment, mut documents) = (Segment::default(), 0);
     let (mut grams, mut words) = (Grams::default(), Words::default());
     let bodies = store.bodies()?;
     let mut up_to = first;
     for message in messages {
-        if segment.weight() >= STEP_WEIGHT {
+        if segment.weight() >= STEP_WEIGHT || documents >= STEP_DOCUMENTS {
             return Ok((segment, up_to));
         }
         up_to = message.row.uid.0;
-        take_in(
+        documents += take_in(
             &bodies,
             account,
             message,
@@ -290,14 +292,14 @@ fn next_segment(
     Ok((segment, if whole { last } else { up_to }))
 }
 
-/// A message that can't be read is in doubt.
+/// How many documents were opened. A message that can't be read is in doubt.
 fn take_in(
     bodies: &Bodies<'_>,
     account: AccountId,
     message: Message,
     segment: &mut Segment,
     (grams, words): (&mut Grams, &mut Words),
-) -> Result<(), Error> {
+) -> Result<usize, Error> {
     let (row, Uid(uid)) = (message.row, message.row.uid);
     let mut card = Card {
         uid,
@@ -309,7 +311,7 @@ fn take_in(
         Err(Error::Damaged { .. }) => {
             card.doubts = DOUBT_ENVELOPE | DOUBT_TEXT;
             segment.push(card, Vec::new(), MessageTerms::new());
-            return Ok(());
+            return Ok(0);
         }
         Err(error) => return Err(error),
     };
@@ -327,23 +329,23 @@ fn take_in(
             None => card.doubts |= DOUBT_ENVELOPE,
         }
     }
-    // What a library does not survive harms this message's search alone.
-    let read = catch_unwind(AssertUnwindSafe(|| {
+    let read = surviving(|| {
         text_search::texts(&logical, &mut Taker::new(Some(grams), words))?;
         sink::take_names(&logical, words)?;
-        Ok(words.finish())
-    }));
-    let read = read.unwrap_or_else(|_| {
+        let documents = sink::take_documents(&logical, words)?;
+        Ok((words.finish(), documents))
+    });
+    let read = read.unwrap_or_else(|| {
         tracing::error!(
             uid,
             "a message could not be taken into the search catalogue"
         );
         (*grams, *words) = Default::default();
         card.doubts |= DOUBT_TEXT;
-        Ok(MessageTerms::new())
+        Ok(Default::default())
     });
-    let mut terms = MessageTerms::new();
-    let read = read.map(|found| terms = found);
+    let (mut terms, mut documents) = Default::default();
+    let read = read.map(|found| (terms, documents) = found);
     let found = match (read, grams.finish()) {
         (Ok(()), Some(found)) => found,
         (Ok(_), _) | (Err(Error::Damaged { .. }), _) => {
@@ -353,7 +355,13 @@ fn take_in(
         (Err(error), _) => return Err(error),
     };
     segment.push(card, found, terms);
-    Ok(())
+    Ok(documents)
+}
+
+/// What a library does not survive harms one message's place in the catalogue alone. `None`: it
+/// panicked, and what it worked on is to be dropped.
+pub fn surviving<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
 }
 
 /// How many of the last segments go into the new one.

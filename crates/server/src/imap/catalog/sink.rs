@@ -1,11 +1,13 @@
 //! What is taken of a message's texts: groups for exact searches, words for FUZZY ones.
 
-use facteur_message::Part;
+use facteur_documents::Kind;
+use facteur_message::decode::PartDecoder;
+use facteur_message::{Part, PartBody};
 use facteur_store::Error;
 
 use super::grams::Grams;
 use super::words::{Fields, MessageTerms, Words};
-use crate::imap::content::Logical;
+use crate::imap::content::{self, Logical};
 use crate::imap::text_search::{self, Sink};
 
 /// Fields whose words somebody may look for. What machines write to each other is left out.
@@ -25,6 +27,10 @@ const READ_FIELDS: [(&str, Fields); 14] = [
     ("resent-to", Fields::HEADER),
     ("resent-cc", Fields::HEADER),
 ];
+
+/// Documents of one message that are opened, and bytes of one.
+const DOCUMENTS_MAX: usize = 8;
+const DOCUMENT_BYTES_MAX: usize = 8 << 20;
 
 /// Takes both, or words alone.
 pub struct Taker<'a> {
@@ -95,6 +101,41 @@ pub fn take_names(message: &Logical<'_>, words: &mut Words) -> Result<(), Error>
         }
     }
     Ok(())
+}
+
+/// The text of documents, which are whole in memory one after the other; how many there were.
+pub fn take_documents(message: &Logical<'_>, words: &mut Words) -> Result<usize, Error> {
+    let mut documents = 0;
+    for part in message.facts()?.root.walk() {
+        let (kind, subtype) = part.media_type();
+        let kind = match &part.content {
+            PartBody::Leaf => Kind::of(kind, subtype, part.file_name().as_deref()),
+            _ => None,
+        };
+        let Some(kind) = kind else { continue };
+        if documents == DOCUMENTS_MAX {
+            break;
+        }
+        documents += 1;
+        let Some(document) = whole(message, part)? else {
+            continue;
+        };
+        words.begin(Fields::FILE, false);
+        facteur_documents::text(kind, &document, &mut |text| words.push(text));
+    }
+    Ok(documents)
+}
+
+/// A part's content; `None`: it is too large.
+fn whole(message: &Logical<'_>, part: &Part) -> Result<Option<Vec<u8>>, Error> {
+    let mut decoder = PartDecoder::new(content::encoding(part));
+    let mut document = Vec::new();
+    message.read_body(part.body.start..part.body.end, &mut |bytes| {
+        decoder.push(bytes, &mut document);
+        document.len() <= DOCUMENT_BYTES_MAX
+    })?;
+    decoder.finish(&mut document);
+    Ok((document.len() <= DOCUMENT_BYTES_MAX).then_some(document))
 }
 
 /// The terms of a message that the catalogue does not have; its documents are not opened.

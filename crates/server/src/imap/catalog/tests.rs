@@ -285,6 +285,12 @@ fn an_erased_account_leaves_at_the_start() {
 }
 
 #[test]
+fn a_panic_is_survived() {
+    assert_eq!(indexer::surviving(|| 1), Some(1));
+    assert_eq!(indexer::surviving(|| panic!("a library")), None::<()>);
+}
+
+#[test]
 fn accounts_are_looked_through_in_time() {
     let (one, other) = (AccountId(1), AccountId(2));
     let at = |seconds| Duration::from_secs(seconds);
