@@ -96,29 +96,42 @@ impl<'a> Tx<'a> {
     }
 
     /// At most `max` rows of a span, ascending.
-    pub fn scan(&self, (first, end): &Span, max: usize) -> Result<Vec<KeyValue>, Error> {
+    pub fn scan(&self, span: &Span, max: usize) -> Result<Vec<KeyValue>, Error> {
         let mut found: Vec<KeyValue> = Vec::new();
-        if first >= end || max == 0 {
+        if max == 0 {
             return Ok(found);
         }
-        let edits = self.edits.range(first.clone()..end.clone());
-        let mut overlay = Overlay::new(edits, |key: &[u8], value: &[u8]| {
+        self.each(span, |key, value| {
             found.push((key.to_vec(), value.to_vec()));
             Ok(match found.len() < max {
                 true => ControlFlow::Continue(()),
                 false => ControlFlow::Break(()),
             })
-        });
-        let mut full = false;
+        })?;
+        Ok(found)
+    }
+
+    /// The rows of a span, ascending, until `each` breaks.
+    fn each(
+        &self,
+        (first, end): &Span,
+        each: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, Error>,
+    ) -> Result<(), Error> {
+        if first >= end {
+            return Ok(());
+        }
+        let edits = self.edits.range(first.clone()..end.clone());
+        let mut overlay = Overlay::new(edits, each);
+        let mut broken = false;
         self.view.scan(first, end, |key, value| {
             let flow = overlay.row(key, value)?;
-            full = flow.is_break();
+            broken = flow.is_break();
             Ok(flow)
         })?;
-        if !full {
-            overlay.rest()?;
+        match broken {
+            true => Ok(()),
+            false => overlay.rest(),
         }
-        Ok(found)
     }
 
     /// Ends the closure well: writes the change log. The edits stay in the group.
@@ -244,10 +257,10 @@ impl<'a> Tx<'a> {
         for (first, last) in uids.ranges() {
             let first = keys::message(account, Family::Row, mailbox, Uid(*first));
             let end = keys::after(&keys::message(account, Family::Row, mailbox, Uid(*last)));
-            for (key, value) in self.scan(&(first, end), usize::MAX)? {
-                let uid = uid_of(&key)?;
-                found.push(rows::decode_row(&value, uid)?);
-            }
+            self.each(&(first, end), |key, value| {
+                found.push(rows::decode_row(value, uid_of(key)?)?);
+                Ok(ControlFlow::Continue(()))
+            })?;
         }
         Ok(found)
     }

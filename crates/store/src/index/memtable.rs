@@ -31,6 +31,14 @@ struct Versions {
 }
 
 impl Versions {
+    fn new(group: GroupNumber, edit: Edit) -> Self {
+        Versions {
+            group,
+            newest: edit,
+            older: Vec::new(),
+        }
+    }
+
     fn at(&self, group: GroupNumber) -> Option<&Edit> {
         if self.group <= group {
             return Some(&self.newest);
@@ -53,18 +61,26 @@ impl Memtable {
 
     /// Takes the edits of a group that is not published yet. Readers get their turn in between.
     pub fn stage(&self, group: GroupNumber, edits: Edits) {
-        let mut edits = edits.into_iter();
-        loop {
+        let bytes = edits.iter().map(row_bytes).sum();
+        if self.is_empty() {
+            // Built in one go, and not where a reader could wait for it: nobody else writes.
+            let rows = edits.into_iter();
+            let rows = rows.map(|(key, edit)| (key, Versions::new(group, edit)));
+            let rows = rows.collect();
+            *self.rows.write().unwrap_or_else(PoisonError::into_inner) = rows;
+        } else {
+            self.add(group, edits);
+        }
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn add(&self, group: GroupNumber, edits: Edits) {
+        let mut edits = edits.into_iter().peekable();
+        while edits.peek().is_some() {
             let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
-            let mut bytes = 0;
             for (key, edit) in edits.by_ref().take(MEMTABLE_STEP_ROWS) {
-                bytes += ROW_OVERHEAD_BYTES + key.len() + edit.as_ref().map_or(0, Vec::len);
                 put(&mut rows, group, key, edit);
             }
-            if bytes == 0 {
-                return;
-            }
-            self.bytes.fetch_add(bytes, Ordering::Relaxed);
         }
     }
 
@@ -89,14 +105,14 @@ impl Memtable {
     }
 }
 
+fn row_bytes((key, edit): (&Vec<u8>, &Edit)) -> usize {
+    ROW_OVERHEAD_BYTES + key.len() + edit.as_ref().map_or(0, Vec::len)
+}
+
 fn put(rows: &mut BTreeMap<Vec<u8>, Versions>, group: GroupNumber, key: Vec<u8>, edit: Edit) {
     match rows.entry(key) {
         Entry::Vacant(entry) => {
-            entry.insert(Versions {
-                group,
-                newest: edit,
-                older: Vec::new(),
-            });
+            entry.insert(Versions::new(group, edit));
         }
         Entry::Occupied(mut entry) => {
             let versions = entry.get_mut();
