@@ -10,7 +10,8 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
 
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
+const BUFFER_BYTES: usize = 16 << 10;
 
 enum Stream {
     Plain(TcpStream),
@@ -75,7 +76,7 @@ impl Connection {
             }
         };
         Ok(Connection {
-            reader: BufReader::with_capacity(16 << 10, stream),
+            reader: BufReader::with_capacity(BUFFER_BYTES, stream),
             line: Vec::new(),
             tag: 0,
         })

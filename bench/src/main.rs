@@ -1,12 +1,16 @@
-//! One command starts Facteur and Debian's Postfix with Dovecot, gives both the same work in turn
-//! and prints a table with the ratios of this run.
+//! One command starts Facteur and Debian's Postfix with Dovecot (mdbox, then maildir), gives them the
+//! same work in turn and prints a table with the ratios of this run.
 //!
-//! `cargo run --release -p facteur-bench -- [--messages N] [--seconds N] [--only facteur|debian] [--part NAME] [--facteur PROGRAM] [--directory DIR]`
+//! `cargo run --release -p facteur-bench -- [--messages N] [--seconds N] [--only facteur|mdbox|maildir] [--part NAME] [--facteur PROGRAM] [--directory DIR]`
 
 mod client;
+mod mailbox;
 mod measure;
+mod mixed;
 mod peer;
 mod raw;
+mod table;
+mod waiting;
 mod work;
 
 use std::os::unix::fs::PermissionsExt;
@@ -15,7 +19,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::peer::Peer;
+use crate::peer::{Format, Peer};
 use crate::work::Load;
 
 struct Options {
@@ -74,30 +78,24 @@ fn main() -> Result<()> {
         eprintln!("bench: Facteur");
         let home = base.path().join("facteur");
         std::fs::create_dir_all(&home)?;
+        let start = |_| Peer::facteur(&options.facteur, &home);
         columns.push((
             "Facteur",
-            work::measure(
-                &|_| Peer::facteur(&options.facteur, &home),
-                load,
-                options.part.as_deref(),
-            )?,
+            work::measure(&start, load, options.part.as_deref())?,
         ));
     }
-    if wanted("debian") {
-        eprintln!("bench: Postfix with Dovecot");
-        let home = base.path().join("debian");
+    for (name, format) in [("mdbox", Format::Mdbox), ("maildir", Format::Maildir)] {
+        if !wanted(name) {
+            continue;
+        }
+        eprintln!("bench: Postfix with Dovecot, {name}");
+        let home = base.path().join(name);
         std::fs::create_dir_all(&home)?;
-        columns.push((
-            "Postfix+Dovecot",
-            work::measure(
-                &|fill| Peer::debian(&home, fill),
-                load,
-                options.part.as_deref(),
-            )?,
-        ));
+        let start = |fill| Peer::debian(&home, format, fill);
+        columns.push((name, work::measure(&start, load, options.part.as_deref())?));
     }
     eprintln!("bench: raw journal");
     let raw = work::raw_rows(base.path(), load.time)?;
-    work::print_table(&columns, &raw);
+    table::print(&columns, &raw);
     Ok(())
 }

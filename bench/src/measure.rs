@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
@@ -70,6 +72,22 @@ impl Meter {
             device_bytes: device()?.0.saturating_sub(self.device.0),
             flushes,
         })
+    }
+}
+
+/// Waits until the servers have nothing to do any more: less than a twentieth of a processor for two
+/// seconds. Five minutes at most.
+pub fn settle(roots: &[u32]) {
+    const STEP: Duration = Duration::from_secs(1);
+    let (mut before, mut quiet) = (cpu_seconds(roots), 0);
+    for _ in 0..300 {
+        thread::sleep(STEP);
+        let now = cpu_seconds(roots);
+        quiet = if now - before < 0.05 { quiet + 1 } else { 0 };
+        if quiet == 2 {
+            return;
+        }
+        before = now;
     }
 }
 

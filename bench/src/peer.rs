@@ -1,5 +1,5 @@
-//! The servers under measurement: Facteur, and Debian's Postfix with Dovecot (mdbox), each in a
-//! directory of its own on loopback ports.
+//! The servers under measurement: Facteur, and Debian's Postfix with Dovecot, each in a directory of
+//! its own on loopback ports.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -17,6 +17,20 @@ use rustls::ClientConfig;
 use crate::client::{Connection, tls_config};
 
 pub const USER: &str = "alice@example.test";
+/// More people, for loads on several accounts.
+pub const ACCOUNTS: usize = 8;
+const PASSWORD: &str = "quite-secret-4711";
+
+fn address(number: usize) -> String {
+    format!("person{number}@example.test")
+}
+
+/// How Dovecot keeps mail.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Format {
+    Mdbox,
+    Maildir,
+}
 
 pub struct Peer {
     pub smtp: u16,
@@ -64,6 +78,12 @@ impl Peer {
             .as_array()
             .and_then(|all| all.iter().find(|account| account["address"] == USER))
             .context("no account")?;
+        if !directory.join("people").exists() {
+            for number in 0..ACCOUNTS {
+                add_account(binary, directory, &address(number))?;
+            }
+            fs::write(directory.join("people"), "made")?;
+        }
         Ok(Peer {
             smtp: offset + 25,
             imap: offset + 143,
@@ -81,21 +101,21 @@ impl Peer {
 
     /// `fill`: without flushes, to make a large mailbox quickly.
     #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
-    pub fn debian(directory: &Path, fill: bool) -> Result<Self> {
+    pub fn debian(directory: &Path, format: Format, fill: bool) -> Result<Self> {
         let ports = Ports {
             smtp: 32025,
             imap: 32143,
             imaps: 32993,
             pop3: 32110,
         };
-        let password = "secret";
+        let password = PASSWORD;
         let first = !directory.join("cert.pem").exists();
         if first {
             debian_layout(directory, password)?;
         }
         fs::write(
             directory.join("dovecot.conf"),
-            dovecot_configuration(directory, &ports, fill),
+            dovecot_configuration(directory, &ports, format, fill),
         )?;
         postfix_configuration(directory, &ports)?;
         let start = Instant::now();
@@ -145,6 +165,21 @@ impl Peer {
         Ok(connection)
     }
 
+    /// One of the [`ACCOUNTS`].
+    pub fn imap_of(&self, number: usize) -> Result<Connection> {
+        let mut connection = Connection::open(self.imap, None)?;
+        connection.imap_login(&address(number), PASSWORD)?;
+        Ok(connection)
+    }
+
+    /// How many connections are many: a process each is another matter.
+    pub fn many_connections(&self) -> usize {
+        match self.kind {
+            Kind::Facteur(_) => 9_500,
+            Kind::Debian(_) => 1_000,
+        }
+    }
+
     pub fn stop(mut self) -> Result<()> {
         match &mut self.kind {
             Kind::Facteur(process) => process.stop(),
@@ -154,6 +189,19 @@ impl Peer {
             }
         }
     }
+}
+
+fn add_account(binary: &Path, directory: &Path, address: &str) -> Result<()> {
+    let mut command = Command::new(binary);
+    command.args(["account", "add", address, "--password-stdin", "--data"]);
+    command.arg(directory.join("data"));
+    let pipes = command.stdin(Stdio::piped()).stdout(Stdio::null());
+    let mut child = pipes.spawn()?;
+    let mut input = child.stdin.take().context("no input")?;
+    input.write_all(format!("{PASSWORD}\n").as_bytes())?;
+    drop(input);
+    ensure!(child.wait()?.success(), "{address} can't be made");
+    Ok(())
 }
 
 /// A server that runs as our child; it does not outlive this value.
@@ -319,10 +367,12 @@ fn debian_layout(directory: &Path, password: &str) -> Result<()> {
         .arg(directory.join("cert.pem")))?;
     // In the clear: Dovecot's cache of logins keeps the hash, and would compute it for every one,
     // while Facteur remembers for ten minutes that a password was right.
-    fs::write(
-        directory.join("passwd"),
-        format!("{USER}:{{PLAIN}}{password}\n"),
-    )?;
+    let people = (0..ACCOUNTS).map(address);
+    let people = people.chain([USER.to_owned()]);
+    let lines: String = people
+        .map(|user| format!("{user}:{{PLAIN}}{password}\n"))
+        .collect();
+    fs::write(directory.join("passwd"), lines)?;
     Ok(())
 }
 
@@ -336,13 +386,17 @@ fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-fn dovecot_configuration(directory: &Path, ports: &Ports, fill: bool) -> String {
+fn dovecot_configuration(directory: &Path, ports: &Ports, format: Format, fill: bool) -> String {
     let at = directory.display();
+    let location = match format {
+        Format::Mdbox => "mdbox",
+        Format::Maildir => "maildir",
+    };
     let fsync = if fill { "never" } else { "optimized" };
     format!(
         "base_dir = {at}/run\nlog_path = {at}/dovecot.log\nprotocols = imap pop3 lmtp\nlisten = 127.0.0.1\n\
          ssl = yes\nssl_cert = <{at}/cert.pem\nssl_key = <{at}/key.pem\ndisable_plaintext_auth = no\n\
-         mail_location = mdbox:{at}/mail/%u\nmail_uid = nobody\nmail_gid = nogroup\nfirst_valid_uid = 1\n\
+         mail_location = {location}:{at}/mail/%u\nmail_uid = nobody\nmail_gid = nogroup\nfirst_valid_uid = 1\n\
          first_valid_gid = 1\nmail_fsync = {fsync}\nmdbox_rotate_size = 64M\nauth_cache_size = 1M\n\
          default_internal_user = dovecot\ndefault_login_user = dovenull\n\
          mail_max_userip_connections = 0\ndefault_client_limit = 20000\ndefault_process_limit = 4000\n\

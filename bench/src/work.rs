@@ -11,7 +11,8 @@ use anyhow::{Result, anyhow};
 use crate::client::Connection;
 use crate::measure::{Meter, memory_bytes};
 use crate::peer::{Peer, USER};
-use crate::raw;
+use crate::table::{Better, Row, push};
+use crate::{mailbox, mixed, raw, waiting};
 
 #[derive(Clone, Copy)]
 pub struct Load {
@@ -21,33 +22,21 @@ pub struct Load {
     pub messages: u32,
 }
 
-/// Which way is better.
-#[derive(Clone, Copy, PartialEq)]
-pub enum Better {
-    More,
-    Less,
-}
-
-pub struct Row {
-    pub name: String,
-    pub value: f64,
-    pub unit: &'static str,
-    pub better: Better,
-}
-
 type Start<'a> = &'a dyn Fn(bool) -> Result<Peer>;
 
-const KIB: usize = 1024;
+pub const KIB: usize = 1024;
 
 /// One part of the work, on a running server.
 type Part = fn(&Peer, Load, &mut Vec<Row>) -> Result<()>;
 
-const PARTS: [(&str, Part); 5] = [
-    ("mailbox", mailbox_rows),
+const PARTS: [(&str, Part); 7] = [
+    ("mailbox", mailbox::rows),
+    ("search", mailbox::search_rows),
     ("pop3", pop3_rows),
     ("delivery", delivery_rows),
     ("append", append_rows),
     ("login", login_rows),
+    ("mixed", mixed::rows),
 ];
 
 /// Everything, or one part of it, on a fresh server.
@@ -60,7 +49,12 @@ pub fn measure(start: Start<'_>, load: Load, part: Option<&str>) -> Result<Vec<R
     if wanted("idle") {
         // Before there is mail: no work behind the scenes and no page of a mailbox counts here.
         let peer = start(false)?;
-        idle_rows(&peer, &mut rows)?;
+        waiting::idle_rows(&peer, &mut rows)?;
+        peer.stop()?;
+    }
+    if wanted("wake") {
+        let peer = start(false)?;
+        waiting::wake_rows(&peer, &mut rows)?;
         peer.stop()?;
     }
     if !PARTS.iter().any(|(name, _)| wanted(name)) {
@@ -82,17 +76,8 @@ pub fn measure(start: Start<'_>, load: Load, part: Option<&str>) -> Result<Vec<R
     Ok(rows)
 }
 
-fn push(rows: &mut Vec<Row>, name: &str, value: f64, unit: &'static str, better: Better) {
-    rows.push(Row {
-        name: name.to_owned(),
-        value,
-        unit,
-        better,
-    });
-}
-
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
-fn now() -> Instant {
+pub fn now() -> Instant {
     Instant::now()
 }
 
@@ -144,7 +129,7 @@ fn pool() -> &'static [u8] {
 }
 
 /// A message like no other, of text that compresses to about two thirds.
-fn message(size: usize, seed: u64) -> Vec<u8> {
+pub fn message(size: usize, seed: u64) -> Vec<u8> {
     let mut text = format!(
         "From: Bench <bench@elsewhere.test>\r\nTo: <{USER}>\r\nSubject: load {seed}\r\n\
          Date: Sun, 22 Nov 2026 10:00:00 +0000\r\nMessage-ID: <{seed}.{size}@elsewhere.test>\r\n\r\n"
@@ -158,7 +143,7 @@ fn message(size: usize, seed: u64) -> Vec<u8> {
 }
 
 /// Runs `session` in threads until the time is over; gives how often it was done and in what time.
-fn timed(
+pub fn timed(
     sessions: usize,
     time: Duration,
     session: impl Fn(usize, &dyn Fn() -> bool) -> Result<u64> + Sync,
@@ -292,47 +277,6 @@ fn fill(peer: &Peer, messages: u32) -> Result<()> {
     Ok(())
 }
 
-fn mailbox_rows(peer: &Peer, load: Load, rows: &mut Vec<Row>) -> Result<()> {
-    let messages = load.messages;
-    let mut connection = peer.imap()?;
-    let body_messages = 10_000.min(messages);
-    let steps = [
-        ("SELECT, cold", "SELECT INBOX".to_owned()),
-        ("SELECT, warm", "SELECT INBOX".to_owned()),
-        ("FETCH 1:* FLAGS", "FETCH 1:* (UID FLAGS)".to_owned()),
-        (
-            "FETCH 1:* ENVELOPE, first time",
-            "FETCH 1:* (UID ENVELOPE)".to_owned(),
-        ),
-        (
-            "FETCH 1:* ENVELOPE, again",
-            "FETCH 1:* (UID ENVELOPE)".to_owned(),
-        ),
-        (
-            "FETCH bodies of 10,000",
-            format!("FETCH 1:{body_messages} (BODY.PEEK[])"),
-        ),
-        (
-            "STORE +FLAGS.SILENT on all",
-            r"STORE 1:* +FLAGS.SILENT (\Flagged)".to_owned(),
-        ),
-        ("SEARCH UNSEEN", "SEARCH UNSEEN".to_owned()),
-    ];
-    for (name, command) in steps {
-        let start = now();
-        connection.imap(&command)?;
-        let name = format!("{name} ({messages} messages)");
-        push(
-            rows,
-            &name,
-            start.elapsed().as_secs_f64() * 1000.0,
-            "ms",
-            Better::Less,
-        );
-    }
-    Ok(())
-}
-
 fn pop3_rows(peer: &Peer, _load: Load, rows: &mut Vec<Row>) -> Result<()> {
     let start = now();
     let mut connection = Connection::open(peer.pop3, None)?;
@@ -381,51 +325,6 @@ fn login_rows(peer: &Peer, load: Load, rows: &mut Vec<Row>) -> Result<()> {
     Ok(())
 }
 
-fn idle_rows(peer: &Peer, rows: &mut Vec<Row>) -> Result<()> {
-    const CONNECTIONS: usize = 2_000;
-    /// What the first ones take serves all: the login's hash, room that the allocator keeps.
-    const FIRST: usize = 100;
-    let mut connection = peer.imap()?;
-    connection.imap("CREATE Idle")?;
-    for seed in 0..10 {
-        connection.imap_append("Idle", &message(4 * KIB, 9_000_000 + seed))?;
-    }
-    let mut idle = idle_connections(peer, FIRST)?;
-    let before = settled_memory_bytes(&peer.roots()?);
-    idle.extend(idle_connections(peer, CONNECTIONS - FIRST)?);
-    let added = settled_memory_bytes(&peer.roots()?).saturating_sub(before);
-    let each = added as f64 / (CONNECTIONS - FIRST) as f64 / 1024.0;
-    let name = format!("memory per idle TLS connection ({CONNECTIONS})");
-    push(rows, &name, each, "KiB", Better::Less);
-    Ok(())
-}
-
-fn idle_connections(peer: &Peer, count: usize) -> Result<Vec<Connection>> {
-    let open = || {
-        let mut connection = Connection::open(peer.imaps, Some(&peer.tls))?;
-        connection.imap_login(USER, &peer.password)?;
-        connection.imap("SELECT Idle")?;
-        connection.send(b"idle IDLE\r\n")?;
-        connection.read_line()?;
-        Ok(connection)
-    };
-    (0..count).map(|_| open()).collect()
-}
-
-/// Once the allocator has given back what it will; half a minute at most.
-fn settled_memory_bytes(roots: &[u32]) -> u64 {
-    let mut last = memory_bytes(roots);
-    for _ in 0..15 {
-        thread::sleep(Duration::from_secs(2));
-        let now = memory_bytes(roots);
-        if now.abs_diff(last) < last / 200 {
-            return now;
-        }
-        last = now;
-    }
-    last
-}
-
 /// Raw appends of 4 KiB with group flush, by number of threads.
 pub fn raw_rows(directory: &Path, time: Duration) -> Result<Vec<(String, f64)>> {
     [
@@ -440,55 +339,4 @@ pub fn raw_rows(directory: &Path, time: Duration) -> Result<Vec<(String, f64)>> 
         Ok((format!("raw journal {label}, {threads} writers"), rate))
     })
     .collect()
-}
-
-#[expect(clippy::print_stdout, reason = "the table is the program's answer")]
-pub fn print_table(columns: &[(&'static str, Vec<Row>)], raw: &[(String, f64)]) {
-    let Some((_, first)) = columns.first() else {
-        return;
-    };
-    let heads: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
-    println!("| work | unit | {} | ratio |", heads.join(" | "));
-    println!("|---|---|{}---|", "---|".repeat(columns.len()));
-    for (index, row) in first.iter().enumerate() {
-        let values: Vec<f64> = columns
-            .iter()
-            .filter_map(|(_, rows)| rows.get(index))
-            .map(|row| row.value)
-            .collect();
-        let ratio = match (values.first(), values.get(1)) {
-            (Some(ours), Some(theirs)) if *ours > 0.0 && *theirs > 0.0 => match row.better {
-                Better::More => format!("{:.1}", ours / theirs),
-                Better::Less => format!("{:.1}", theirs / ours),
-            },
-            _ => String::new(),
-        };
-        let shown: Vec<String> = values.iter().map(|value| number(*value)).collect();
-        println!(
-            "| {} | {} | {} | {ratio} |",
-            row.name.trim_end(),
-            row.unit,
-            shown.join(" | ")
-        );
-    }
-    println!();
-    println!(
-        "Ratio: how many times better Facteur is (rates: ours / theirs; costs: theirs / ours)."
-    );
-    println!();
-    println!("| limit | /s |");
-    println!("|---|---|");
-    for (name, rate) in raw {
-        println!("| {name} | {} |", number(*rate));
-    }
-}
-
-fn number(value: f64) -> String {
-    if value >= 100.0 {
-        format!("{value:.0}")
-    } else if value >= 1.0 {
-        format!("{value:.1}")
-    } else {
-        format!("{value:.2}")
-    }
 }
