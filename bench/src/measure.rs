@@ -75,16 +75,17 @@ impl Meter {
     }
 }
 
-/// Waits until the servers have nothing to do any more: less than a twentieth of a processor for two
-/// seconds. Five minutes at most.
+/// Waits until the servers have nothing to do any more: less than a twentieth of a processor for a
+/// quarter of a minute, since some rest between their steps. Ten minutes at most.
 pub fn settle(roots: &[u32]) {
     const STEP: Duration = Duration::from_secs(1);
+    const QUIET: u32 = 15;
     let (mut before, mut quiet) = (cpu_seconds(roots), 0);
-    for _ in 0..300 {
+    for _ in 0..600 {
         thread::sleep(STEP);
         let now = cpu_seconds(roots);
         quiet = if now - before < 0.05 { quiet + 1 } else { 0 };
-        if quiet == 2 {
+        if quiet == QUIET {
             return;
         }
         before = now;

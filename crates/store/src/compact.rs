@@ -105,7 +105,10 @@ impl Store {
                 self.engine.shared.unmeasured.store(0, Ordering::Relaxed);
                 Phase::Measure(Measure::default())
             }
-            Phase::Idle => Phase::Idle,
+            Phase::Idle => {
+                self.merge_when_due().await?;
+                Phase::Idle
+            }
             Phase::Measure(measure) => self.measure_step(measure).await?,
             Phase::Dump {
                 measure,
@@ -122,6 +125,15 @@ impl Store {
         // The next round begins with the accounts again.
         care.accounts_done = more;
         Ok(more)
+    }
+
+    /// When nothing is written no group does it, and the memory stays taken.
+    async fn merge_when_due(&self) -> Result<(), Error> {
+        let merge = |writer: &mut Writer| {
+            writer.flush_index_when_due();
+            Ok(())
+        };
+        self.engine.control(merge).await
     }
 
     fn erased(&self) -> Result<u64, Error> {

@@ -118,7 +118,8 @@ impl Writer {
         self.end_merge()
     }
 
-    fn flush_index_when_due(&mut self) {
+    /// Begins a merge when there is enough to merge, or what there is has waited for long.
+    pub fn flush_index_when_due(&mut self) {
         let polled = self.merger.poll();
         if polled.map_err(|error| self.poison(&error)).is_err() || self.index_behind == 0 {
             return;
