@@ -704,6 +704,11 @@ pub(crate) static TABLE: &[Row] = &[
     row("MOVE",         Legal::WithMailbox, copy::move_).with_uid().writing(),
 ];
 
+/// The names of all commands.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().map(|row| row.name)
+}
+
 /// Tag and name of a command, or of its beginning.
 pub(crate) struct Named<'a> {
     /// `None`: there is no legal tag.

@@ -251,23 +251,20 @@ impl Handle {
     ) -> Result<Vec<(String, Vec<u8>)>, Failure> {
         self.require_annotations()?;
         let Place {
-            account, mailbox, ..
+            account,
+            mailbox,
+            viewer,
         } = self.place;
-        let own = self.private_prefix();
-        let mut found = Vec::new();
-        for (entry, value) in store.metadata(account, Some(mailbox))? {
-            let name = match (&own, entry.strip_prefix(MEMBERS)) {
-                // Somebody else's.
-                (None, Some(_)) => continue,
-                (None, None) => entry,
-                (Some(own), Some(_)) => match entry.strip_prefix(own.as_str()) {
-                    Some(rest) => rest.to_owned(),
-                    None => continue,
-                },
-                (Some(_), None) if entry.starts_with(PRIVATE) => continue,
-                (Some(_), None) => entry,
-            };
-            found.push((name, value));
+        let mut found = store.metadata(account, Some(mailbox))?;
+        if self.is_own() {
+            return Ok(found);
+        }
+        found.retain(|(entry, _)| !entry.starts_with(PRIVATE));
+        let prefix = self.private_prefix();
+        for (entry, value) in store.metadata(viewer, None)? {
+            if let Some(entry) = entry.strip_prefix(prefix.as_str()) {
+                found.push((entry.to_owned(), value));
+            }
         }
         found.sort();
         Ok(found)
@@ -276,21 +273,32 @@ impl Handle {
     pub(in crate::imap) async fn set_metadata(
         &self,
         store: &Store,
-        mut edits: Vec<MetadataEdit>,
+        edits: Vec<MetadataEdit>,
     ) -> Result<(), Failure> {
         self.require_annotations()?;
-        let own = self.private_prefix();
-        for (entry, _) in &mut edits {
-            if !entry.starts_with(PRIVATE) {
-                self.require(Rights::WRITE)?;
-            } else if let Some(own) = &own {
-                entry.insert_str(0, own);
-            }
-        }
         let Place {
-            account, mailbox, ..
+            account,
+            mailbox,
+            viewer,
         } = self.place;
-        Ok(store.set_metadata(account, Some(mailbox), edits).await?)
+        let is_private = |(entry, _): &MetadataEdit| entry.starts_with(PRIVATE);
+        if !edits.iter().all(is_private) {
+            self.require(Rights::WRITE)?;
+        }
+        if self.is_own() {
+            return Ok(store.set_metadata(account, Some(mailbox), edits).await?);
+        }
+        let (mut private, shared): (Vec<_>, Vec<_>) = edits.into_iter().partition(is_private);
+        for (entry, _) in &mut private {
+            entry.insert_str(0, &self.private_prefix());
+        }
+        if !shared.is_empty() {
+            store.set_metadata(account, Some(mailbox), shared).await?;
+        }
+        if !private.is_empty() {
+            store.set_metadata(viewer, None, private).await?;
+        }
+        Ok(())
     }
 
     fn require_annotations(&self) -> Result<(), Failure> {
@@ -301,11 +309,11 @@ impl Handle {
         }
     }
 
-    /// Where the owner's account keeps the private annotations of somebody else; no client can
-    /// write such a name.
-    fn private_prefix(&self) -> Option<String> {
-        let viewer = self.place.viewer.0;
-        (!self.is_own()).then(|| format!("{MEMBERS}{viewer}"))
+    /// Before the names of private annotations of a mailbox of somebody else: they are the viewer's,
+    /// in the viewer's account and within its limits.
+    fn private_prefix(&self) -> String {
+        let Key { account, mailbox } = self.key();
+        format!("{MAILBOXES}{:x}-{:x}", account.0, mailbox.0)
     }
 
     /// The quota root that it counts for, and its account; none that would tell how full the
@@ -325,7 +333,8 @@ impl Handle {
     }
 }
 
-const MEMBERS: &str = "/members/";
+/// No client can write or ask for such a name.
+pub(super) const MAILBOXES: &str = "/mailboxes/";
 const PRIVATE: &str = "/private";
 
 /// The right to read one mailbox.

@@ -293,7 +293,9 @@ impl Door {
 
     /// The user's own annotations of the server (RFC 5464 §3), filters among them (RFC 5466).
     pub(super) fn metadata(&self, store: &Store) -> Result<Vec<(String, Vec<u8>)>, Error> {
-        store.metadata(self.account, None)
+        let mut entries = store.metadata(self.account, None)?;
+        entries.retain(|(entry, _)| !entry.starts_with(handle::MAILBOXES));
+        Ok(entries)
     }
 
     pub(super) async fn set_metadata(
