@@ -185,7 +185,15 @@ impl<'a> Threads<'a> {
 
     /// Step 3.
     fn prune(&mut self) {
+        // Most mailboxes have few dummies, or none.
+        if self.forest.nodes.len() == self.members.len() {
+            return;
+        }
         for node in self.top_down().into_iter().rev() {
+            let mut children = self.forest.children(node).iter();
+            if !children.any(|child| self.is_dummy(*child)) {
+                continue;
+            }
             let children = self.take_children(node);
             let mut kept = Vec::with_capacity(children.len());
             for child in children {
@@ -225,18 +233,15 @@ impl<'a> Threads<'a> {
     fn sort_children(&mut self, node: NodeId) {
         if self.forest.children(node).len() > 1 {
             let mut children = self.take_children(node);
-            children.sort_by_cached_key(|child| self.by_date(*child));
+            // Few as a rule, and in order already; no two are alike.
+            children.sort_unstable_by_key(|child| self.by_date(*child));
             self.set_children(node, children);
         }
     }
 
     /// Step 4.
     fn sort_roots(&mut self) {
-        for root in self.forest.roots.clone() {
-            if self.is_dummy(root) {
-                self.sort_children(root);
-            }
-        }
+        self.sort_dummies();
         let mut roots = std::mem::take(&mut self.forest.roots);
         roots.sort_by_cached_key(|root| self.by_date(*root));
         self.forest.roots = roots;
@@ -332,10 +337,19 @@ impl<'a> Threads<'a> {
         }
     }
 
-    /// Step 6: the youngest siblings first.
+    /// A dummy is made after all that it holds, so that this goes from below.
+    fn sort_dummies(&mut self) {
+        for at in self.members.len()..self.forest.nodes.len() {
+            self.sort_children(NodeId(at));
+        }
+    }
+
+    /// Step 6: the youngest siblings first. A message's date is its own, a dummy's that of its
+    /// first child.
     fn sort_all(&mut self) {
-        for node in self.top_down().into_iter().rev() {
-            self.sort_children(node);
+        self.sort_dummies();
+        for at in 0..self.members.len() {
+            self.sort_children(NodeId(at));
         }
         let mut roots = std::mem::take(&mut self.forest.roots);
         roots.sort_by_cached_key(|root| self.by_date(*root));
