@@ -6,7 +6,7 @@ use facteur_fuzz::{Fuzz, Random, Signature, grammar, pieces, seeds};
 use facteur_imap::command::{self, Fetch, FetchAttribute, Numbering};
 use facteur_imap::flag::{FlagList, SystemFlags};
 use facteur_imap::response::{
-    Code, Data, FetchItem, FlagsChanged, Found, ListData, Piece, SearchData, SelectData,
+    Code, Data, FetchItem, FlagsChanged, Found, ListData, Permanent, Piece, SearchData, SelectData,
     StatusData, StatusValue, Stored,
 };
 use facteur_imap::session::CloseReason;
@@ -26,6 +26,10 @@ const WORDS: &[&str] = &[
     "{18446744073709551615+}\r\n",
     "a LOGIN alice pw\r\n",
     "s SELECT INBOX\r\n",
+    "a UIDBATCHES 500 1:2\r\n",
+    "RETURN (RELEVANCY ALL) FUZZY TEXT ",
+    "(RELEVANCY) UTF-8 FUZZY ",
+    "UIDAFTER 1",
     "a CAPABILITY\r\n",
     "a AUTHENTICATE PLAIN\r\n",
     "a AUTHENTICATE PLAIN AGFsaWNlAHB3\r\n",
@@ -124,7 +128,10 @@ fn answer(session: &mut Session, request: &Request) -> Outcome {
                 uid_validity: 7,
                 uid_next: 10,
                 highest_modseq: 99,
-                read_only: select.read_only,
+                permanent: match select.read_only {
+                    true => Permanent::NONE,
+                    false => Permanent::ALL,
+                },
                 mailbox_id: "F1-1",
             };
             session.respond(&Untagged::Selected(&select));
