@@ -175,7 +175,7 @@ impl Peer {
     /// How many connections are many: a process each is another matter.
     pub fn many_connections(&self) -> usize {
         match self.kind {
-            Kind::Facteur(_) => 9_500,
+            Kind::Facteur(_) => 10_000,
             Kind::Debian(_) => 1_000,
         }
     }
