@@ -137,7 +137,6 @@ impl Spool {
         if self.size > self.size_max {
             return Err(Error::TooLarge);
         }
-        self.hasher.update(bytes);
         let mut rest = bytes;
         while !rest.is_empty() {
             if self.buffer.len() == CHUNK_BYTES_MAX {
@@ -153,9 +152,15 @@ impl Spool {
 
     async fn store_chunk(&mut self) -> Result<(), Error> {
         self.settle().await?;
-        let raw = std::mem::take(&mut self.buffer);
+        let raw = self.take_buffer();
         self.on_its_way = Some(self.engine.store_chunk(raw).await?);
         Ok(())
+    }
+
+    /// What was gathered, hashed at once: that is faster than by the pieces it came in.
+    fn take_buffer(&mut self) -> Vec<u8> {
+        self.hasher.update(&self.buffer);
+        std::mem::take(&mut self.buffer)
     }
 
     async fn settle(&mut self) -> Result<(), Error> {
@@ -171,7 +176,7 @@ impl Spool {
     }
 
     pub async fn finish(mut self) -> Result<Body, Error> {
-        let raw = std::mem::take(&mut self.buffer);
+        let raw = self.take_buffer();
         let last = (!raw.is_empty()).then(|| Packed::new(raw));
         self.settle().await?;
         self.pieces.extend(last.map(Piece::Held));
