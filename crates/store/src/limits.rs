@@ -13,6 +13,8 @@ pub const GROUP_JOBS_MAX: usize = 1024;
 pub const FLUSH_BESIDE_ROWS_MIN: usize = 512;
 /// Writes waiting for the writer thread.
 pub const WAITING_JOBS_MAX: usize = 4096;
+/// Messages whose rows are read before their records.
+pub const MESSAGES_STEP_ROWS: usize = 1024;
 /// What a row takes in a memtable beside its key and value.
 pub const ROW_OVERHEAD_BYTES: usize = 96;
 /// Rows that are put into a memtable or read from it in one go.

@@ -4,7 +4,7 @@ use std::ops::{ControlFlow, Range};
 
 use crate::index::View;
 use crate::keys::{self, Family, Name};
-use crate::limits::CHUNK_BYTES_MAX;
+use crate::limits::{CHUNK_BYTES_MAX, MESSAGES_STEP_ROWS};
 use crate::rows::{self, Blob, Record};
 use crate::seen::SeenSet;
 use crate::tx::{missing_blob, uid_of};
@@ -105,24 +105,18 @@ impl Store {
             return Err(Error::NoSuchMailbox);
         }
         for (first, last) in uids.ranges() {
-            let span = |family| {
-                let first = keys::message(account, family, mailbox, Uid(*first));
-                let last = keys::message(account, family, mailbox, Uid(*last));
-                (first, keys::after(&last))
-            };
-            // Side by side; records of expunged messages have no row and are passed over.
-            let mut records = view.span(span(Family::Record))?;
-            for row in view.span(span(Family::Row))? {
-                let (key, value) = row?;
-                let row = rows::decode_row(&value, uid_of(&key)?)?;
-                let record = loop {
-                    let (key, value) = records.next().ok_or(Error::NoSuchMessage)??;
-                    if uid_of(&key)? == row.uid {
-                        break Record::decode(&value)?;
-                    }
+            let mut from = *first;
+            loop {
+                let rows = some_rows(&view, account, mailbox, (Uid(from), Uid(*last)))?;
+                let Some(end) = rows.last() else {
+                    break;
                 };
-                if !each(record.message(row)) {
+                if !with_records(&view, account, mailbox, &rows, each)? {
                     return Ok(());
+                }
+                match end.uid.0.checked_add(1) {
+                    Some(next) if next <= *last => from = next,
+                    _ => break,
                 }
             }
         }
@@ -162,6 +156,59 @@ impl Store {
             view: self.view()?,
             store: self,
         })
+    }
+}
+
+/// The next rows of a range of uids.
+fn some_rows(
+    view: &View,
+    account: AccountId,
+    mailbox: MailboxId,
+    (first, last): (Uid, Uid),
+) -> Result<Vec<Row>, Error> {
+    let first = keys::message(account, Family::Row, mailbox, first);
+    let last = keys::message(account, Family::Row, mailbox, last);
+    let mut rows = Vec::new();
+    view.scan(&first, &keys::after(&last), |key, value| {
+        rows.push(rows::decode_row(value, uid_of(key)?)?);
+        Ok(match rows.len() < MESSAGES_STEP_ROWS {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        })
+    })?;
+    Ok(rows)
+}
+
+/// Reads the records that belong to rows; false: `each` wants no more.
+fn with_records(
+    view: &View,
+    account: AccountId,
+    mailbox: MailboxId,
+    rows: &[Row],
+    each: &mut dyn FnMut(Message) -> bool,
+) -> Result<bool, Error> {
+    let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
+        return Ok(true);
+    };
+    let first = keys::message(account, Family::Record, mailbox, first.uid);
+    let last = keys::message(account, Family::Record, mailbox, last.uid);
+    let mut rows = rows.iter().peekable();
+    let mut more = true;
+    view.scan(&first, &keys::after(&last), |key, value| {
+        let uid = uid_of(key)?;
+        // Records of expunged messages have no row and are passed over.
+        let Some(row) = rows.next_if(|row| row.uid == uid) else {
+            return Ok(ControlFlow::Continue(()));
+        };
+        more = each(Record::decode(value)?.message(*row));
+        Ok(match more {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        })
+    })?;
+    match more && rows.peek().is_some() {
+        true => Err(Error::NoSuchMessage),
+        false => Ok(more),
     }
 }
 
