@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use facteur_fuzz::{Fuzz, Random, Signature, grammar, pieces, seeds};
+use facteur_imap::acl::Rights;
 use facteur_imap::command::{self, Fetch, FetchAttribute, Numbering};
 use facteur_imap::flag::{FlagList, SystemFlags};
 use facteur_imap::response::{
@@ -146,6 +147,32 @@ fn answer(session: &mut Session, request: &Request) -> Outcome {
             Reply::no(text::NO_SUCH_MAILBOX)
                 .with(Code::NonExistent)
                 .into()
+        }
+        Request::GetAcl(name) | Request::MyRights(name) => {
+            let mailbox = name.as_str();
+            let rights = Rights(0x7ff);
+            session.respond(&Untagged::MyRights { mailbox, rights });
+            session.respond(&Untagged::Acl {
+                mailbox,
+                entries: &[("anyone".to_owned(), rights), ("\u{e9}".to_owned(), Rights(0))],
+            });
+            done.into()
+        }
+        Request::ListRights(request) | Request::DeleteAcl(request) => {
+            session.respond(&Untagged::ListRights {
+                mailbox: request.mailbox.as_str(),
+                identifier: &request.identifier,
+                required: Rights(0),
+                optional: Rights(0x7ff),
+            });
+            done.into()
+        }
+        Request::Namespace => {
+            session.respond(&Untagged::Namespace {
+                others: "Users/",
+                shared: "Shared/",
+            });
+            done.into()
         }
         Request::Create(create) => {
             let name = create.mailbox.as_str();

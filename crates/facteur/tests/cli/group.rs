@@ -73,6 +73,7 @@ fn a_group_and_its_members() {
     );
     let mailboxes = site.json(&["mailbox", "list", "sales@example.test"]);
     assert_eq!(mailboxes.as_array().unwrap().len(), 6);
+    assert_eq!(site.run(&["store", "verify"]).code, Some(0));
     let removed = site.json(&["group", "remove", "sales@example.test"]);
     assert!(removed["removed"].is_string());
     let back = site.json(&["group", "restore", "sales@example.test"]);

@@ -80,6 +80,12 @@ const EXAMPLES: &[&str] = &[
     r"CREATE MySpecial (USE (\Drafts \Sent))", r"CREATE Everything (USE (\All))",
     // RFC 9208.
     r##"GETQUOTA "!partition/sda4""##, r#"GETQUOTA """#, "GETQUOTAROOT INBOX",
+    r#"SETQUOTA "" (STORAGE 512)"#, r#"SETQUOTA "!partition/sda4" (STORAGE 99999999999)"#, r#"SETQUOTA "" ()"#,
+    // RFC 4314 §2.1.1, §3, RFC 8440 §4.
+    "SeTacl INBOX/Drafts David lrswida", "Setacl INBOX/Drafts Byron lrswikda", "SETACL INBOX/Drafts Chris +cda",
+    r#"SETACL INBOX "Fred B" -"#, r#"SETACL INBOX Fred """#, "DeleteAcl INBOX Fred", "GETACL INBOX/Drafts",
+    "LISTRIGHTS ~/Mail/saved smith", "listrights archive/imap anyone", "MYRIGHTS INBOX",
+    r#"LIST "" % RETURN (MYRIGHTS)"#, r#"LIST (SUBSCRIBED RECURSIVEMATCH) "" % RETURN (MYRIGHTS)"#,
     // RFC 9051 §6.4.
     "CHECK", "CLOSE", "UNSELECT", "EXPUNGE", "UID EXPUNGE 3000:3002",
     r#"SEARCH FLAGGED SINCE 1-Feb-1994 NOT FROM "Smith""#, r#"SEARCH TEXT "string not in mailbox""#,
@@ -198,6 +204,20 @@ fn refused() {
         ("UID EXPUNGE", Arguments),
         ("EXPUNGE 1", Arguments),
         ("APPEND x", Arguments),
+        // RFC 4314 §3, §3.1.
+        ("SETACL INBOX/Drafts John lrQswicda", Arguments),
+        ("SETACL INBOX/Drafts John lrqswicda", Arguments),
+        ("SETACL INBOX/Drafts John +-l", Arguments),
+        (r#"SETACL INBOX "" lr"#, Arguments),
+        ("SETACL INBOX \"a\x07b\" lr", Arguments),
+        ("SETACL INBOX John", Arguments),
+        ("DELETEACL INBOX", Arguments),
+        ("MYRIGHTS", Arguments),
+        ("UID GETACL INBOX", Command),
+        (r#"SETQUOTA """#, Arguments),
+        (r#"SETQUOTA "" (STORAGE)"#, Arguments),
+        (r#"SETQUOTA "" (STORAGE -1)"#, Arguments),
+        (r#"SETQUOTA "" STORAGE 1"#, Arguments),
     ] {
         assert_eq!(parse(line), Err(fault), "{line}");
     }

@@ -93,7 +93,8 @@ pub(super) fn check_rights<S: Stream>(link: &mut Link<S>, user: &mut User) -> Re
     if selected.handle.is_own() {
         return Ok(());
     }
-    let now = user.door.again(link.store(), &selected.handle)?;
+    let key = selected.handle.key();
+    let now = selected.source.mailbox(link.store(), key)?;
     let now = now.filter(|now| now.may(Rights::READ));
     let now = now.ok_or(Failure::MailboxGone)?;
     let changed = now.scope() != selected.handle.scope();

@@ -24,6 +24,12 @@ impl Store {
         Ok(found)
     }
 
+    /// Whether a name that none of the account's own mailboxes has is subscribed to.
+    pub fn is_subscribed_name(&self, account: AccountId, name: &str) -> Result<bool, Error> {
+        let key = keys::subscription(account, &names::normalise(name));
+        Ok(self.view()?.get(&key)?.is_some())
+    }
+
     /// Subscribes to a name that none of the account's own mailboxes has.
     ///
     /// # Errors

@@ -63,8 +63,7 @@ impl Door {
             Owner::Other(owner, prefix, rest) => {
                 let record = store.mailbox_by_name(owner, rest)?;
                 let record = record.ok_or(Error::NoSuchMailbox)?;
-                let kept = self.kept_names(store)?;
-                let handle = self.others(store, owner, prefix, record, &kept)?;
+                let handle = self.others(store, owner, prefix, record)?;
                 handle.ok_or(Error::NoSuchMailbox)
             }
         }
@@ -78,14 +77,13 @@ impl Door {
         }
     }
 
-    /// `None`: there is no right in it. `kept`: names that the user is subscribed to.
+    /// `None`: there is no right in it.
     fn others(
         &self,
         store: &Store,
         owner: AccountId,
         prefix: &str,
         mut record: Mailbox,
-        kept: &[String],
     ) -> Result<Option<Handle>, Error> {
         let place = self.place(owner, record.id);
         let rights = store.rights(place)?;
@@ -93,7 +91,7 @@ impl Door {
             return Ok(None);
         }
         record.name.insert_str(0, prefix);
-        record.subscribed = kept.contains(&record.name);
+        record.subscribed = store.is_subscribed_name(self.account, &record.name)?;
         // The use is the owner's: nobody has two places for what he sent.
         record.special_use = None;
         Ok(Some(Handle {
@@ -152,9 +150,9 @@ impl Door {
         let Some(account) = store.account(owner)? else {
             return Ok(found);
         };
-        let (prefix, kept) = (prefix(&account), self.kept_names(store)?);
+        let prefix = prefix(&account);
         for record in store.mailboxes(owner)? {
-            let handle = self.others(store, owner, &prefix, record, &kept)?;
+            let handle = self.others(store, owner, &prefix, record)?;
             found.extend(handle.filter(|handle| handle.may(Rights::LOOKUP)));
         }
         Ok(found)
@@ -163,12 +161,6 @@ impl Door {
     /// Subscribed names that none of the user's own mailboxes has.
     pub(super) fn kept_names(&self, store: &Store) -> Result<Vec<String>, Error> {
         store.subscriptions_without_mailbox(self.account)
-    }
-
-    /// A handle's mailbox as it is now; `None`: gone, or not for this user any more.
-    pub(super) fn again(&self, store: &Store, handle: &Handle) -> Result<Option<Handle>, Error> {
-        let source = handle.source_of(store);
-        source.mailbox(store, handle.key())
     }
 
     /// Gives the new mailbox's identifier (RFC 8474 §4.1).

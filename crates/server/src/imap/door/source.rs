@@ -102,8 +102,7 @@ impl Source {
         let Some(owner) = store.account(self.account)? else {
             return Ok(None);
         };
-        let kept = door.kept_names(store)?;
-        door.others(store, self.account, &prefix(&owner), record, &kept)
+        door.others(store, self.account, &prefix(&owner), record)
     }
 }
 
