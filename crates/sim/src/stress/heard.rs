@@ -267,7 +267,13 @@ impl Session {
                         ..Slot::default()
                     }
                 }
-                false => picture.vanish(uid)?,
+                false => {
+                    // SELECT may end with it.
+                    if let Some(remembered) = picture.remembered.as_mut() {
+                        remembered.messages.remove(&uid);
+                    }
+                    picture.vanish(uid)?
+                }
             };
             self.gone(&slot)?;
         }

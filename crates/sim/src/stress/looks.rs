@@ -106,7 +106,6 @@ impl Client {
 
     /// After SELECT: everything, held against what is known and what was remembered.
     pub async fn look(&mut self) -> Result<(), Broken> {
-        let opened_with = self.picture()?.slots.len();
         let mut remembered = self.picture()?.remembered.clone();
         if let Some(remembered) = remembered.as_mut() {
             for slot in &self.picture()?.slots {
@@ -126,7 +125,7 @@ impl Client {
             .filter_map(|fetched| Some((fetched.uid?, fetched)))
             .collect();
         if let Some(remembered) = remembered {
-            self.resynced(&remembered, &asked, opened_with)?;
+            self.resynced(&remembered, &asked)?;
         }
         let (key, opened) = (self.key()?, self.picture()?.opened);
         let mut uids: Vec<u32> = asked.into_keys().collect();
@@ -143,7 +142,6 @@ impl Client {
         &mut self,
         remembered: &Snapshot,
         asked: &BTreeMap<u32, Fetched>,
-        opened_with: usize,
     ) -> Result<(), Broken> {
         let picture = self.picture()?;
         for (uid, fetched) in asked {
@@ -165,9 +163,10 @@ impl Client {
                 .into());
             }
         }
-        let extra = remembered.messages.keys();
-        let extra: Vec<_> = extra.filter(|uid| !asked.contains_key(uid)).collect();
-        let gone = opened_with.saturating_sub(asked.len());
+        // What was told gone since is not remembered there any more.
+        let left = picture.remembered.iter().flat_map(|r| r.messages.keys());
+        let extra: Vec<_> = left.filter(|uid| !asked.contains_key(uid)).collect();
+        let gone = picture.slots.iter().filter(|slot| slot.missing).count();
         match extra.len() <= gone {
             true => Ok(()),
             false => Err(format!("QRESYNC did not tell that {extra:?} are gone").into()),
