@@ -61,7 +61,13 @@ pub(super) async fn sync<S: Stream>(
     let Some(selected) = user.selected.as_mut() else {
         return Ok(());
     };
-    let newest = selected.source.current();
+    // RFC 7162 §6: who was shown a MODSEQ must hear of everything before it.
+    let shown = match selected.reading.newest(link.store()) {
+        Ok(shown) => shown,
+        Err(Error::NoSuchMailbox) => return Err(Failure::MailboxGone),
+        Err(error) => return Err(error.into()),
+    };
+    let newest = selected.source.current().max(shown);
     let expunges = link.session.expunges();
     let waiting = selected.view.holds() && expunges == Expunges::Tell;
     if newest <= selected.modseq && own.echo.is_empty() && !waiting {

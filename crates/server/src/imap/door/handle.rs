@@ -361,6 +361,13 @@ impl Reading {
         store.index_in(self.place)
     }
 
+    /// What a command may have been shown: perhaps newer than what anybody was woken for.
+    pub(in crate::imap) fn newest(self, store: &Store) -> Result<ModSeq, Error> {
+        Ok(store
+            .index(self.place.account, self.place.mailbox)?
+            .modseq())
+    }
+
     pub(in crate::imap) fn message(
         self,
         store: &Store,
