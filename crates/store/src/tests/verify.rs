@@ -139,3 +139,83 @@ async fn a_damaged_index_is_found_or_built_again() {
     drop(store);
     assert!(check(&place).faults.is_empty());
 }
+
+/// A row that does not fit the others; `None`: it is missing.
+type Edit = (Vec<u8>, Option<Vec<u8>>);
+
+/// Rows of a store in which alice shares her INBOX with bob, each wrong by itself.
+fn wrong_rights(alice: AccountId, bob: AccountId) -> Vec<Edit> {
+    let given = rows::encode_rights(Rights::READ);
+    let (inbox, missing) = (MailboxId(1), MailboxId(99));
+    let bobs = Grantee::Account(bob);
+    let nobody = Grantee::Account(AccountId(99));
+    vec![
+        // Bob does not know, or would know of what is not so.
+        (keys::share(bobs, alice), None),
+        (keys::share(bobs, alice), Some(rows::encode_share(false))),
+        (
+            keys::share(Grantee::Anyone, alice),
+            Some(rows::encode_share(true)),
+        ),
+        (keys::share(nobody, alice), Some(rows::encode_share(false))),
+        // Nothing given, in no mailbox, to nobody who knows.
+        (
+            keys::right(alice, inbox, bobs),
+            Some(rows::encode_rights(Rights::NONE)),
+        ),
+        (keys::right(alice, missing, bobs), Some(given.clone())),
+        (keys::right(alice, inbox, nobody), Some(given)),
+        // Seen where nothing is, by somebody who has nothing there.
+        (keys::seen(alice, missing, bob, 0), Some(seen_page())),
+        (keys::seen(bob, inbox, alice, 0), Some(seen_page())),
+    ]
+}
+
+fn seen_page() -> Vec<u8> {
+    let mut page = vec![1];
+    page.resize(1 + limits::SEEN_PAGE_UIDS as usize / 8, 0xff);
+    page
+}
+
+#[tokio::test]
+async fn rights_that_only_one_side_knows_are_found() {
+    for number in 0..=wrong_rights(AccountId(1), AccountId(2)).len() {
+        let place = Place::new();
+        let (store, _) = place.open();
+        let (alice, bob) = (person(&store, "alice").await, person(&store, "bob").await);
+        fill(&store, alice, 2).await;
+        let inbox = mailbox(&store, alice, "INBOX").id;
+        let (grantee, rights) = (Grantee::Account(bob), Rights::ALL);
+        let given = store.edit_rights(alice, Some(inbox), grantee, RightsEdit::Set, rights);
+        given.await.unwrap();
+        let seat = crate::Place {
+            account: alice,
+            mailbox: inbox,
+            viewer: bob,
+        };
+        let seen = FlagNames {
+            system: SystemFlags::SEEN,
+            keywords: Vec::new(),
+        };
+        let all = UidSet::from_ranges([(1, 2)]);
+        let edit = (FlagEdit::Add, FlagScope::ALL);
+        let edited = store.edit_flags_in(seat, all, edit, seen, None).await;
+        assert_eq!(edited.unwrap().changed.span(), 2);
+        assert_eq!(store.index_in(seat).unwrap().unseen(), 0);
+        let edit = wrong_rights(alice, bob).into_iter().nth(number);
+        let is_wrong = edit.is_some();
+        let broken = store.write(move |tx| {
+            match edit {
+                Some((key, Some(value))) => tx.put(key, value),
+                Some((key, None)) => tx.delete(key),
+                None => {}
+            }
+            Ok(())
+        });
+        broken.await.unwrap();
+        store.close().await.unwrap();
+        drop(store);
+        let faults = check(&place).faults;
+        assert_eq!(!faults.is_empty(), is_wrong, "{number}: {faults:?}");
+    }
+}
