@@ -374,7 +374,7 @@ impl Engine {
         let Some(sender) = sender else {
             return Ok(());
         };
-        drop(lock(&self.packer).take());
+        self.stop_packer();
         let (reply, answer) = oneshot::channel();
         let sent = sender.send(Job::Close(reply)).await;
         drop(sender);
@@ -389,6 +389,12 @@ impl Engine {
         result
     }
 
+    /// Waits for its end, but not with the lock held.
+    fn stop_packer(&self) {
+        let packer = lock(&self.packer).take();
+        drop(packer);
+    }
+
     fn join(&self) {
         let thread = lock(&self.thread).take();
         if let Some(thread) = thread {
@@ -400,7 +406,7 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         lock(&self.sender).take();
-        lock(&self.packer).take();
+        self.stop_packer();
         self.join();
     }
 }

@@ -16,11 +16,11 @@ pub const WAITING_JOBS_MAX: usize = 4096;
 /// Messages whose rows are read before their records.
 pub const MESSAGES_STEP_ROWS: usize = 1024;
 /// What a row takes in a memtable beside its key and value.
-pub const ROW_OVERHEAD_BYTES: usize = 96;
+pub const ROW_OVERHEAD_BYTES: usize = 128;
 /// Rows that are put into a memtable or read from it in one go.
 pub const MEMTABLE_STEP_ROWS: usize = 256;
-/// A memtable goes into the index's file once it takes this much memory; writing waits for the one
-/// before when it takes twice as much.
+/// A memtable goes into the index's file once it takes this much memory; writing waits when it and
+/// the one before take twice as much.
 pub const MEMTABLE_BYTES: usize = 16 << 20;
 /// A smaller one is waited for.
 pub const MERGE_BESIDE_BYTES_MIN: usize = 1 << 20;

@@ -52,7 +52,11 @@ struct Gathered {
 impl Writer {
     pub fn new(shared: Arc<Shared>, appender: Appender) -> Result<Self, Error> {
         let index_flushed_at = shared.clock.monotonic();
-        let merger = Merger::start(shared.index.clone())?;
+        let told = shared.clone();
+        let merger = Merger::start(shared.index.clone(), move |error| {
+            tracing::error!(%error, "the store stops: its index can't be written");
+            told.poison(Failure::of(error));
+        })?;
         Ok(Writer {
             shared,
             appender,
@@ -114,49 +118,51 @@ impl Writer {
     pub fn flush_index(&mut self) -> Result<(), Error> {
         self.check_poison()?;
         self.end_merge()?;
-        self.begin_merge();
+        self.begin_merge()?;
         self.end_merge()
     }
 
     /// Begins a merge when there is enough to merge, or what there is has waited for long.
     pub fn flush_index_when_due(&mut self) {
-        let polled = self.merger.poll();
-        if polled.map_err(|error| self.poison(&error)).is_err() || self.index_behind == 0 {
+        // What a failed store has in memory is not for the file: it may never have reached the journal.
+        let merged = self.merger.poll();
+        if merged.and_then(|()| self.check_poison()).is_err() || self.index_behind == 0 {
             return;
         }
         let now = self.shared.clock.monotonic();
         let waited = now.saturating_sub(self.index_flushed_at);
-        let bytes = self.shared.index.bytes();
+        let (bytes, all_bytes) = self.shared.index.bytes();
         let due = waited >= Duration::from_secs(INDEX_COMMIT_SECONDS)
             || self.index_behind >= INDEX_COMMIT_BYTES
             || bytes >= MEMTABLE_BYTES;
-        let must_wait = self.merger.is_busy() && bytes >= 2 * MEMTABLE_BYTES;
+        let must_wait = self.merger.is_busy() && all_bytes >= 2 * MEMTABLE_BYTES;
         if !due || self.shared.is_exhausted() || (self.merger.is_busy() && !must_wait) {
             return;
         }
         // A failure poisons the store: the next group is told.
-        if self.end_merge().is_err() {
+        if self.end_merge().is_err() || self.begin_merge().is_err() {
             return;
         }
-        self.begin_merge();
         if bytes < MERGE_BESIDE_BYTES_MIN {
             let _ = self.end_merge();
         }
     }
 
-    fn begin_merge(&mut self) {
-        let tail = self.appender.tail();
-        self.merger.begin(&self.shared.index, tail);
+    fn begin_merge(&mut self) -> Result<(), Error> {
+        // Behind it there may be chunks of a body on its way in: not flushed, and of no transaction.
+        let position = self.appender.durable();
+        let begun = self.merger.begin(&self.shared.index, position);
+        if let Err(error) = &begun {
+            self.poison(error);
+        }
+        begun?;
         self.index_behind = 0;
         self.index_flushed_at = self.shared.clock.monotonic();
+        Ok(())
     }
 
     fn end_merge(&mut self) -> Result<(), Error> {
-        let ended = self.merger.wait();
-        if let Err(error) = &ended {
-            self.poison(error);
-        }
-        ended
+        self.merger.wait()
     }
 
     fn commit_group(&mut self, jobs: Vec<Job>) {
@@ -342,6 +348,11 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let what = "the writer thread panicked".to_owned();
+            self.shared
+                .poison(Failure::Disk(io::ErrorKind::Other, what));
+        }
         self.shared.closed.store(true, Ordering::Release);
     }
 }

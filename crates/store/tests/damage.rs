@@ -211,6 +211,61 @@ async fn a_failed_flush_stops_the_store() {
         .unwrap();
 }
 
+/// What a failed store has in memory does not get into its index, though a merge is due.
+#[tokio::test]
+async fn a_refused_group_is_not_merged() {
+    let mut world = World::new(32, 0).await;
+    let account = world.account().await;
+    let inbox = Place::own(account, MailboxId(1));
+    let Op::Append(_, one) = World::append(account, 1, 100) else {
+        panic!("not an append");
+    };
+    let many = one.iter().cycle().take(600).cloned().collect();
+    world.run(Op::Append(inbox, many)).await.unwrap();
+    let acknowledged = world.model.clone();
+    world.clock.advance(Duration::from_secs(31));
+    world.disk.fail_at(world.disk.operations() + 1, Fault::Io);
+    let seen = FlagNames {
+        system: SystemFlags::SEEN,
+        keywords: Vec::new(),
+    };
+    let all = UidSet::from_ranges([(1, u32::MAX)]);
+    let flags = Op::EditFlags(inbox, all, (FlagEdit::Add, FlagScope::ALL), seen, None);
+    for op in [flags, World::append(account, 2, 1000)] {
+        let failed = op.on_store(&world.store).await;
+        assert!(matches!(failed, Err(Error::Disk(_))), "{failed:?}");
+        compare(&world.store, &acknowledged, true, &mut Read::new()).unwrap();
+    }
+    let failed = world.store.maintain().await;
+    assert!(failed.is_ok(), "{failed:?}");
+    compare(&world.store, &acknowledged, true, &mut Read::new()).unwrap();
+}
+
+/// The index's file never says that it has what the journal may still lose: chunks of a body that
+/// comes in while a merge is due.
+#[tokio::test]
+async fn a_merge_behind_unflushed_chunks_does_no_harm() {
+    let mut world = World::new(31, 0).await;
+    let account = world.account().await;
+    world.run(World::append(account, 1, 1000)).await.unwrap();
+    world.clock.advance(Duration::from_secs(31));
+    let mut spool = world.store.spool(None).unwrap();
+    let mut noise = vec![0; 300_000];
+    Random::new(3).fill(&mut noise);
+    // When the last chunk is handed over, those before it have been written, and a merge is over.
+    spool.write(&noise).await.unwrap();
+    for seed in 0..40 {
+        let found = world.disk.reboot(seed);
+        let (store, _) = support::open(&found, &world.clock).unwrap();
+        compare(&store, &world.model, true, &mut Read::new()).unwrap();
+        let next = World::append(account, 2, 1000).on_store(&store).await;
+        assert!(next.is_ok(), "{next:?}");
+        store.close().await.unwrap();
+        drop(store);
+        assert_eq!(verify(&found, &world.clock).unwrap().faults, [""; 0]);
+    }
+}
+
 #[tokio::test]
 async fn a_full_disk_refuses_and_the_store_goes_on() {
     let mut world = World::new(17, 20).await;

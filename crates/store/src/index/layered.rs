@@ -62,16 +62,23 @@ impl Layered {
         self.write().published += 1;
     }
 
-    /// Memory that the active memtable takes, about.
-    pub fn bytes(&self) -> usize {
-        self.read().active.bytes()
+    /// Memory that the active memtable takes, and all memtables, about.
+    pub fn bytes(&self) -> (usize, usize) {
+        let current = self.read();
+        let active = current.active.bytes();
+        let frozen = current.frozen.as_ref().map_or(0, |frozen| frozen.bytes());
+        (active, active + frozen)
     }
 
-    /// The active memtable is written to no more; the one before is merged already.
-    fn freeze(&self) {
+    /// The active memtable is written to no more; false: the one before never reached the file.
+    fn freeze(&self) -> bool {
         let mut current = self.write();
+        if current.frozen.is_some() {
+            return false;
+        }
         let full = std::mem::take(&mut current.active);
         current.frozen = Some(full);
+        true
     }
 
     /// Puts the frozen memtable into the file, durably.
@@ -108,12 +115,20 @@ pub struct Merger {
 }
 
 impl Merger {
-    pub fn start(index: Arc<Layered>) -> Result<Self, Error> {
+    /// `failed` is told of a merge that failed, before anybody waits for it.
+    pub fn start(
+        index: Arc<Layered>,
+        failed: impl Fn(&Error) + Send + 'static,
+    ) -> Result<Self, Error> {
         let (positions, waiting) = sync_channel::<Position>(1);
         let (done, results) = sync_channel(1);
         let merge = move || {
             while let Ok(position) = waiting.recv() {
-                if done.send(index.merge(position)).is_err() {
+                let merged = index.merge(position);
+                if let Err(error) = &merged {
+                    failed(error);
+                }
+                if done.send(merged).is_err() {
                     return;
                 }
             }
@@ -134,15 +149,18 @@ impl Merger {
         self.busy
     }
 
-    /// Begins to merge all groups until now, which the journal holds before `position`. The merge
-    /// before has ended.
-    pub fn begin(&mut self, index: &Layered, position: Position) {
-        index.freeze();
+    /// Begins to merge all groups until now, which the journal holds durably before `position`. The
+    /// merge before has ended, and well.
+    pub fn begin(&mut self, index: &Layered, position: Position) -> Result<(), Error> {
+        if !index.freeze() {
+            return Err(gone());
+        }
         // A thread that is gone shows in the answer that does not come.
         if let Some(positions) = &self.positions {
             let _ = positions.send(position);
         }
         self.busy = true;
+        Ok(())
     }
 
     /// How the merge ended, if it has.
@@ -235,7 +253,7 @@ mod tests {
         let disk = RealDisk::open(directory.path()).unwrap();
         let file = Index::temporary(&*disk, "index").unwrap();
         let index = Arc::new(Layered::new(file));
-        let mut merger = Merger::start(index.clone()).unwrap();
+        let mut merger = Merger::start(index.clone(), |_| ()).unwrap();
         let first = index.view().unwrap();
         std::thread::scope(|scope| {
             let reader = scope.spawn(|| {
@@ -251,7 +269,7 @@ mod tests {
                 index.publish();
                 merger.poll().unwrap();
                 if number % 50 == 0 && !merger.is_busy() {
-                    merger.begin(&index, Position(u64::from(number)));
+                    merger.begin(&index, Position(u64::from(number))).unwrap();
                 }
             }
             reader.join().unwrap();
@@ -262,7 +280,7 @@ mod tests {
         assert_eq!(check(&index.view().unwrap()), GROUPS);
         index.publish();
         assert_eq!(index.view().unwrap().get(&row(7).0).unwrap(), None);
-        merger.begin(&index, Position(9_999));
+        merger.begin(&index, Position(9_999)).unwrap();
         merger.wait().unwrap();
         let file = index.file.view().unwrap();
         assert_eq!(file.position().unwrap(), Position(9_999));

@@ -195,16 +195,18 @@ impl Iterator for Cursor {
     type Item = (Vec<u8>, Edit);
 
     fn next(&mut self) -> Option<Self::Item> {
-        if let Some(row) = self.read.next() {
-            return Some(row);
+        loop {
+            if let Some(row) = self.read.next() {
+                return Some(row);
+            }
+            self.read = self.refill()?.into_iter();
         }
-        self.read = self.refill()?.into_iter();
-        self.read.next()
     }
 }
 
 impl Cursor {
     /// The next rows; `None` at the end.
+    /// Those that are passed over count too: the lock is held for a bounded number.
     fn refill(&mut self) -> Option<Vec<(Vec<u8>, Edit)>> {
         let from = match &self.from {
             Bound::Included(key) => Bound::Included(key.as_slice()),
@@ -213,16 +215,18 @@ impl Cursor {
         };
         let rows = self.table.read();
         let range = rows.range::<[u8], _>((from, Bound::Excluded(self.end.as_slice())));
-        let seen = range.filter_map(|(key, versions)| Some((key, versions.at(self.group)?)));
-        let seen = seen.take(self.rows_max);
-        let read: Vec<_> = seen
-            .map(|(key, edit)| (key.clone(), edit.clone()))
-            .collect();
-        drop(rows);
-        self.from = match read.last() {
-            Some((key, _)) if read.len() == self.rows_max => Bound::Excluded(key.clone()),
+        let (mut read, mut walked, mut last) = (Vec::new(), 0, None);
+        for (key, versions) in range.take(self.rows_max) {
+            let edit = versions.at(self.group);
+            read.extend(edit.map(|edit| (key.clone(), edit.clone())));
+            (walked, last) = (walked + 1, Some(key));
+        }
+        let from = match last {
+            Some(key) if walked == self.rows_max => Bound::Excluded(key.clone()),
             _ => Bound::Unbounded,
         };
+        drop(rows);
+        self.from = from;
         self.rows_max = (self.rows_max * 4).min(MEMTABLE_STEP_ROWS);
         Some(read)
     }

@@ -81,6 +81,11 @@ impl Appender {
         Position::new(self.segment.header.segment, self.tail)
     }
 
+    /// Everything before it is on the disk, and every whole transaction is before it.
+    pub fn durable(&self) -> Position {
+        self.durable
+    }
+
     /// From which segment on the index can be rebuilt.
     pub fn base(&self) -> u32 {
         self.base
