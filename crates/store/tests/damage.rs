@@ -248,11 +248,13 @@ async fn a_merge_behind_unflushed_chunks_does_no_harm() {
     let mut world = World::new(31, 0).await;
     let account = world.account().await;
     world.run(World::append(account, 1, 1000)).await.unwrap();
-    world.clock.advance(Duration::from_secs(31));
     let mut spool = world.store.spool(None).unwrap();
-    let mut noise = vec![0; 300_000];
+    let mut noise = vec![0; 200_000];
     Random::new(3).fill(&mut noise);
-    // When the last chunk is handed over, those before it have been written, and a merge is over.
+    // When a chunk is handed over, the one before it has been written, and what came after that
+    // one's group before is over.
+    spool.write(&noise).await.unwrap();
+    world.clock.advance(Duration::from_secs(31));
     spool.write(&noise).await.unwrap();
     for seed in 0..40 {
         let found = world.disk.reboot(seed);
