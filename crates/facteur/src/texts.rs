@@ -372,6 +372,7 @@ texts! {
     COLUMN_GROUP: "Group", "Groupe";
     COLUMN_MEMBERS: "Members", "Membres";
     COLUMN_MEMBER: "Member", "Membre";
+    COLUMN_GRANT: "Also shared", "Aussi partagé";
     COLUMN_NAME: "Name", "Nom";
     COLUMN_ALSO: "Also", "Aussi";
     COLUMN_CLIENT_FAULTS: "Client faults", "Défauts de clients";

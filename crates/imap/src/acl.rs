@@ -37,7 +37,8 @@ impl Rights {
         letters
     }
 
-    pub(crate) fn plain(self) -> Vec<u8> {
+    /// One letter for each.
+    pub fn plain(self) -> Vec<u8> {
         let letters = LETTERS.iter().enumerate();
         let set = letters.filter(|(bit, _)| self.0 & (1 << bit) != 0);
         set.map(|(_, letter)| *letter).collect()

@@ -200,7 +200,9 @@ texts! {
     NO_NEGATIVE_RIGHTS = "Rights can't be taken away by a name with - in front; take them from the name itself.",
         "On ne retire pas de droits avec un nom précédé de - ; retirez-les au nom lui-même.";
     NO_SUCH_PERSON = "There is nobody of that name here.", "Il n'y a personne de ce nom ici.";
+    MEMBERS_KEEP_RIGHTS = "Members of a group have these rights in all its mailboxes.", "Les membres d'un groupe ont ces droits dans toutes ses boîtes.";
     OWNER_KEEPS_RIGHTS = "The owner has every right, always.", "Le propriétaire a toujours tous les droits.";
+    INBOX_IS_THE_OWNERS = "Only its owner may rename an INBOX.", "Seul son propriétaire peut renommer une INBOX.";
     RENAME_STAYS = "A mailbox stays in its account.", "Une boîte reste dans son compte.";
     QUOTA_STORAGE_ONLY = "Only STORAGE can be limited.", "Seul STORAGE peut être limité.";
     SETACL_DONE = "SETACL completed.", "SETACL est fait.";

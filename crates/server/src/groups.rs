@@ -9,6 +9,8 @@ use facteur_store::{
 /// Where the mailboxes of groups and of other people are found.
 pub const SHARED: &str = "Shared/";
 pub const OTHERS: &str = "Users/";
+/// RFC 4314 §2: everybody with an account here.
+pub const ANYONE: &str = "anyone";
 /// An address may hold the separator of levels, a level may not.
 pub const NOT_A_SEPARATOR: char = '\u{2215}';
 
@@ -79,10 +81,12 @@ pub fn members(store: &Store, group: AccountId) -> Result<Vec<Member>, Error> {
 }
 
 /// Makes somebody a member, or another kind of one. Who is new is subscribed to the group's
-/// mailboxes: many programs show only those.
+/// mailboxes: many programs show only those. Another role is all that a member has from then on:
+/// what a manager gave away in single mailboxes goes.
 pub async fn set_member(store: &Store, group: &Account, member: Member) -> Result<(), Error> {
     let before = members(store, group.id)?;
-    if !before.iter().any(|old| old.account == member.account) {
+    let before = before.iter().find(|old| old.account == member.account);
+    if before.is_none() {
         let prefix = prefix(group);
         for mailbox in store.mailboxes(group.id)? {
             let name = format!("{prefix}{}", mailbox.name);
@@ -97,13 +101,16 @@ pub async fn set_member(store: &Store, group: &Account, member: Member) -> Resul
     if member.send_as {
         rights = rights.and(Rights::SEND_AS);
     }
+    if before.is_some_and(|old| old.role != member.role) {
+        return store.replace_rights(group.id, member.account, rights).await;
+    }
     let grantee = Grantee::Account(member.account);
     store
         .edit_rights(group.id, None, grantee, RightsEdit::Set, rights)
         .await
 }
 
-/// False: nobody was one.
+/// Takes every right in the group's mailboxes away. False: nobody was one.
 pub async fn remove_member(
     store: &Store,
     group: &Account,
@@ -113,10 +120,7 @@ pub async fn remove_member(
     if !before.iter().any(|old| old.account == member) {
         return Ok(false);
     }
-    let grantee = Grantee::Account(member);
-    store
-        .edit_rights(group.id, None, grantee, RightsEdit::Set, Rights::NONE)
-        .await?;
+    store.replace_rights(group.id, member, Rights::NONE).await?;
     let prefix = prefix(group);
     for name in store.subscriptions_without_mailbox(member)? {
         if name.starts_with(&prefix) {

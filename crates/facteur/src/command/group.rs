@@ -211,6 +211,16 @@ fn card(group: &Value) -> String {
     for member in list(group, "members") {
         lines.push((t(texts::COLUMN_MEMBER), member_of(member)));
     }
+    for grant in list(group, "grants") {
+        let (mailbox, to) = (text(grant, "mailbox"), text(grant, "to"));
+        let shown = format!(
+            "{}: {} ({})",
+            safe(&mailbox),
+            safe(&to),
+            text(grant, "rights")
+        );
+        lines.push((t(texts::COLUMN_GRANT), shown));
+    }
     let rows: Vec<Vec<String>> = lines
         .into_iter()
         .map(|(name, value)| vec![name.to_owned(), value])

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{get, post, put};
-use facteur_store::{Account, AccountEdit, AccountKind, Credentials, NewAccount, Store};
+use facteur_imap::acl::Rights;
+use facteur_store::{Account, AccountEdit, AccountKind, Credentials, Grantee, NewAccount, Store};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::accounts::{find_account, known_language, must_be_local};
@@ -14,7 +15,7 @@ use super::limits::GROUP_MEMBERS_MAX;
 use super::names::normalise_address;
 use super::{Answer, State, blocking, rfc3339};
 use crate::Context;
-use crate::groups::{self, Member, Role};
+use crate::groups::{self, ANYONE, Member, Role};
 
 #[derive(Serialize)]
 struct GroupView {
@@ -26,6 +27,17 @@ struct GroupView {
     used_bytes: u64,
     messages: u64,
     members: Vec<MemberView>,
+    /// What a manager gave in single mailboxes to who is no member.
+    grants: Vec<GrantView>,
+}
+
+#[derive(Serialize)]
+struct GrantView {
+    mailbox: String,
+    /// An address, or "anyone".
+    to: String,
+    /// The letters of RFC 4314.
+    rights: String,
 }
 
 #[derive(Serialize)]
@@ -289,7 +301,9 @@ fn one(context: &Context, address: &str) -> Answer<GroupView> {
 
 fn view(store: &Store, group: Account) -> Result<GroupView, ApiError> {
     let mut members = Vec::new();
-    for member in groups::members(store, group.id)? {
+    let all = groups::members(store, group.id)?;
+    let grants = grants(store, &group, &all)?;
+    for member in all {
         if let Some(account) = store.account(member.account)? {
             members.push(MemberView {
                 address: account.address,
@@ -306,5 +320,89 @@ fn view(store: &Store, group: Account) -> Result<GroupView, ApiError> {
         used_bytes: group.used_bytes,
         messages: group.messages,
         members,
+        grants,
     })
+}
+
+fn grants(store: &Store, group: &Account, members: &[Member]) -> Result<Vec<GrantView>, ApiError> {
+    let mut found = Vec::new();
+    for grant in store.grants(group.id)? {
+        let Some(mailbox) = grant.mailbox else {
+            continue;
+        };
+        let to = match grant.grantee {
+            Grantee::Anyone => Some(ANYONE.to_owned()),
+            Grantee::Account(id) if members.iter().any(|member| member.account == id) => None,
+            Grantee::Account(id) => store.account(id)?.map(|account| account.address),
+        };
+        let (Some(to), Some(mailbox)) = (to, store.mailbox(group.id, mailbox)?) else {
+            continue;
+        };
+        found.push(GrantView {
+            mailbox: mailbox.name,
+            to,
+            rights: String::from_utf8_lossy(&Rights(grant.rights.0).plain()).into_owned(),
+        });
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use facteur_sim::{SimDisk, VirtualClock};
+    use facteur_store::{
+        AccountId, Credentials, Grantee, NewAccount, Options, Rights, RightsEdit, Store,
+    };
+
+    use super::view;
+    use crate::groups::{self, Member, Role};
+
+    fn new(address: &str) -> NewAccount {
+        NewAccount {
+            address: address.to_owned(),
+            display_name: String::new(),
+            credentials: Credentials::default(),
+            quota_bytes: None,
+            language: "en".to_owned(),
+        }
+    }
+
+    async fn give(store: &Store, group: AccountId, to: Grantee, rights: Rights) {
+        let sent = store.mailbox_by_name(group, "Sent").unwrap().unwrap();
+        let set = RightsEdit::Set;
+        let given = store.edit_rights(group, Some(sent.id), to, set, rights);
+        given.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_managers_gave_to_others_is_shown() {
+        let disk = Arc::new(SimDisk::new(1));
+        let clock = Arc::new(VirtualClock::new(1));
+        let (store, _) = Store::open(disk, clock, Options::default()).unwrap();
+        store.create_domain("example.test").await.unwrap();
+        let group = store.create_group(new("sales@example.test")).await.unwrap();
+        let alice = store.create_account(new("alice@example.test")).await;
+        let bob = store.create_account(new("bob@example.test")).await.unwrap();
+        let alice = alice.unwrap();
+        let sales = store.account(group).unwrap().unwrap();
+        let member = Member {
+            account: alice,
+            role: Role::Read,
+            send_as: false,
+        };
+        groups::set_member(&store, &sales, member).await.unwrap();
+        let to_alice = Grantee::Account(alice);
+        give(&store, group, to_alice, Rights::INSERT).await;
+        let reads = Rights::LOOKUP.and(Rights::READ);
+        give(&store, group, Grantee::Account(bob), reads).await;
+        give(&store, group, Grantee::Anyone, Rights::LOOKUP).await;
+        let shown = serde_json::to_value(view(&store, sales).unwrap()).unwrap();
+        let grants = serde_json::json!([
+            { "mailbox": "Sent", "to": "anyone", "rights": "l" },
+            { "mailbox": "Sent", "to": "bob@example.test", "rights": "lr" },
+        ]);
+        assert_eq!(shown["grants"], grants);
+    }
 }

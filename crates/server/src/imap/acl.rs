@@ -78,7 +78,7 @@ pub(super) fn list_rights<S: Stream>(
     let mailbox = user.door.open(link.store(), request.mailbox.as_str())?;
     mailbox.require(facteur_store::Rights::ADMINISTER)?;
     let who = user.door.identifier(link.store(), &request.identifier)?;
-    let (required, optional) = mailbox.grantable(who)?;
+    let (required, optional) = mailbox.grantable(link.store(), who)?;
     link.session.respond(&Untagged::ListRights {
         mailbox: mailbox.name(),
         identifier: &request.identifier,

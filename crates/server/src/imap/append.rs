@@ -16,7 +16,7 @@ use facteur_imap::{Outcome, Reply, Untagged, text};
 use facteur_store::{Error, NewBody, NewMessage, Rights, Store, Uid};
 
 use super::content::{Chunk, Content, Item, Logical, Problem};
-use super::copy::no_target;
+use super::copy::{no_target, shows_uids};
 use super::door::Handle;
 use super::error::Failure;
 use super::link::{Link, Source};
@@ -267,17 +267,19 @@ pub(super) async fn end<S: Stream>(link: &mut Link<S>, user: &mut User) -> Handl
     if let Some(failure) = append.failure {
         return Err(failure);
     }
-    if let Some(replaced) = append.replaced {
+    // The rights may have changed while the bytes came.
+    let mailbox = append.mailbox.again(link.store()).map_err(no_target)?;
+    if let Some((from, uid)) = append.replaced {
         let message = append.finished.pop().ok_or(Failure::Fault)?;
-        return replace(link, &replaced, &append.mailbox, message).await;
+        let from = from.again(link.store())?;
+        return replace(link, &(from, uid), &mailbox, message).await;
     }
-    let appended = append
-        .mailbox
+    let appended = mailbox
         .append(link.store(), append.finished)
         .await
         .map_err(no_target)?;
     let reply = Reply::ok(text::APPEND_DONE);
-    let Some(first) = appended.first() else {
+    let Some(first) = appended.first().filter(|_| shows_uids(&mailbox)) else {
         return Ok(reply.into());
     };
     let code = Code::AppendUid {
@@ -298,12 +300,14 @@ async fn replace<S: Stream>(
     message: (NewBody, NewMessage),
 ) -> Handled {
     let appended = mailbox.replace(link.store(), (old, *uid), message).await?;
-    let code = Code::AppendUid {
-        uid_validity: appended.uid_validity,
-        uids: Numbers::from_ranges([(appended.uid.0, appended.uid.0)]),
-    };
-    let reply = Reply::ok(text::APPENDUID).with(code);
-    link.session.respond(&Untagged::Reply(&reply));
+    if shows_uids(mailbox) {
+        let code = Code::AppendUid {
+            uid_validity: appended.uid_validity,
+            uids: Numbers::from_ranges([(appended.uid.0, appended.uid.0)]),
+        };
+        let reply = Reply::ok(text::APPENDUID).with(code);
+        link.session.respond(&Untagged::Reply(&reply));
+    }
     done(text::REPLACE_DONE)
 }
 

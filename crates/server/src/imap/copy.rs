@@ -21,7 +21,7 @@ pub(super) async fn copy<S: Stream>(link: &mut Link<S>, user: &mut User, request
         .await
         .map_err(no_target)?;
     let reply = Reply::ok(text::COPY_DONE);
-    Ok(match copy_uid(copied) {
+    Ok(match copy_uid(&to, copied) {
         Some(code) => reply.with(code).into(),
         None => reply.into(),
     })
@@ -40,7 +40,7 @@ pub(super) async fn move_messages<S: Stream>(
         .await
         .map_err(no_target)?;
     // RFC 6851 §4.3: before the EXPUNGEs, so that the client can follow.
-    if let Some(code) = copy_uid(moved) {
+    if let Some(code) = copy_uid(&to, moved) {
         let reply = Reply::ok(text::COPYUID).with(code);
         link.session.respond(&Untagged::Reply(&reply));
     }
@@ -79,8 +79,13 @@ pub(super) fn no_target(failure: impl Into<Failure>) -> Failure {
     }
 }
 
-fn copy_uid(copied: Copied) -> Option<Code> {
-    if copied.uids.is_empty() {
+/// RFC 4315 §3: nothing is told of a mailbox that may be written to and not read.
+pub(super) fn shows_uids(target: &Handle) -> bool {
+    target.may(Rights::READ)
+}
+
+fn copy_uid(target: &Handle, copied: Copied) -> Option<Code> {
+    if copied.uids.is_empty() || !shows_uids(target) {
         return None;
     }
     let uids = copied.uids.iter().map(|(from, to)| (from.0, to.0));

@@ -101,6 +101,7 @@ async fn give_items<S: Stream>(
             if hits.is_empty() {
                 break;
             }
+            still_readable(link, selected)?;
             for hit in hits {
                 work.say(link, index, hit, &[]).await?;
             }
@@ -108,6 +109,14 @@ async fn give_items<S: Stream>(
         false => work.respond(link, index, selected, &mut source).await?,
     }
     Ok((work, source.found))
+}
+
+/// Asked before each slice: a right to read that is taken away ends what is under way, too.
+fn still_readable<S: Stream>(link: &Link<S>, selected: &Selected) -> Result<(), Failure> {
+    match selected.handle.is_readable_still(link.store())? {
+        true => Ok(()),
+        false => Err(Failure::MailboxGone),
+    }
 }
 
 /// The messages that a FETCH asks for, a slice at a time.
@@ -257,6 +266,7 @@ impl Work {
                 next = source.next(index, &selected.view, limits::MESSAGES_MAX);
             }
             reading = self.read_ahead(link.store(), &next);
+            still_readable(link, selected)?;
             self.gone += (hits.len() - slice.messages.len().min(hits.len())) as u64;
             for (uid, prepared) in slice.messages {
                 let place = hits.binary_search_by_key(&uid, |hit| hit.row.uid.0);

@@ -61,6 +61,10 @@ async fn in_mailbox<S: Stream>(
     mailbox: &Handle,
     request: &Search,
 ) -> Result<Option<Vec<Hit>>, Failure> {
+    // Mailboxes before it may have taken a while.
+    if !mailbox.is_readable_still(link.store())? {
+        return Ok(None);
+    }
     let selected = user.selected.as_ref();
     let selected = selected.filter(|open| open.handle.is_same(mailbox));
     if let Some(selected) = selected {

@@ -52,6 +52,35 @@ impl Model {
         })
     }
 
+    pub fn replace_rights(
+        &mut self,
+        account: AccountId,
+        grantee: AccountId,
+        in_tree: Rights,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.transact(|model| {
+            model.state(account)?;
+            if grantee == account {
+                return Err(Error::InUse);
+            }
+            model.state(grantee)?;
+            let who = Grantee::Account(grantee);
+            let state = model.state_mut(account)?;
+            state.rights.retain(|(_, other), _| *other != who);
+            if !in_tree.is_empty() {
+                state.rights.insert((TREE, who), in_tree);
+            }
+            for id in [account, grantee] {
+                let state = model.state_mut(id)?;
+                let mut entry = state.begin();
+                entry.record(TREE, RecordChange::Updated);
+                state.end(entry, now);
+            }
+            Ok(())
+        })
+    }
+
     pub fn rights(&self, place: Place) -> Rights {
         if place.is_own() {
             return Rights::ALL;

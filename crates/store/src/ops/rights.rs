@@ -59,6 +59,48 @@ impl Store {
         .await
     }
 
+    /// All that somebody has in an account goes, and these in its whole tree come instead.
+    ///
+    /// # Errors
+    /// As [`Store::edit_rights`].
+    pub async fn replace_rights(
+        &self,
+        account: AccountId,
+        grantee: AccountId,
+        in_tree: Rights,
+    ) -> Result<(), Error> {
+        self.write(move |tx| {
+            tx.state(account)?;
+            if grantee == account {
+                return Err(Error::InUse);
+            }
+            tx.profile(grantee)?;
+            let who = Grantee::Account(grantee);
+            for (mailbox, other) in all(tx, account)? {
+                if other == who {
+                    tx.delete(keys::right(account, mailbox, who));
+                }
+            }
+            put(tx, account, TREE, who, in_tree)?;
+            share(tx, account, who)?;
+            tx.record_change(account, TREE, RecordChange::Updated)?;
+            tx.record_change(grantee, TREE, RecordChange::Updated)?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// What one row gives somebody, in a mailbox or with `None` in the whole tree.
+    pub fn granted(
+        &self,
+        account: AccountId,
+        mailbox: Option<MailboxId>,
+        grantee: Grantee,
+    ) -> Result<Rights, Error> {
+        let key = keys::right(account, mailbox.unwrap_or(TREE), grantee);
+        rights_at(self.view()?.get(&key)?)
+    }
+
     /// What somebody may do in a mailbox that is there: all that is given to him, to anyone, or in
     /// the whole tree.
     pub fn rights(&self, place: Place) -> Result<Rights, Error> {

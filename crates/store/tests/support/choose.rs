@@ -266,6 +266,9 @@ impl Chooser {
             },
             rights: Rights(self.random.below(1 << 12) as u16),
         };
+        if let (true, Grantee::Account(grantee)) = (self.random.chance(20), grant.grantee) {
+            return Op::ReplaceRights(account, grantee, grant.rights);
+        }
         let edit = [RightsEdit::Set, RightsEdit::Add, RightsEdit::Remove][self.random.index(3)];
         Op::EditRights(account, grant, edit)
     }

@@ -4,8 +4,8 @@ use facteur_sim::model::{Given, Model};
 use facteur_store::{
     AccountEdit, AccountId, AddressTarget, Appended, Copied, Credentials, Delivered, Delivery,
     Edited, Error, FlagEdit, FlagNames, FlagScope, Grant, Mailbox, MailboxEdit, MailboxId, ModSeq,
-    NewAccount, NewMessage, NewQueueEntry, Place, QueueEntry, QueueFilter, QueueId, RightsEdit,
-    SpecialUse, Store, Timestamp, UidSet,
+    NewAccount, NewMessage, NewQueueEntry, Place, QueueEntry, QueueFilter, QueueId, Rights,
+    RightsEdit, SpecialUse, Store, Timestamp, UidSet,
 };
 
 use super::BodySpec;
@@ -34,6 +34,7 @@ pub enum Op {
     Copy(Place, UidSet, Place, FlagScope),
     Move(Place, UidSet, Place, FlagScope),
     EditRights(AccountId, Grant, RightsEdit),
+    ReplaceRights(AccountId, AccountId, Rights),
     EditFlags(
         Place,
         UidSet,
@@ -141,6 +142,10 @@ impl Op {
             }
             Op::EditRights(account, grant, edit) => store
                 .edit_rights(account, grant.mailbox, grant.grantee, edit, grant.rights)
+                .await
+                .map(done),
+            Op::ReplaceRights(account, grantee, rights) => store
+                .replace_rights(account, grantee, rights)
                 .await
                 .map(done),
             Op::EditFlags(place, uids, edit, names, since) => {
@@ -259,6 +264,9 @@ impl Op {
             Op::EditRights(account, grant, edit) => {
                 model.edit_rights(*account, *grant, *edit, now).map(done)
             }
+            Op::ReplaceRights(account, grantee, rights) => model
+                .replace_rights(*account, *grantee, *rights, now)
+                .map(done),
             Op::EditFlags(place, uids, edit, names, since) => {
                 let edited = model.edit_flags(*place, uids, *edit, names, *since, now);
                 edited.map(Outcome::Edited)

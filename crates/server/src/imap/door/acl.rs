@@ -6,10 +6,8 @@ use facteur_store::{AccountKind, AddressTarget, Grantee, Rights, RightsEdit, Sto
 
 use super::Door;
 use super::handle::Handle;
+use crate::groups::ANYONE;
 use crate::imap::error::Failure;
-
-/// RFC 4314 §2: everybody with an account here.
-const ANYONE: &str = "anyone";
 
 /// Somebody who is named in a command.
 #[derive(Clone, Copy, Debug)]
@@ -93,18 +91,37 @@ impl Handle {
                 .into());
         }
         let (account, mailbox) = (self.place.account, Some(self.place.mailbox));
+        let in_tree = self.in_tree(store, who)?;
+        let old = store.granted(account, mailbox, who.0)?.and(in_tree);
+        if !edit.apply(old, rights).contains(in_tree) {
+            return Err(Reply::no(text::MEMBERS_KEEP_RIGHTS)
+                .with(Code::Cannot)
+                .into());
+        }
         Ok(store
             .edit_rights(account, mailbox, who.0, edit, rights)
             .await?)
     }
 
     /// What somebody has for certain, and what may be given to him.
-    pub(in crate::imap) fn grantable(&self, who: Identifier) -> Result<(Rights, Rights), Failure> {
+    pub(in crate::imap) fn grantable(
+        &self,
+        store: &Store,
+        who: Identifier,
+    ) -> Result<(Rights, Rights), Failure> {
         self.require(Rights::ADMINISTER)?;
-        Ok(match self.is_owner(who) {
-            true => (Rights::ALL, Rights::NONE),
-            false => (Rights::NONE, Rights::ALL),
-        })
+        let certain = match self.is_owner(who) {
+            true => Rights::ALL,
+            false => self.in_tree(store, who)?,
+        };
+        Ok((certain, Rights::ALL.without(certain)))
+    }
+
+    /// What somebody has in every mailbox of the account, as the members of a group have: it can't
+    /// be taken away in one.
+    fn in_tree(&self, store: &Store, who: Identifier) -> Result<Rights, Failure> {
+        let rights = store.granted(self.place.account, None, who.0)?;
+        Ok(rights.without(Rights::SEND_AS))
     }
 
     fn is_owner(&self, who: Identifier) -> bool {

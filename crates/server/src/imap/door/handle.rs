@@ -9,7 +9,7 @@ use facteur_store::{
 };
 
 use super::source::Source;
-use super::{is_group, quota_name};
+use super::{Door, is_group, quota_name};
 use crate::imap::catalog::{Catalog, Reader};
 use crate::imap::error::Failure;
 use crate::imap::object_id;
@@ -61,6 +61,12 @@ impl Handle {
         self.place.is_own()
     }
 
+    /// The owner's INBOX.
+    pub(super) fn is_inbox(&self, store: &Store) -> Result<bool, Error> {
+        let record = store.mailbox(self.place.account, self.place.mailbox)?;
+        Ok(record.is_some_and(|record| record.name == INBOX))
+    }
+
     pub(in crate::imap) fn is_same(&self, other: &Handle) -> bool {
         self.place == other.place
     }
@@ -103,6 +109,27 @@ impl Handle {
             return Error::NoSuchMailbox.into();
         }
         Reply::no(text::NOT_PERMITTED).with(Code::NoPerm).into()
+    }
+
+    /// The same mailbox with the rights of now: what takes a while asks again before it writes.
+    pub(in crate::imap) fn again(&self, store: &Store) -> Result<Handle, Error> {
+        if self.is_own() {
+            return Ok(self.clone());
+        }
+        let now = Door::new(self.place.viewer).by_key(store, self.key())?;
+        now.ok_or(Error::NoSuchMailbox)
+    }
+
+    /// Whether it may still be read, asked while a command reads it.
+    pub(in crate::imap) fn is_readable_still(&self, store: &Store) -> Result<bool, Error> {
+        if self.is_own() {
+            return Ok(true);
+        }
+        match self.again(store) {
+            Ok(now) => Ok(now.may(Rights::READ)),
+            Err(Error::NoSuchMailbox) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Reading its messages, for who may.
@@ -262,7 +289,9 @@ impl Handle {
         found.retain(|(entry, _)| !entry.starts_with(PRIVATE));
         let prefix = self.private_prefix();
         for (entry, value) in store.metadata(viewer, None)? {
-            if let Some(entry) = entry.strip_prefix(prefix.as_str()) {
+            let entry = entry.strip_prefix(prefix.as_str());
+            // The number of another mailbox may begin with this one's.
+            if let Some(entry) = entry.filter(|entry| entry.starts_with('/')) {
                 found.push((entry.to_owned(), value));
             }
         }
@@ -335,6 +364,7 @@ impl Handle {
 
 /// No client can write or ask for such a name.
 pub(super) const MAILBOXES: &str = "/mailboxes/";
+const INBOX: &str = "INBOX";
 const PRIVATE: &str = "/private";
 
 /// The right to read one mailbox.

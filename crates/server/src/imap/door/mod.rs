@@ -69,6 +69,20 @@ impl Door {
         }
     }
 
+    /// A mailbox by its number, as it is now; `None`: gone, or there is no right in it any more.
+    fn by_key(&self, store: &Store, key: Key) -> Result<Option<Handle>, Error> {
+        let Some(record) = store.mailbox(key.account, key.mailbox)? else {
+            return Ok(None);
+        };
+        if key.account == self.account {
+            return Ok(Some(self.own(record)));
+        }
+        match store.account(key.account)? {
+            Some(owner) => self.others(store, key.account, &prefix(&owner), record),
+            None => Ok(None),
+        }
+    }
+
     fn own(&self, record: Mailbox) -> Handle {
         Handle {
             place: Place::own(self.account, record.id),
@@ -174,7 +188,11 @@ impl Door {
         let created = store.create_mailbox(owner, rest, special_use).await?;
         if owner != self.account {
             // As one is subscribed to the mailboxes one makes at home.
-            store.subscribe_name(self.account, name).await?;
+            match store.subscribe_name(self.account, name).await {
+                // It is made all the same.
+                Ok(()) | Err(Error::Exists | Error::TooManyMailboxes) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(object_id::mailbox_id(owner, created))
     }
@@ -225,6 +243,12 @@ impl Door {
         handle.require(Rights::DELETE_MAILBOX)?;
         let (owner, rest) = self.room_for(store, to)?;
         let place = handle.place;
+        // Its messages would go where other rights are (RFC 9051 §6.3.6).
+        if !handle.is_own() && handle.is_inbox(store)? {
+            return Err(Reply::no(text::INBOX_IS_THE_OWNERS)
+                .with(Code::Cannot)
+                .into());
+        }
         if owner != place.account {
             // Messages go from one account to another by MOVE, mailboxes don't.
             return Err(Reply::no(text::RENAME_STAYS).with(Code::Cannot).into());

@@ -4,13 +4,10 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
 
-use facteur_store::{
-    AccountId, Change, Changes, Error, ModSeq, Place, RecordChange, Store, Watcher,
-};
+use facteur_store::{AccountId, Change, Changes, Error, ModSeq, RecordChange, Store, Watcher};
 
 use super::handle::{Handle, Key};
 use super::{Door, TREE};
-use crate::groups::prefix;
 
 /// An account whose news a session hears.
 #[derive(Debug)]
@@ -89,20 +86,7 @@ impl Source {
         store: &Store,
         key: Key,
     ) -> Result<Option<Handle>, Error> {
-        let door = Door::new(self.viewer);
-        let Some(record) = store.mailbox(self.account, key.mailbox)? else {
-            return Ok(None);
-        };
-        if self.account == self.viewer {
-            return Ok(Some(Handle {
-                place: Place::own(self.account, key.mailbox),
-                ..door.own(record)
-            }));
-        }
-        let Some(owner) = store.account(self.account)? else {
-            return Ok(None);
-        };
-        door.others(store, self.account, &prefix(&owner), record)
+        Door::new(self.viewer).by_key(store, key)
     }
 }
 
