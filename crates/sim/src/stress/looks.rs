@@ -288,7 +288,9 @@ impl Client {
         let text = format!("UID FETCH {first}:* (FLAGS) (CHANGEDSINCE {since}{vanished})");
         let answer = self.ok(Command::new(text)).await?;
         for fetched in &answer.fetched {
-            if fetched.modseq.is_none_or(|modseq| modseq <= since) {
+            // After NOTIFY news may come before the server has read the command: without MODSEQ,
+            // when this command is the first that asks for it (RFC 7162 §3.1).
+            if fetched.modseq.is_some_and(|modseq| modseq <= since) {
                 return Err(format!("{fetched:?} since {since}").into());
             }
         }
