@@ -196,6 +196,9 @@ impl Session {
             }
             slot.flags = Some(flags.clone());
             slot.told_in = now;
+        } else if fetched.modseq.is_some() && !asked {
+            // A silent STORE of our own: it comes after what was told before.
+            slot.told_in = 0;
         }
         self.modseq_fetched = self.modseq_fetched.max(fetched.modseq.unwrap_or(0));
         self.agree(uid, &fetched)?;
