@@ -102,7 +102,7 @@ impl Store {
         since: ModSeq,
         entries_max: usize,
     ) -> Result<Changes, Error> {
-        let view = self.view()?;
+        let view = self.settled_view()?;
         let state = state(&view, account)?;
         let mut entries = Vec::new();
         let mut cut = false;
@@ -133,7 +133,7 @@ impl Store {
         mailbox: MailboxId,
         since: ModSeq,
     ) -> Result<Option<UidSet>, Error> {
-        let view = self.view()?;
+        let view = self.settled_view()?;
         if since < state(&view, account)?.log_floor {
             return Ok(None);
         }

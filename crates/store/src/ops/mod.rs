@@ -16,6 +16,8 @@ pub mod read;
 pub mod rights;
 pub mod subscriptions;
 
+use std::sync::PoisonError;
+
 use crate::Store;
 use crate::index::View;
 use crate::*;
@@ -25,5 +27,13 @@ impl Store {
     pub(crate) fn view(&self) -> Result<View, Error> {
         self.engine.shared.check_open()?;
         self.engine.shared.index.view()
+    }
+
+    /// A picture that is not ahead of what [`Store::index`] shows from then on: whoever hears of a
+    /// change must find it there, for he will not hear of it again.
+    pub(crate) fn settled_view(&self) -> Result<View, Error> {
+        let gate = self.engine.shared.cache.gate.read();
+        let _gate = gate.unwrap_or_else(PoisonError::into_inner);
+        self.view()
     }
 }
