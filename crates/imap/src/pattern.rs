@@ -23,6 +23,12 @@ impl Pattern {
         &self.0
     }
 
+    /// What every name that matches begins with: all before the first wildcard.
+    pub fn beginning(&self) -> &str {
+        let end = self.0.find(['*', '%']).unwrap_or(self.0.len());
+        self.0.get(..end).unwrap_or_default()
+    }
+
     /// `name` is full, in UTF-8, separated by '/'. `*` matches anything, `%` all but a separator;
     /// INBOX matches in any case.
     pub fn matches(&self, name: &str) -> bool {

@@ -50,6 +50,8 @@ pub const KEYWORD_BYTES_MAX: usize = 255;
 /// Annotations of one mailbox, and bytes of all of an account with their names (RFC 5464).
 pub const METADATA_ENTRIES_MAX: usize = 256;
 pub const METADATA_BYTES_MAX: usize = 1 << 20;
+/// Rows of rights in one mailbox.
+pub const RIGHTS_OF_A_MAILBOX_MAX: usize = 256;
 /// Rows of rights in one account.
 pub const RIGHTS_MAX: usize = 10_000;
 /// Uids that one page of what a member has seen covers.

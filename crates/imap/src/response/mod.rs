@@ -398,6 +398,8 @@ pub enum FetchItem<'a> {
     SaveDate(i64),
     EmailId(&'a str),
     ThreadId(&'a str),
+    /// RFC 8474 §5.2: NIL.
+    NoThreadId,
     /// Rendered by [`crate::structure`].
     Envelope(&'a [u8]),
     Body(&'a [u8]),

@@ -448,6 +448,7 @@ fn fetch_item(item: &FetchItem<'_>, separator: &mut bool, queue: &mut Queue) {
         }
         FetchItem::EmailId(id) => object_id("EMAILID (", id, separator, out),
         FetchItem::ThreadId(id) => object_id("THREADID (", id, separator, out),
+        FetchItem::NoThreadId => word("THREADID NIL", separator, out),
         FetchItem::ModSeq(modseq) => {
             word("MODSEQ (", separator, out);
             number(*modseq, out);

@@ -221,7 +221,7 @@ async fn content_of<S: Stream>(
     };
     let item = drive::blocking(move || {
         let bodies = store.bodies()?;
-        let logical = Logical::new(&bodies, reading.owner(), message);
+        let logical = Logical::new(&bodies, reading.threads_of(), message);
         Ok(logical.item(&attribute, StringForm::Utf8))
     })
     .await?;

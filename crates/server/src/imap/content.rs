@@ -94,16 +94,21 @@ impl Chunk {
 /// A message to be looked into.
 pub(super) struct Logical<'a> {
     bodies: &'a Bodies<'a>,
-    account: AccountId,
+    /// `None`: the reader may not know its thread.
+    threads_of: Option<AccountId>,
     message: Message,
     facts: OnceCell<Facts>,
 }
 
 impl<'a> Logical<'a> {
-    pub(super) fn new(bodies: &'a Bodies<'a>, account: AccountId, message: Message) -> Self {
+    pub(super) fn new(
+        bodies: &'a Bodies<'a>,
+        threads_of: Option<AccountId>,
+        message: Message,
+    ) -> Self {
         Logical {
             bodies,
-            account,
+            threads_of,
             message,
             facts: OnceCell::new(),
         }
@@ -111,6 +116,15 @@ impl<'a> Logical<'a> {
 
     pub(super) fn message(&self) -> &Message {
         &self.message
+    }
+
+    pub(super) fn email_id(&self) -> String {
+        object_id::email_id(&self.message, self.threads_of.is_some())
+    }
+
+    pub(super) fn thread_id(&self) -> Option<String> {
+        let account = self.threads_of?;
+        Some(object_id::thread_id(account, &self.message))
     }
 
     /// Decoded when first asked for.
@@ -156,14 +170,10 @@ impl<'a> Logical<'a> {
             | FetchAttribute::Rfc822Size
             | FetchAttribute::ModSeq => return Ok(Item::Row),
             FetchAttribute::SaveDate => return Ok(Item::SaveDate(self.message.save_date)),
-            FetchAttribute::EmailId => {
-                return Ok(Item::ObjectId(object_id::email_id(&self.message)));
-            }
+            FetchAttribute::EmailId => return Ok(Item::ObjectId(self.email_id())),
             FetchAttribute::ThreadId => {
-                return Ok(Item::ObjectId(object_id::thread_id(
-                    self.account,
-                    &self.message,
-                )));
+                let nil = Item::Content(Content::Nil);
+                return Ok(self.thread_id().map_or(nil, Item::ObjectId));
             }
             FetchAttribute::Envelope => {
                 out.reserve(ENVELOPE_BYTES);

@@ -400,7 +400,7 @@ fn items(
     attributes: &[FetchAttribute],
     form: StringForm,
 ) -> Result<Vec<Item>, Problem> {
-    let logical = Logical::new(bodies, reading.owner(), message);
+    let logical = Logical::new(bodies, reading.threads_of(), message);
     attributes
         .iter()
         .map(|attribute| logical.item(attribute, form))
@@ -453,6 +453,7 @@ fn fetch_item<'a>(
         (FetchAttribute::Preview, Item::Structure(bytes)) => FetchItem::Preview(bytes),
         (FetchAttribute::SaveDate, Item::SaveDate(seconds)) => FetchItem::SaveDate(*seconds),
         (FetchAttribute::EmailId, Item::ObjectId(id)) => FetchItem::EmailId(id),
+        (FetchAttribute::ThreadId, Item::Content(Content::Nil)) => FetchItem::NoThreadId,
         (FetchAttribute::ThreadId, Item::ObjectId(id)) => FetchItem::ThreadId(id),
         (FetchAttribute::Rfc822, _) => FetchItem::Rfc822(data),
         (FetchAttribute::Rfc822Header, _) => FetchItem::Rfc822Header(data),

@@ -251,7 +251,7 @@ fn read<G: Gather>(
             gather.take(gone, &nothing);
         }
         if let Some(row) = rows.next_if(|row| row.uid == uid) {
-            match Logical::new(&bodies, mailbox.owner(), message).head() {
+            match Logical::new(&bodies, mailbox.threads_of(), message).head() {
                 Ok(facts) => gather.take(row, &facts),
                 Err(error) => {
                     tracing::error!(%error, uid = uid.0, "the facts of a message can't be read");

@@ -28,6 +28,11 @@ pub(super) const SEARCH_SLICE: Duration = Duration::from_millis(250);
 pub(super) const SEARCH_TIME_MAX: Duration = Duration::from_secs(300);
 /// A SEARCH says that it is still at work this often.
 pub(super) const SEARCH_SIGN_OF_LIFE: Duration = Duration::from_secs(15);
+/// Mailboxes of another person that are listed for who neither is subscribed to them nor asks for
+/// that person's.
+pub(super) const LISTED_OF_ANOTHER_MAX: usize = 1_000;
+/// Mailboxes of others that are watched; more of them are passed over (RFC 5465).
+pub(super) const NOTIFY_OTHERS_MAX: usize = 2_000;
 /// Mailboxes of an account that can be watched (RFC 5465).
 pub(super) const NOTIFY_MAILBOXES_MAX: usize = 2_000;
 /// Inflated bytes given to the session at once, and the pieces they come in (RFC 4978).

@@ -9,7 +9,7 @@ use facteur_imap::response::ListData;
 use facteur_imap::{Untagged, text};
 use facteur_store::Rights;
 
-use super::door::{self, Handle};
+use super::door::{self, Asked, Handle};
 use super::error::Failure;
 use super::link::Link;
 use super::{Handled, User, acl, done, metadata, status};
@@ -93,10 +93,15 @@ impl Tree {
         }
     }
 
-    fn load<S: Stream>(link: &Link<S>, user: &User) -> Result<Self, Failure> {
+    fn load<'a, S: Stream>(
+        link: &Link<S>,
+        user: &User,
+        patterns: impl IntoIterator<Item = &'a Pattern>,
+    ) -> Result<Self, Failure> {
         let store = link.store();
+        let asked: Vec<&str> = patterns.into_iter().map(Pattern::beginning).collect();
         Ok(Tree::new(
-            user.door.mailboxes(store)?,
+            user.door.mailboxes(store, Asked(&asked))?,
             user.door.kept_names(store)?,
         ))
     }
@@ -117,7 +122,7 @@ pub(super) async fn list<S: Stream>(link: &mut Link<S>, user: &mut User, request
         link.session.respond(&Untagged::List(&ROOT));
         return done(text::LIST_DONE);
     }
-    let tree = Tree::load(link, user)?;
+    let tree = Tree::load(link, user, &request.patterns)?;
     for (name, mailbox) in &tree.nodes {
         let Some(matched) = matches(&tree, name, mailbox.as_ref(), &request) else {
             continue;
@@ -192,7 +197,7 @@ pub(super) async fn lsub<S: Stream>(link: &mut Link<S>, user: &mut User, request
         link.session.respond(&Untagged::Lsub(&ROOT));
         return done(text::LSUB_DONE);
     }
-    let tree = Tree::load(link, user)?;
+    let tree = Tree::load(link, user, [&request.pattern])?;
     for (name, mailbox) in &tree.nodes {
         let subscribed = tree.is_subscribed(name, mailbox.as_ref());
         if !request.pattern.matches(name) || !(subscribed || implied(&tree, name, &request.pattern))

@@ -17,7 +17,7 @@ use super::content::Logical;
 use super::door::Reading;
 use super::error::Failure;
 use super::fuzzy::Fuzzy;
-use super::{object_id, text_search};
+use super::text_search;
 
 const DAY_SECONDS: i64 = 24 * 60 * 60;
 
@@ -245,12 +245,10 @@ impl Test {
                 let saved = message.message().save_date;
                 Ok(days.contains(&saved.div_euclid(DAY_SECONDS)))
             })?,
-            Test::EmailId(id) => {
-                candidate.asks(|message| Ok(object_id::email_id(message.message()) == *id))?
+            Test::EmailId(id) => candidate.asks(|message| Ok(message.email_id() == *id))?,
+            Test::ThreadId(id) => {
+                candidate.asks(|message| Ok(message.thread_id().as_ref() == Some(id)))?
             }
-            Test::ThreadId(id) => candidate.asks(|message| {
-                Ok(object_id::thread_id(candidate.mailbox.owner(), message.message()) == *id)
-            })?,
             Test::Envelope(field, needle) => {
                 candidate.asks(|message| text_search::envelope_contains(message, *field, needle))?
             }
@@ -312,8 +310,8 @@ impl<'a> Candidate<'a> {
         if self.message.get().is_none() {
             let store = self.bodies.store();
             let message = self.mailbox.message(store, self.row.uid)?;
-            let owner = self.mailbox.owner();
-            let message = message.map(|message| Logical::new(self.bodies, owner, message));
+            let threads_of = self.mailbox.threads_of();
+            let message = message.map(|message| Logical::new(self.bodies, threads_of, message));
             // Set once: this is the only place, and it was empty.
             let _ = self.message.set(message);
         }

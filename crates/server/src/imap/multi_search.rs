@@ -5,7 +5,7 @@ use facteur_imap::text;
 use facteur_imap::view::View;
 use facteur_store::{Error, Rights};
 
-use super::door::Handle;
+use super::door::{Asked, Handle};
 use super::error::Failure;
 use super::find::Target;
 use super::link::Link;
@@ -99,13 +99,24 @@ fn mailboxes<S: Stream>(
 ) -> Result<Vec<Handle>, Failure> {
     let selected = user.selected.as_ref().map(|selected| &selected.handle);
     let sources = request.sources.as_deref().unwrap_or_default();
-    let mut mailboxes = user.door.mailboxes(link.store())?;
+    let asked: Vec<&str> = sources.iter().flat_map(names_in).collect();
+    let mut mailboxes = user.door.mailboxes(link.store(), Asked(&asked))?;
     mailboxes.sort_by(|a, b| a.name().cmp(b.name()));
     mailboxes.retain(|mailbox| {
         let mut sources = sources.iter();
         mailbox.may(Rights::READ) && sources.any(|source| covers(source, mailbox, selected))
     });
     Ok(mailboxes)
+}
+
+fn names_in(source: &Source) -> impl Iterator<Item = &str> {
+    let names = match source {
+        Source::Mailboxes(names) | Source::Subtree(names) | Source::SubtreeOne(names) => {
+            names.as_slice()
+        }
+        Source::Selected | Source::Inboxes | Source::Personal | Source::Subscribed => &[],
+    };
+    names.iter().map(MailboxName::as_str)
 }
 
 /// RFC 5465 §6, RFC 7377 §2.2.

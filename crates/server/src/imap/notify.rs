@@ -16,7 +16,7 @@ use facteur_imap::session::Notifying;
 use facteur_imap::{Reply, Untagged, text};
 use facteur_store::{ModSeq, Rights, Store};
 
-use super::door::{Handle, Key, Source};
+use super::door::{Asked, Handle, Key, Source};
 use super::error::Failure;
 use super::link::Link;
 use super::list::special_uses;
@@ -136,17 +136,21 @@ impl Watching {
         if watching.groups.is_empty() {
             return Ok(watching);
         }
-        let others = user.door.other_sources(store)?.into_iter();
-        watching.others = others.map(Followed::new).collect();
-        let mailboxes = user.door.mailboxes(store)?;
-        if mailboxes.len() > limits::NOTIFY_MAILBOXES_MAX {
+        let own = user.source.mailboxes(store, Asked(&[]))?;
+        if own.len() > limits::NOTIFY_MAILBOXES_MAX {
             let reply = Reply::no(text::NOTIFY_TOO_MUCH).with(Code::NotificationOverflow);
             return Err(reply.into());
         }
-        watching.known = mailboxes
-            .into_iter()
-            .map(|mailbox| (mailbox.key(), mailbox))
-            .collect();
+        let others = watching.other_sources(store, user)?.into_iter();
+        watching.others = others.map(Followed::new).collect();
+        let asked = asked(&watching.groups);
+        let mut others = Vec::new();
+        for followed in &watching.others {
+            others.extend(followed.source.mailboxes(store, Asked(&asked))?);
+        }
+        others.truncate(limits::NOTIFY_OTHERS_MAX);
+        let all = own.into_iter().chain(others);
+        watching.known = all.map(|mailbox| (mailbox.key(), mailbox)).collect();
         if watching.asks(|events| events.metadata) {
             for mailbox in watching.known.values() {
                 let annotations = annotations(store, mailbox)?;
@@ -165,6 +169,23 @@ impl Watching {
         self.groups.iter().any(|group| wanted(&group.events))
     }
 
+    /// Accounts of others that are to be followed: none when all that is watched is one's own.
+    fn other_sources(&self, store: &Store, user: &User) -> Result<Vec<Source>, Failure> {
+        let is_personal = |group: &EventGroup| group.watched == Watched::Personal;
+        if self.groups.iter().all(is_personal) {
+            return Ok(Vec::new());
+        }
+        Ok(user
+            .door
+            .other_sources(store, Asked(&asked(&self.groups)))?)
+    }
+
+    /// How many mailboxes are known, one's own and of others.
+    fn counts(&self) -> (usize, usize) {
+        let own = self.known.values().filter(|known| known.is_own()).count();
+        (own, self.known.len() - own)
+    }
+
     /// `None`: gone, or not listed for this user.
     fn mailbox_now(&self, store: &Store, user: &User, key: Key) -> Result<Option<Handle>, Failure> {
         let others = self.others.iter().map(|other| &other.source);
@@ -172,8 +193,12 @@ impl Watching {
         let Some(source) = sources.find(|source| source.has(key)) else {
             return Ok(None);
         };
-        let now = source.mailbox(store, key)?;
-        Ok(now.filter(|now| now.may(Rights::LOOKUP)))
+        let Some(now) = source.mailbox(store, key)? else {
+            return Ok(None);
+        };
+        let asked = asked(&self.groups);
+        let listed = user.door.is_listed(store, &now, Asked(&asked))?;
+        Ok(listed.then_some(now))
     }
 
     /// What is to be told of a mailbox; of the selected one, nothing about messages.
@@ -191,6 +216,15 @@ impl Watching {
         }
         events
     }
+}
+
+/// The names of mailboxes and trees that are watched.
+fn asked(groups: &[EventGroup]) -> Vec<&str> {
+    let names = groups.iter().flat_map(|group| match &group.watched {
+        Watched::Mailboxes(names) | Watched::Subtree(names) => names.as_slice(),
+        Watched::Personal | Watched::Subscribed => &[],
+    });
+    names.map(|name| name.as_str()).collect()
 }
 
 fn covers(watched: &Watched, mailbox: &Handle) -> bool {
@@ -255,15 +289,26 @@ async fn look<S: Stream>(
         return overflow(link, watching, newest).await;
     };
     let mut changes = Vec::new();
+    let (_, mut others) = watching.counts();
     for key in touched {
         let now = watching.mailbox_now(link.store(), user, key)?;
+        let is_known = watching.known.contains_key(&key);
+        if let Some(now) = &now
+            && !now.is_own()
+            && !is_known
+        {
+            if others >= limits::NOTIFY_OTHERS_MAX {
+                continue;
+            }
+            others += 1;
+        }
         let before = match &now {
             Some(now) => watching.known.insert(key, now.clone()),
             None => watching.known.remove(&key),
         };
         changes.push(Change { key, before, now });
     }
-    if watching.known.len() > limits::NOTIFY_MAILBOXES_MAX {
+    if watching.counts().0 > limits::NOTIFY_MAILBOXES_MAX {
         return overflow(link, watching, newest).await;
     }
     for change in &changes {
@@ -293,6 +338,7 @@ fn touched(
     if own {
         follow_others(store, user, watching, &mut touched)?;
     }
+    let asked = asked(&watching.groups);
     for other in &mut watching.others {
         let (source, modseq) = (&other.source, &mut other.modseq);
         let Some(whole) = read_log(store, source, modseq, &mut touched)? else {
@@ -302,7 +348,13 @@ fn touched(
             // Rights in the whole tree: what is listed may be other mailboxes now.
             let known = watching.known.keys().copied();
             touched.extend(known.filter(|key| other.source.has(*key)));
-            touched.extend(other.source.mailboxes(store)?.iter().map(Handle::key));
+            touched.extend(
+                other
+                    .source
+                    .mailboxes(store, Asked(&asked))?
+                    .iter()
+                    .map(Handle::key),
+            );
         }
     }
     Ok(Some((touched, own)))
@@ -340,9 +392,15 @@ fn follow_others(
     watching: &mut Watching,
     touched: &mut BTreeSet<Key>,
 ) -> Result<(), Failure> {
-    let now = user.door.other_sources(store)?;
+    let now = watching.other_sources(store, user)?;
     let is_among = |sources: &[Source], one: &Source| sources.iter().any(|s| s.is_same(one));
-    let Watching { known, others, .. } = watching;
+    let Watching {
+        known,
+        others,
+        groups,
+        ..
+    } = watching;
+    let asked = asked(groups);
     others.retain(|other| {
         let stays = is_among(&now, &other.source);
         if !stays {
@@ -352,7 +410,12 @@ fn follow_others(
     });
     for source in now {
         if !others.iter().any(|other| other.source.is_same(&source)) {
-            touched.extend(source.mailboxes(store)?.iter().map(Handle::key));
+            touched.extend(
+                source
+                    .mailboxes(store, Asked(&asked))?
+                    .iter()
+                    .map(Handle::key),
+            );
             others.push(Followed::new(source));
         }
     }

@@ -14,10 +14,14 @@ pub(super) fn mailbox_id(account: AccountId, mailbox: MailboxId) -> String {
 
 /// §5.1: the same for copies, which have prefix, body and thread in common; different for the
 /// same body delivered twice, whose Received fields differ.
-pub(super) fn email_id(message: &Message) -> String {
+///
+/// `threads`: whether the reader may know which thread it is in.
+pub(super) fn email_id(message: &Message, threads: bool) -> String {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&message.blob.0);
-    hasher.update(&message.thread.0.to_be_bytes());
+    if threads {
+        hasher.update(&message.thread.0.to_be_bytes());
+    }
     hasher.update(&message.prefix);
     let hash = hasher.finalize();
     let mut id = String::from("M");

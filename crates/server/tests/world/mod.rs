@@ -13,11 +13,13 @@
 //! | `deliver WHO "text"` | a message straight into WHO's INBOX, as if it had come in |
 //! | `fill WHO N` | N small messages, "Subject: message 1" and so on |
 //! | `mailboxes WHO N` | creates `Many/1` and so on until WHO has N mailboxes |
+//! | `subscribed WHO N` | subscribes WHO to N names that no mailbox has |
 //! | `expunge WHO UID` | another client expunges it |
 //! | `restart` | stops the server and starts it on the same disk |
 //! | `power cut` | the disk loses what was not flushed; the server starts again on what is left |
 //! | `stop` | the server begins to stop |
 //! | `alias ADDRESS TO,TO` | an alias |
+//! | `address ADDRESS WHO` | another address of WHO's account |
 //! | `catch-all WHO` | of example.test |
 //! | `disable WHO`, `remove WHO`, `erase WHO` | the account |
 //! | `name WHO NAME` | the name that people see |
@@ -288,6 +290,13 @@ impl World {
                 }
             }
             ["mailboxes", who, count] => self.make_mailboxes(who, parse(count)?).await,
+            ["subscribed", who, count] => {
+                let (store, account) = (self.store(), self.account(who));
+                for number in 1..=parse(count)? {
+                    let name = format!("Gone/{number}");
+                    store.subscribe_name(account, &name).await.unwrap();
+                }
+            }
             ["group", address, members @ ..] => {
                 let new = NewAccount {
                     address: (*address).to_owned(),
@@ -339,6 +348,10 @@ impl World {
             ["alias", address, targets] => {
                 let targets = targets.split(',').map(str::to_owned).collect();
                 let target = AddressTarget::Alias(targets);
+                self.store().set_address(address, target).await.unwrap();
+            }
+            ["address", address, who] => {
+                let target = AddressTarget::Account(self.account(who));
                 self.store().set_address(address, target).await.unwrap();
             }
             ["catch-all", who] => {

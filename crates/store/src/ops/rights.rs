@@ -3,11 +3,12 @@
 //! A row in the owner's account for every mailbox and grantee, and one more by grantee and owner;
 //! both sides change together.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use crate::index::View;
 use crate::keys::{self, Family, Name};
-use crate::limits::RIGHTS_MAX;
+use crate::limits::{RIGHTS_MAX, RIGHTS_OF_A_MAILBOX_MAX};
 use crate::rows::{self, Profile};
 use crate::seen;
 use crate::tx::Tx;
@@ -48,7 +49,8 @@ impl Store {
                 return Ok(());
             }
             put(tx, account, mailbox, grantee, new)?;
-            share(tx, account, grantee)?;
+            let has_rights = !new.is_empty() || grantees(tx, account)?.contains(&grantee);
+            share(tx, account, grantee, has_rights)?;
             tx.record_change(account, mailbox, RecordChange::Updated)?;
             // The other one's sessions learn that there is something new to see, or no more.
             if let Grantee::Account(grantee) = grantee {
@@ -82,7 +84,7 @@ impl Store {
                 }
             }
             put(tx, account, TREE, who, in_tree)?;
-            share(tx, account, who)?;
+            share(tx, account, who, !in_tree.is_empty())?;
             tx.record_change(account, TREE, RecordChange::Updated)?;
             tx.record_change(grantee, TREE, RecordChange::Updated)?;
             Ok(())
@@ -142,30 +144,42 @@ impl Store {
 
     /// Accounts that share something with somebody, or with anyone; ascending.
     pub fn shares(&self, viewer: AccountId) -> Result<Vec<AccountId>, Error> {
-        let view = self.view()?;
-        let mut owners = Vec::new();
-        for grantee in [Grantee::Account(viewer), Grantee::Anyone] {
-            let (first, end) = keys::shares_with(grantee);
-            view.scan(&first, &end, |key, value| {
-                if let Some(Name::Share(_, owner)) = keys::parse(key)
-                    && rows::decode_share(value)?
-                    && owner != viewer
-                {
-                    owners.push(owner);
-                }
-                Ok(ControlFlow::Continue(()))
-            })?;
-        }
-        owners.sort_unstable();
-        owners.dedup();
-        let mut present = Vec::with_capacity(owners.len());
-        for owner in owners {
-            if is_present(&view, owner)? {
-                present.push(owner);
-            }
-        }
-        Ok(present)
+        shares(
+            &self.view()?,
+            viewer,
+            &[Grantee::Account(viewer), Grantee::Anyone],
+        )
     }
+
+    /// Those of [`Store::shares`] that name somebody, and not only anyone.
+    pub fn shares_by_name(&self, viewer: AccountId) -> Result<Vec<AccountId>, Error> {
+        shares(&self.view()?, viewer, &[Grantee::Account(viewer)])
+    }
+}
+
+fn shares(view: &View, viewer: AccountId, grantees: &[Grantee]) -> Result<Vec<AccountId>, Error> {
+    let mut owners = Vec::new();
+    for grantee in grantees {
+        let (first, end) = keys::shares_with(*grantee);
+        view.scan(&first, &end, |key, value| {
+            if let Some(Name::Share(_, owner)) = keys::parse(key)
+                && rows::decode_share(value)?
+                && owner != viewer
+            {
+                owners.push(owner);
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+    }
+    owners.sort_unstable();
+    owners.dedup();
+    let mut present = Vec::with_capacity(owners.len());
+    for owner in owners {
+        if is_present(view, owner)? {
+            present.push(owner);
+        }
+    }
+    Ok(present)
 }
 
 /// There and not removed.
@@ -202,13 +216,29 @@ fn put(
         return Ok(());
     }
     if tx.get(&key)?.is_none() {
-        let span = keys::whole_family(account, Family::Right);
-        if tx.scan(&span, RIGHTS_MAX)?.len() >= RIGHTS_MAX {
-            return Err(Error::TooManyRights);
-        }
+        check_room(tx, account, mailbox, 1)?;
     }
     tx.put(key, rows::encode_rights(rights));
     Ok(())
+}
+
+/// For so many new rows of one mailbox; looked at once for all of them.
+fn check_room(
+    tx: &Tx<'_>,
+    account: AccountId,
+    mailbox: MailboxId,
+    more: usize,
+) -> Result<(), Error> {
+    let count =
+        |span, max: usize| -> Result<bool, Error> { Ok(tx.scan(&span, max)?.len() + more <= max) };
+    let of_mailbox = keys::whole_mailbox(account, Family::Right, mailbox);
+    let of_account = keys::whole_family(account, Family::Right);
+    // A whole tree is a group's members: the administrator bounds them.
+    let fits = mailbox == TREE || count(of_mailbox, RIGHTS_OF_A_MAILBOX_MAX)?;
+    match fits && count(of_account, RIGHTS_MAX)? {
+        true => Ok(()),
+        false => Err(Error::TooManyRights),
+    }
 }
 
 fn all(tx: &Tx<'_>, account: AccountId) -> Result<Vec<(MailboxId, Grantee)>, Error> {
@@ -217,9 +247,19 @@ fn all(tx: &Tx<'_>, account: AccountId) -> Result<Vec<(MailboxId, Grantee)>, Err
     Ok(rows.iter().filter_map(|(key, _)| right_key(key)).collect())
 }
 
+/// Everybody who has rights in something of an account.
+fn grantees(tx: &Tx<'_>, account: AccountId) -> Result<BTreeSet<Grantee>, Error> {
+    let rows = all(tx, account)?.into_iter();
+    Ok(rows.map(|(_, grantee)| grantee).collect())
+}
+
 /// Makes the other side true.
-fn share(tx: &mut Tx<'_>, account: AccountId, grantee: Grantee) -> Result<(), Error> {
-    let has_rights = all(tx, account)?.iter().any(|(_, other)| *other == grantee);
+fn share(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    grantee: Grantee,
+    has_rights: bool,
+) -> Result<(), Error> {
     let key = keys::share(grantee, account);
     if has_rights || tx.get(&key)?.is_some() {
         tx.put(key, rows::encode_share(has_rights));
@@ -241,9 +281,15 @@ pub fn inherit(
         return Ok(());
     };
     let span = keys::whole_mailbox(account, Family::Right, parent);
-    for (key, value) in tx.scan(&span, usize::MAX)? {
+    let given = tx.scan(&span, usize::MAX)?;
+    if given.is_empty() {
+        return Ok(());
+    }
+    check_room(tx, account, id, given.len())?;
+    // Who is named in them shares something already.
+    for (key, value) in given {
         if let Some((_, grantee)) = right_key(&key) {
-            put(tx, account, id, grantee, rows::decode_rights(&value)?)?;
+            tx.put(keys::right(account, id, grantee), value);
         }
     }
     Ok(())
@@ -252,11 +298,17 @@ pub fn inherit(
 /// The mailbox was deleted.
 pub fn drop_rights(tx: &mut Tx<'_>, account: AccountId, mailbox: MailboxId) -> Result<(), Error> {
     let span = keys::whole_mailbox(account, Family::Right, mailbox);
+    let mut dropped = Vec::new();
     for (key, _) in tx.scan(&span, usize::MAX)? {
-        tx.delete(key.clone());
-        if let Some((_, grantee)) = right_key(&key) {
-            share(tx, account, grantee)?;
-        }
+        dropped.extend(right_key(&key).map(|(_, grantee)| grantee));
+        tx.delete(key);
+    }
+    if dropped.is_empty() {
+        return Ok(());
+    }
+    let left = grantees(tx, account)?;
+    for grantee in dropped {
+        share(tx, account, grantee, left.contains(&grantee))?;
     }
     Ok(())
 }

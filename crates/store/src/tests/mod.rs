@@ -2,6 +2,7 @@
 
 mod care;
 mod deliver;
+mod rights;
 mod verify;
 
 use std::sync::Arc;

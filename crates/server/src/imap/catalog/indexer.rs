@@ -305,7 +305,7 @@ fn take_in(
         uid,
         ..Card::default()
     };
-    let logical = Logical::new(bodies, account, message);
+    let logical = Logical::new(bodies, Some(account), message);
     let facts = match logical.facts() {
         Ok(facts) => facts,
         Err(Error::Damaged { .. }) => {

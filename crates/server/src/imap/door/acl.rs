@@ -11,7 +11,11 @@ use crate::imap::error::Failure;
 
 /// Somebody who is named in a command.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::imap) struct Identifier(Grantee);
+pub(in crate::imap) struct Identifier {
+    grantee: Grantee,
+    /// Removed, and not erased yet: he may only lose what he has.
+    removed: bool,
+}
 
 impl Door {
     /// An address of an account here, or "anyone"; a name without a domain is one in one's own.
@@ -24,7 +28,10 @@ impl Door {
         written: &str,
     ) -> Result<Identifier, Failure> {
         if written == ANYONE {
-            return Ok(Identifier(Grantee::Anyone));
+            return Ok(Identifier {
+                grantee: Grantee::Anyone,
+                removed: false,
+            });
         }
         // RFC 4314 §2: a name with "-" in front takes rights away.
         if written.starts_with('-') {
@@ -39,18 +46,27 @@ impl Door {
         {
             address = format!("{address}@{domain}");
         }
-        let nobody = || Failure::from(Reply::no(text::NO_SUCH_PERSON).with(Code::NonExistent));
         let Some(AddressTarget::Account(id)) = store.address(&address)? else {
             return Err(nobody());
         };
+        // Only by the address that answers show: who is behind another is nobody's business.
         let is_person = |account: &facteur_store::Account| {
-            account.kind == AccountKind::Person && account.removed.is_none()
+            account.kind == AccountKind::Person && account.address == address
         };
         match store.account(id)?.filter(is_person) {
-            Some(_) => Ok(Identifier(Grantee::Account(id))),
+            Some(account) => Ok(Identifier {
+                grantee: Grantee::Account(id),
+                removed: account.removed.is_some(),
+            }),
             None => Err(nobody()),
         }
     }
+}
+
+fn nobody() -> Failure {
+    Reply::no(text::NO_SUCH_PERSON)
+        .with(Code::NonExistent)
+        .into()
 }
 
 impl Handle {
@@ -92,14 +108,18 @@ impl Handle {
         }
         let (account, mailbox) = (self.place.account, Some(self.place.mailbox));
         let in_tree = self.in_tree(store, who)?;
-        let old = store.granted(account, mailbox, who.0)?.and(in_tree);
-        if !edit.apply(old, rights).contains(in_tree) {
+        let old = store.granted(account, mailbox, who.grantee)?.and(in_tree);
+        let new = edit.apply(old, rights);
+        if who.removed && (old.is_empty() || !old.contains(new)) {
+            return Err(nobody());
+        }
+        if !new.contains(in_tree) {
             return Err(Reply::no(text::MEMBERS_KEEP_RIGHTS)
                 .with(Code::Cannot)
                 .into());
         }
         Ok(store
-            .edit_rights(account, mailbox, who.0, edit, rights)
+            .edit_rights(account, mailbox, who.grantee, edit, rights)
             .await?)
     }
 
@@ -110,6 +130,9 @@ impl Handle {
         who: Identifier,
     ) -> Result<(Rights, Rights), Failure> {
         self.require(Rights::ADMINISTER)?;
+        if who.removed {
+            return Err(nobody());
+        }
         let certain = match self.is_owner(who) {
             true => Rights::ALL,
             false => self.in_tree(store, who)?,
@@ -120,12 +143,12 @@ impl Handle {
     /// What somebody has in every mailbox of the account, as the members of a group have: it can't
     /// be taken away in one.
     fn in_tree(&self, store: &Store, who: Identifier) -> Result<Rights, Failure> {
-        let rights = store.granted(self.place.account, None, who.0)?;
+        let rights = store.granted(self.place.account, None, who.grantee)?;
         Ok(rights.without(Rights::SEND_AS))
     }
 
     fn is_owner(&self, who: Identifier) -> bool {
-        who.0 == Grantee::Account(self.place.account)
+        who.grantee == Grantee::Account(self.place.account)
     }
 }
 

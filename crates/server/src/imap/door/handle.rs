@@ -32,6 +32,8 @@ const ANNOTATES: Rights = Rights::READ
 pub(in crate::imap) struct Handle {
     pub(super) place: Place,
     pub(super) rights: Rights,
+    /// Everything in the account may be read: threads join messages of all its mailboxes.
+    pub(super) threads: bool,
     /// As it was then; the name is the one that the user knows.
     pub(super) record: Mailbox,
 }
@@ -135,7 +137,10 @@ impl Handle {
     /// Reading its messages, for who may.
     pub(in crate::imap) fn read(&self) -> Result<Reading, Failure> {
         self.require(Rights::READ)?;
-        Ok(Reading { place: self.place })
+        Ok(Reading {
+            place: self.place,
+            threads: self.threads,
+        })
     }
 
     pub(in crate::imap) fn source_of(&self, store: &Store) -> Source {
@@ -371,6 +376,7 @@ const PRIVATE: &str = "/private";
 #[derive(Clone, Copy, Debug)]
 pub(in crate::imap) struct Reading {
     place: Place,
+    threads: bool,
 }
 
 impl Reading {
@@ -379,12 +385,14 @@ impl Reading {
     pub(in crate::imap) fn own(account: AccountId, mailbox: MailboxId) -> Self {
         Reading {
             place: Place::own(account, mailbox),
+            threads: true,
         }
     }
 
-    /// Whose object identifiers its messages have.
-    pub(in crate::imap) fn owner(self) -> AccountId {
-        self.place.account
+    /// The account whose threads its messages are in (RFC 8474 §5.2), for who may read all of it:
+    /// else whoever may put a message there could ask whether another has some Message-ID.
+    pub(in crate::imap) fn threads_of(self) -> Option<AccountId> {
+        self.threads.then_some(self.place.account)
     }
 
     pub(in crate::imap) fn index(self, store: &Store) -> Result<Index, Error> {

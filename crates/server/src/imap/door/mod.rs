@@ -11,6 +11,7 @@
 
 mod acl;
 mod handle;
+mod listed;
 mod source;
 
 use facteur_imap::response::Code;
@@ -21,6 +22,7 @@ use facteur_store::{
 };
 
 pub(super) use handle::{Handle, Key, Reading};
+pub(super) use listed::Asked;
 pub(super) use source::{Source, any_past};
 
 use super::error::Failure;
@@ -87,6 +89,7 @@ impl Door {
         Handle {
             place: Place::own(self.account, record.id),
             rights: Rights::ALL,
+            threads: true,
             record,
         }
     }
@@ -111,6 +114,9 @@ impl Door {
         Ok(Some(Handle {
             place,
             rights,
+            threads: store
+                .rights(self.place(owner, TREE))?
+                .contains(Rights::READ),
             record,
         }))
     }
@@ -146,30 +152,6 @@ impl Door {
             });
         }
         Ok(Owner::Self_)
-    }
-
-    /// All that is listed: one's own, then what others share.
-    pub(super) fn mailboxes(&self, store: &Store) -> Result<Vec<Handle>, Error> {
-        let own = store.mailboxes(self.account)?.into_iter();
-        let mut found: Vec<Handle> = own.map(|record| self.own(record)).collect();
-        for owner in store.shares(self.account)? {
-            found.extend(self.shared_by(store, owner)?);
-        }
-        Ok(found)
-    }
-
-    /// Mailboxes of another account that are listed for this user.
-    fn shared_by(&self, store: &Store, owner: AccountId) -> Result<Vec<Handle>, Error> {
-        let mut found = Vec::new();
-        let Some(account) = store.account(owner)? else {
-            return Ok(found);
-        };
-        let prefix = prefix(&account);
-        for record in store.mailboxes(owner)? {
-            let handle = self.others(store, owner, &prefix, record)?;
-            found.extend(handle.filter(|handle| handle.may(Rights::LOOKUP)));
-        }
-        Ok(found)
     }
 
     /// Subscribed names that none of the user's own mailboxes has.
@@ -320,19 +302,6 @@ impl Door {
         edits: Vec<MetadataEdit>,
     ) -> Result<(), Failure> {
         Ok(store.set_metadata(self.account, None, edits).await?)
-    }
-
-    /// News of the user's own account.
-    pub(super) fn own_source(&self, store: &Store) -> Source {
-        Source::new(store, self.account, self.account)
-    }
-
-    /// News of all accounts that share something with this user.
-    pub(super) fn other_sources(&self, store: &Store) -> Result<Vec<Source>, Error> {
-        let owners = store.shares(self.account)?.into_iter();
-        Ok(owners
-            .map(|owner| Source::new(store, owner, self.account))
-            .collect())
     }
 
     /// The account that a quota root is: the user's own has the empty name, a group that the user

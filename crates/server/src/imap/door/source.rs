@@ -7,7 +7,7 @@ use std::task::Poll;
 use facteur_store::{AccountId, Change, Changes, Error, ModSeq, RecordChange, Store, Watcher};
 
 use super::handle::{Handle, Key};
-use super::{Door, TREE};
+use super::{Asked, Door, TREE};
 
 /// An account whose news a session hears.
 #[derive(Debug)]
@@ -71,13 +71,17 @@ impl Source {
     }
 
     /// All its mailboxes that are listed for this viewer.
-    pub(in crate::imap) fn mailboxes(&self, store: &Store) -> Result<Vec<Handle>, Error> {
+    pub(in crate::imap) fn mailboxes(
+        &self,
+        store: &Store,
+        asked: Asked<'_>,
+    ) -> Result<Vec<Handle>, Error> {
         let door = Door::new(self.viewer);
         if self.account == self.viewer {
             let own = store.mailboxes(self.account)?.into_iter();
             return Ok(own.map(|record| door.own(record)).collect());
         }
-        door.shared_by(store, self.account)
+        door.shared_by(store, self.account, asked)
     }
 
     /// A mailbox that the log names, as it is now; `None`: gone, or not for this viewer.
