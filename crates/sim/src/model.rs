@@ -286,9 +286,10 @@ impl Model {
         Ok(())
     }
 
-    pub fn erase_account(&mut self, account: AccountId) -> Result<(), Error> {
-        self.accounts.remove(&account).ok_or(Error::NoSuchAccount)?;
+    pub fn erase_account(&mut self, account: AccountId, now: Timestamp) -> Result<(), Error> {
+        let gone = self.accounts.remove(&account).ok_or(Error::NoSuchAccount)?;
         self.forget_member(account);
+        self.tell_members(&gone, now)?;
         self.addresses
             .retain(|_, target| *target != AddressTarget::Account(account));
         for domain in self.domains.values_mut() {

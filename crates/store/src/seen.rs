@@ -168,17 +168,10 @@ pub fn carry(
     pairs: &[(Uid, Uid)],
     but: AccountId,
 ) -> Result<(), Error> {
-    let span = keys::whole_mailbox(account, Family::Seen, from);
-    let mut members: Vec<AccountId> = Vec::new();
-    for (key, _) in tx.scan(&span, usize::MAX)? {
-        if let Some((_, member, _)) = seen_key(&key)
-            && member != but
-            && members.last() != Some(&member)
-        {
-            members.push(member);
+    for viewer in members(tx, account, from)? {
+        if viewer == but {
+            continue;
         }
-    }
-    for viewer in members {
         let at = |mailbox| Place {
             account,
             mailbox,
@@ -194,6 +187,20 @@ pub fn carry(
         new.write(tx)?;
     }
     Ok(())
+}
+
+/// Who has seen something of a mailbox: one row is read of each.
+fn members(tx: &Tx<'_>, account: AccountId, mailbox: MailboxId) -> Result<Vec<AccountId>, Error> {
+    let (mut first, end) = keys::whole_mailbox(account, Family::Seen, mailbox);
+    let mut members = Vec::new();
+    loop {
+        let next = tx.scan(&(first, end.clone()), 1)?;
+        let Some((_, member, _)) = next.first().and_then(|(key, _)| seen_key(key)) else {
+            return Ok(members);
+        };
+        members.push(member);
+        (_, first) = keys::all_seen(account, mailbox, member);
+    }
 }
 
 /// The mailbox is gone for good.

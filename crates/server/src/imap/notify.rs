@@ -14,7 +14,7 @@ use facteur_imap::command::{
 use facteur_imap::response::{Code, ListData};
 use facteur_imap::session::Notifying;
 use facteur_imap::{Reply, Untagged, text};
-use facteur_store::{ModSeq, Rights, Store};
+use facteur_store::{Error, ModSeq, Rights, Store};
 
 use super::door::{Asked, Handle, Key, Source};
 use super::error::Failure;
@@ -339,9 +339,19 @@ fn touched(
         follow_others(store, user, watching, &mut touched)?;
     }
     let asked = asked(&watching.groups);
-    for other in &mut watching.others {
+    let mut at = 0;
+    while let Some(other) = watching.others.get_mut(at) {
         let (source, modseq) = (&other.source, &mut other.modseq);
-        let Some(whole) = read_log(store, source, modseq, &mut touched)? else {
+        let read = read_log(store, source, modseq, &mut touched);
+        if matches!(read, Err(Failure::Store(Error::NoSuchAccount))) {
+            // Erased: its mailboxes are gone, and it is followed no more.
+            let known = watching.known.keys().copied();
+            touched.extend(known.filter(|key| other.source.has(*key)));
+            watching.others.remove(at);
+            continue;
+        }
+        at += 1;
+        let Some(whole) = read? else {
             return Ok(None);
         };
         if whole {

@@ -1,5 +1,7 @@
 //! Rights of others, and what each of them has seen.
 
+use std::collections::BTreeSet;
+
 use facteur_store::{
     AccountId, Error, Flags, Grant, Grantee, MailboxId, Place, RecordChange, Rights, RightsEdit,
     SystemFlags, Timestamp, Uid,
@@ -112,6 +114,24 @@ impl Model {
             }
         }
         owners
+    }
+
+    /// Everybody who was named in the rights of an account that is gone.
+    pub(super) fn tell_members(
+        &mut self,
+        gone: &AccountState,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let named: BTreeSet<Grantee> = gone.rights.keys().map(|(_, grantee)| *grantee).collect();
+        for grantee in named {
+            if let Grantee::Account(grantee) = grantee {
+                let state = self.state_mut(grantee)?;
+                let mut entry = state.begin();
+                entry.record(TREE, RecordChange::Updated);
+                state.end(entry, now);
+            }
+        }
+        Ok(())
     }
 
     /// The account is gone.

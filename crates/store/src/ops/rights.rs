@@ -315,12 +315,16 @@ pub fn drop_rights(tx: &mut Tx<'_>, account: AccountId, mailbox: MailboxId) -> R
 
 /// The account is gone: what it gave, and what others gave it.
 pub fn drop_shares(tx: &mut Tx<'_>, gone: AccountId) -> Result<(), Error> {
-    for (key, _) in tx.scan(&keys::all_shares(), usize::MAX)? {
+    for (key, value) in tx.scan(&keys::all_shares(), usize::MAX)? {
         let Some(Name::Share(grantee, owner)) = keys::parse(&key) else {
             continue;
         };
         if owner == gone {
             tx.delete(key);
+            // Their sessions learn that it is no more.
+            if let (Grantee::Account(grantee), true) = (grantee, rows::decode_share(&value)?) {
+                tx.record_change(grantee, TREE, RecordChange::Updated)?;
+            }
         } else if grantee == Grantee::Account(gone) {
             tx.delete(key);
             for (mailbox, other) in all(tx, owner)? {

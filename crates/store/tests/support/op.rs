@@ -224,7 +224,7 @@ impl Op {
                 made.map(|()| Outcome::Account(id))
             }
             Op::EditAccount(account, edit) => model.edit_account(*account, edit, now).map(done),
-            Op::EraseAccount(account) => model.erase_account(*account).map(done),
+            Op::EraseAccount(account) => model.erase_account(*account, now).map(done),
             Op::CreateMailbox(account, name, special) => {
                 let made = model.create_mailbox(*account, name, *special, &given(), now);
                 made.map(Outcome::Mailbox)

@@ -73,10 +73,16 @@ impl Door {
 
     /// A mailbox by its number, as it is now; `None`: gone, or there is no right in it any more.
     fn by_key(&self, store: &Store, key: Key) -> Result<Option<Handle>, Error> {
-        let Some(record) = store.mailbox(key.account, key.mailbox)? else {
+        let is_own = key.account == self.account;
+        let record = match store.mailbox(key.account, key.mailbox) {
+            // Somebody else's account was erased: that is not the end of this one.
+            Err(Error::NoSuchAccount) if !is_own => None,
+            found => found?,
+        };
+        let Some(record) = record else {
             return Ok(None);
         };
-        if key.account == self.account {
+        if is_own {
             return Ok(Some(self.own(record)));
         }
         match store.account(key.account)? {
