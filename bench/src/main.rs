@@ -1,7 +1,7 @@
 //! One command starts Facteur and Debian's Postfix with Dovecot (mdbox, then maildir), gives them the
 //! same work in turn and prints a table with the ratios of this run.
 //!
-//! `cargo run --release -p facteur-bench -- [--messages N] [--seconds N] [--only facteur|mdbox|maildir] [--part NAME] [--facteur PROGRAM] [--directory DIR]`
+//! `cargo run --release -p facteur-bench -- [--messages N] [--seconds N] [--only facteur,mdbox,maildir] [--part NAME] [--facteur PROGRAM] [--directory DIR]`
 
 mod client;
 mod mailbox;
@@ -73,7 +73,10 @@ fn main() -> Result<()> {
     };
 
     let mut columns = Vec::new();
-    let wanted = |name| options.only.as_deref().is_none_or(|only| only == name);
+    let wanted = |name| {
+        let only = options.only.as_deref();
+        only.is_none_or(|only| only.split(',').any(|one| one == name))
+    };
     if wanted("facteur") {
         eprintln!("bench: Facteur");
         let home = base.path().join("facteur");
