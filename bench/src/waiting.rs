@@ -16,7 +16,7 @@ pub fn idle_rows(peer: &Peer, rows: &mut Vec<Row>) -> Result<()> {
     const FIRST: usize = 100;
     let connections = peer.many_connections();
     let mut connection = peer.imap()?;
-    connection.imap("CREATE Idle")?;
+    let _ = connection.imap("CREATE Idle");
     for seed in 0..10 {
         connection.imap_append("Idle", &message(4 * KIB, 9_000_000 + seed))?;
     }
@@ -40,7 +40,7 @@ pub fn wake_rows(peer: &Peer, rows: &mut Vec<Row>) -> Result<()> {
     const ROUNDS: u64 = 200;
     const LAST_ROUNDS: u64 = 5;
     let mut actor = peer.imap()?;
-    actor.imap("CREATE Idle")?;
+    let _ = actor.imap("CREATE Idle");
     let mut seeds = 10_000_000..;
     let mut watchers = idle_connections(peer, 1, false)?;
     let mut took = Vec::new();
