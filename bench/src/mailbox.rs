@@ -1,14 +1,12 @@
 //! One large mailbox: what clients ask of it when they open it, read it, change it and search it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use anyhow::{Context, Result, ensure};
 
 use crate::client::Connection;
 use crate::measure::settle;
 use crate::peer::Peer;
 use crate::table::{Better, Row, push};
-use crate::work::{KIB, Load, message, now, timed};
+use crate::work::{KIB, Load, Random, message, now};
 
 /// In one message of all.
 const RARE_WORD: &str = "xylograph";
@@ -132,25 +130,13 @@ fn bodies(connection: &mut Connection, load: Load, rows: &mut Vec<Row>) -> Resul
         "MB/s",
         Better::More,
     );
-    let connection = std::sync::Mutex::new(connection);
-    let state = AtomicU64::new(88_172_645_463_325_252);
-    let (count, start) = timed(1, load.time, |_, go_on| {
-        let mut connection = connection
-            .lock()
-            .map_err(|_| anyhow::anyhow!("a session failed"))?;
-        let mut count = 0;
-        while go_on() {
-            let mut random = state.load(Ordering::Relaxed);
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
-            state.store(random, Ordering::Relaxed);
-            let number = random % u64::from(load.messages) + 1;
-            connection.imap(&format!("FETCH {number} (BODY.PEEK[])"))?;
-            count += 1;
-        }
-        Ok(count)
-    })?;
+    let mut random = Random(1);
+    let (mut count, start) = (0_u64, now());
+    while start.elapsed() < load.time {
+        let number = random.below(u64::from(load.messages)) + 1;
+        connection.imap(&format!("FETCH {number} (BODY.PEEK[])"))?;
+        count += 1;
+    }
     let rate = count as f64 / start.elapsed().as_secs_f64();
     push(
         rows,

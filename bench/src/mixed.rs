@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::peer::{ACCOUNTS, Peer};
 use crate::table::{Better, Row, push};
-use crate::work::{KIB, Load, message, now, timed};
+use crate::work::{KIB, Load, Random, message, now, timed};
 
 const CLIENTS: usize = 50;
 const MESSAGES: u64 = 500;
@@ -77,16 +77,4 @@ pub fn rows(peer: &Peer, load: Load, rows: &mut Vec<Row>) -> Result<()> {
         );
     }
     Ok(())
-}
-
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
-    }
 }

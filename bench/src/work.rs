@@ -340,3 +340,17 @@ pub fn raw_rows(directory: &Path, time: Duration) -> Result<Vec<(String, f64)>> 
     })
     .collect()
 }
+
+/// Numbers that are the same at every run (a linear congruential generator).
+pub struct Random(pub u64);
+
+impl Random {
+    /// From 0 to `bound`, without it.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+}

@@ -3,13 +3,12 @@
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::{flag, items, number, text, texts_of};
+use super::{flag, items, number, quota_bytes, table_or, text, texts_of};
 use crate::arguments::Account;
 use crate::client::{Client, segment};
 use crate::language::language_code;
-use crate::output::{Failure, Outcome, Output, size, table};
+use crate::output::{Outcome, Output, size, table};
 use crate::password;
-use crate::settings::parse_size;
 use crate::texts::{self, Text, fill, t};
 
 pub async fn run(client: &Client, command: Account) -> Outcome {
@@ -126,21 +125,12 @@ async fn list(client: &Client) -> Outcome {
             ]
         })
         .collect();
-    let shown = if rows.is_empty() {
-        t(texts::ACCOUNT_NONE).to_owned()
-    } else {
-        table(&head, &rows)
-    };
+    let shown = table_or(texts::ACCOUNT_NONE, &head, &rows);
     Ok(Output::new(accounts, shown))
 }
 
 fn path(address: &str, rest: &str) -> String {
     format!("/v1/accounts/{}{rest}", segment(address))
-}
-
-fn quota_bytes(text: &str) -> Result<u64, Failure> {
-    let bytes = parse_size(text).filter(|bytes| *bytes > 0);
-    bytes.ok_or_else(|| Failure::new("bad_size", fill(texts::BAD_SIZE, &[&text])))
 }
 
 fn state(account: &Value) -> &'static str {

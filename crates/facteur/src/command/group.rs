@@ -3,12 +3,11 @@
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::{flag, items, list, number, text};
+use super::{flag, items, list, number, quota_bytes, table_or, text};
 use crate::arguments::{Group, GroupMember};
 use crate::client::{Client, segment};
 use crate::language::language_code;
 use crate::output::{Failure, Outcome, Output, safe, size, table};
-use crate::settings::parse_size;
 use crate::texts::{self, Text, fill, t};
 
 /// Reading is not enough to send in a group's name.
@@ -146,21 +145,12 @@ async fn all(client: &Client) -> Outcome {
             ]
         })
         .collect();
-    let shown = if rows.is_empty() {
-        t(texts::GROUP_NONE).to_owned()
-    } else {
-        table(&head, &rows)
-    };
+    let shown = table_or(texts::GROUP_NONE, &head, &rows);
     Ok(Output::new(groups, shown))
 }
 
 fn path(address: &str, rest: &str) -> String {
     format!("/v1/groups/{}{rest}", segment(address))
-}
-
-fn quota_bytes(text: &str) -> Result<u64, Failure> {
-    let bytes = parse_size(text).filter(|bytes| *bytes > 0);
-    bytes.ok_or_else(|| Failure::new("bad_size", fill(texts::BAD_SIZE, &[&text])))
 }
 
 fn state(group: &Value) -> &'static str {

@@ -16,7 +16,9 @@ pub mod store;
 
 use serde_json::Value;
 
-use crate::output::safe;
+use crate::output::{Failure, safe, table};
+use crate::settings::parse_size;
+use crate::texts::{self, Text, fill, t};
 
 /// A text field of an answer, fit for a terminal.
 fn text(value: &Value, name: &str) -> String {
@@ -37,6 +39,20 @@ fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
 
 fn items(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// The rows, or a sentence that there are none.
+fn table_or(none: Text, head: &[&str], rows: &[Vec<String>]) -> String {
+    match rows.is_empty() {
+        true => t(none).to_owned(),
+        false => table(head, rows),
+    }
+}
+
+/// `2G` as bytes; a quota of nothing is a mistake.
+fn quota_bytes(text: &str) -> Result<u64, Failure> {
+    let bytes = parse_size(text).filter(|bytes| *bytes > 0);
+    bytes.ok_or_else(|| Failure::new("bad_size", fill(texts::BAD_SIZE, &[&text])))
 }
 
 /// A list of texts, joined.

@@ -71,66 +71,67 @@ pub(crate) fn untagged(untagged: &Untagged<'_>, dialect: &Dialect<'_>, queue: &m
         Untagged::Acl {
             mailbox: name,
             entries,
-        } => {
-            out.extend_from_slice(b"* ACL ");
-            mailbox(name, utf8, out);
+        } => of_mailbox("ACL", name, utf8, out, |out| {
             for (identifier, rights) in *entries {
                 named_rights(identifier, &rights.letters(), out);
             }
-            out.extend_from_slice(b"\r\n");
-        }
+        }),
         Untagged::ListRights {
             mailbox: name,
             identifier,
             required,
             optional,
-        } => {
-            out.extend_from_slice(b"* LISTRIGHTS ");
-            mailbox(name, utf8, out);
+        } => of_mailbox("LISTRIGHTS", name, utf8, out, |out| {
             named_rights(identifier, &required.letters(), out);
             for letter in optional.letters() {
                 out.extend_from_slice(&[b' ', letter]);
             }
-            out.extend_from_slice(b"\r\n");
-        }
+        }),
         Untagged::MyRights {
             mailbox: name,
             rights,
-        } => {
-            out.extend_from_slice(b"* MYRIGHTS ");
-            mailbox(name, utf8, out);
+        } => of_mailbox("MYRIGHTS", name, utf8, out, |out| {
             out.push(b' ');
             token::astring(&rights.letters(), out);
-            out.extend_from_slice(b"\r\n");
-        }
+        }),
         Untagged::Id(fields) => code::id(fields, out),
         Untagged::Metadata(data) => metadata(data, utf8, out),
         Untagged::MetadataChanged {
             mailbox: name,
             entries,
-        } => {
-            out.extend_from_slice(b"* METADATA ");
-            mailbox(name, utf8, out);
+        } => of_mailbox("METADATA", name, utf8, out, |out| {
             for entry in *entries {
                 out.push(b' ');
                 token::astring(entry.as_bytes(), out);
             }
-            out.extend_from_slice(b"\r\n");
-        }
+        }),
         Untagged::Quota(data) => quota(data, out),
         Untagged::QuotaRoot {
             mailbox: name,
             roots,
-        } => {
-            out.extend_from_slice(b"* QUOTAROOT ");
-            mailbox(name, utf8, out);
+        } => of_mailbox("QUOTAROOT", name, utf8, out, |out| {
             for root in *roots {
                 out.push(b' ');
                 string(root.as_bytes(), out);
             }
-            out.extend_from_slice(b"\r\n");
-        }
+        }),
     }
+}
+
+/// A line about one mailbox: the response's name, the mailbox's, the rest.
+fn of_mailbox(
+    response: &str,
+    name: &str,
+    utf8: bool,
+    out: &mut Vec<u8>,
+    rest: impl FnOnce(&mut Vec<u8>),
+) {
+    out.extend_from_slice(b"* ");
+    out.extend_from_slice(response.as_bytes());
+    out.push(b' ');
+    mailbox(name, utf8, out);
+    rest(out);
+    out.extend_from_slice(b"\r\n");
 }
 
 fn namespace(others: &str, shared: &str, out: &mut Vec<u8>) {

@@ -8,10 +8,10 @@ use facteur_store::{
     Account, AccountEdit, AccountId, AccountKind, AddressTarget, Clock, Credentials, NewAccount,
     Store,
 };
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use super::error::{ApiError, Code};
-use super::extract::{Json, Path, Query};
+use super::extract::{Json, Path, Query, Removal, present};
 use super::limits::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
 use super::names::normalise_address;
 use super::{Answer, State, blocking, rfc3339};
@@ -65,18 +65,6 @@ struct Edit {
 #[serde(deny_unknown_fields)]
 struct Password {
     password: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Removal {
-    #[serde(default)]
-    erase: bool,
-}
-
-/// Tells `null` from absent.
-fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<u64>>, D::Error> {
-    Option::deserialize(value).map(Some)
 }
 
 pub(super) fn routes() -> Router<Arc<Context>> {

@@ -4,6 +4,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 
 use super::error::{ApiError, Code};
 
@@ -49,4 +50,20 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
             Err(refusal) => Err(ApiError::new(Code::BadRequest).because(refusal)),
         }
     }
+}
+
+/// How much a removal takes with it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Removal {
+    /// At once and for good, not after the retention time.
+    #[serde(default)]
+    pub(super) erase: bool,
+}
+
+/// Tells `null` (no quota) from absent (as it is).
+pub(super) fn present<'de, D: Deserializer<'de>>(
+    value: D,
+) -> Result<Option<Option<u64>>, D::Error> {
+    Option::deserialize(value).map(Some)
 }

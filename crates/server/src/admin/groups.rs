@@ -6,11 +6,11 @@ use axum::Router;
 use axum::routing::{get, post, put};
 use facteur_imap::acl::Rights;
 use facteur_store::{Account, AccountEdit, AccountKind, Credentials, Grantee, NewAccount, Store};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use super::accounts::{find_account, known_language, must_be_local};
 use super::error::{ApiError, Code};
-use super::extract::{Json, Path, Query};
+use super::extract::{Json, Path, Query, Removal, present};
 use super::limits::GROUP_MEMBERS_MAX;
 use super::names::normalise_address;
 use super::{Answer, State, blocking, rfc3339};
@@ -84,18 +84,6 @@ struct Edit {
     /// Absent: as it is. `null`: no quota.
     #[serde(default, deserialize_with = "present")]
     quota_bytes: Option<Option<u64>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Removal {
-    #[serde(default)]
-    erase: bool,
-}
-
-/// Tells `null` from absent.
-fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<u64>>, D::Error> {
-    Option::deserialize(value).map(Some)
 }
 
 pub(super) fn routes() -> Router<Arc<Context>> {

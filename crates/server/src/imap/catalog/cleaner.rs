@@ -11,7 +11,7 @@ use facteur_store::{AccountId, Derived, Error, Index, Mailbox, Uid};
 
 use super::columns::UIDS;
 use super::directory::{self, Directory, Entry};
-use super::indexer::Done;
+use super::indexer::{Done, mailboxes_of};
 use super::segment::{Place, Segment, uid_at};
 use super::{Catalog, lock};
 
@@ -93,11 +93,7 @@ pub fn clean_all(catalog: &Catalog, account: AccountId) -> Result<(), Error> {
 pub fn clean(catalog: &Catalog, account: AccountId) -> Result<Done, Error> {
     let file = catalog.open()?;
     let _work = lock(&catalog.work);
-    let mailboxes = match catalog.store.mailboxes(account) {
-        Ok(mailboxes) => mailboxes,
-        Err(Error::NoSuchAccount) => Vec::new(),
-        Err(error) => return Err(error),
-    };
+    let mailboxes = mailboxes_of(catalog, account)?;
     for mailbox in &mailboxes {
         match clean_mailbox(catalog, &file, account, mailbox) {
             Ok(Done::All) | Err(Error::NoSuchMailbox) => {}

@@ -171,12 +171,7 @@ pub fn catch_up(catalog: &Catalog, account: AccountId) -> Result<(), Error> {
 fn step(catalog: &Catalog, account: AccountId) -> Result<Done, Error> {
     let file = catalog.open()?;
     let _work = lock(&catalog.work);
-    let mailboxes = match catalog.store.mailboxes(account) {
-        Ok(mailboxes) => mailboxes,
-        // Erased: nothing is to be left.
-        Err(Error::NoSuchAccount) => Vec::new(),
-        Err(error) => return Err(error),
-    };
+    let mailboxes = mailboxes_of(catalog, account)?;
     forget_gone(&file, account, &mailboxes)?;
     for mailbox in &mailboxes {
         match step_mailbox(catalog, &file, account, mailbox) {
@@ -187,6 +182,14 @@ fn step(catalog: &Catalog, account: AccountId) -> Result<Done, Error> {
         }
     }
     Ok(Done::All)
+}
+
+/// None of an account that is erased: nothing of it is to be left.
+pub(super) fn mailboxes_of(catalog: &Catalog, account: AccountId) -> Result<Vec<Mailbox>, Error> {
+    match catalog.store.mailboxes(account) {
+        Err(Error::NoSuchAccount) => Ok(Vec::new()),
+        mailboxes => mailboxes,
+    }
 }
 
 /// Removes mailboxes that are no more.
