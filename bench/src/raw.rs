@@ -29,10 +29,8 @@ pub fn appends_per_second(
                     Err(_) => break,
                 }
             }
-            let bytes: Vec<u8> = group
-                .iter()
-                .flat_map(|(record, _)| record.iter().copied())
-                .collect();
+            let records: Vec<&[u8]> = group.iter().map(|(record, _)| record.as_slice()).collect();
+            let bytes = records.concat();
             file.write_all(&bytes)?;
             file.sync_data()?;
             for (_, done) in group {

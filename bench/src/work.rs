@@ -331,6 +331,7 @@ pub fn raw_rows(directory: &Path, time: Duration) -> Result<Vec<(String, f64)>> 
         (1, 4 * KIB, "4 KiB"),
         (16, 4 * KIB, "4 KiB"),
         (64, 4 * KIB, "4 KiB"),
+        (1, 100 * KIB, "100 KiB"),
         (64, 100 * KIB, "100 KiB"),
     ]
     .into_iter()

@@ -318,7 +318,11 @@ impl<'a> Reader<'a> {
         if count > self.rest.len() as u64 {
             return Err(DecodeError);
         }
-        (0..count).map(|_| entry(self)).collect()
+        let mut entries = Vec::new();
+        for _ in 0..count {
+            entries.push(entry(self)?);
+        }
+        Ok(entries)
     }
 
     /// All but the structure.

@@ -1,5 +1,7 @@
 //! ENVELOPE, RFC 9051 §7.5.2.
 
+use std::borrow::Cow;
+
 use facteur_message::{Address, Envelope};
 
 use super::{StringForm, nstring, string};
@@ -95,7 +97,13 @@ fn address(out: &mut Vec<u8>, address: &Address, form: StringForm) {
 }
 
 /// For people: white space at the ends dropped, runs of it made one space.
-fn collapsed(value: &[u8]) -> Vec<u8> {
+fn collapsed(value: &[u8]) -> Cow<'_, [u8]> {
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
+    let single = |pair: &[u8]| pair == b"  " || pair.iter().any(|byte| b"\t\r\n".contains(byte));
+    let at_ends = value.first().is_some_and(is_space) || value.last().is_some_and(is_space);
+    if !at_ends && !value.windows(2).any(single) {
+        return Cow::Borrowed(value);
+    }
     let words = value
         .split(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
         .filter(|word| !word.is_empty());
@@ -106,5 +114,5 @@ fn collapsed(value: &[u8]) -> Vec<u8> {
         }
         out.extend_from_slice(word);
     }
-    out
+    Cow::Owned(out)
 }

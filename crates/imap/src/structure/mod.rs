@@ -31,6 +31,11 @@ pub(crate) fn nstring(out: &mut Vec<u8>, value: Option<&[u8]>, form: StringForm)
 /// A quoted string where that is allowed, else a literal. A NUL, which neither may have, becomes
 /// U+FFFD.
 pub(crate) fn string(out: &mut Vec<u8>, value: &[u8], form: StringForm) {
+    if value.len() <= QUOTED_BYTES_MAX && value.iter().all(|byte| is_plain(*byte)) {
+        out.push(b'"');
+        out.extend_from_slice(value);
+        return out.push(b'"');
+    }
     if memchr::memchr(0, value).is_some() {
         let clean: Vec<u8> = value
             .iter()
@@ -64,6 +69,11 @@ pub(crate) fn string(out: &mut Vec<u8>, value: &[u8], form: StringForm) {
     }
     out.extend_from_slice(rest);
     out.push(b'"');
+}
+
+/// As it is between quotes: neither special in them nor 8-bit (RFC 9051 §9, QUOTED-CHAR).
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii() && !matches!(byte, 0 | b'\r' | b'\n' | b'"' | b'\\')
 }
 
 /// PREVIEW (RFC 8970 §3.3): always a string, empty when there is nothing to show.

@@ -3,6 +3,7 @@
 //! Flags, dates, sizes and uids come straight from the index's rows; the rest is prepared a slice
 //! of messages at a time, so that the output stays small whatever was asked for.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use facteur_imap::command::{Fetch, FetchAttribute, Numbering};
@@ -256,49 +257,65 @@ impl Work {
         selected: &Selected,
         source: &mut Hits,
     ) -> Result<(), Failure> {
-        let mut hits = source.next(index, &selected.view, limits::MESSAGES_MAX);
-        let mut reading = self.read_ahead(link.store(), &hits);
-        while let Some(read) = reading.take() {
-            let slice = read.await?;
-            let after = hits.partition_point(|hit| hit.row.uid.0 <= slice.done_up_to);
-            let mut next = hits.split_off(after);
-            if next.is_empty() {
-                next = source.next(index, &selected.view, limits::MESSAGES_MAX);
-            }
-            reading = self.read_ahead(link.store(), &next);
-            still_readable(link, selected)?;
-            self.gone += (hits.len() - slice.messages.len().min(hits.len())) as u64;
-            for (uid, prepared) in slice.messages {
-                let place = hits.binary_search_by_key(&uid, |hit| hit.row.uid.0);
-                let Some(hit) = place.ok().and_then(|place| hits.get(place)) else {
-                    continue;
-                };
-                match prepared {
-                    Ok(items) => self.say(link, index, *hit, &items).await?,
-                    Err(Problem::UnknownEncoding) => self.unknown_encoding = true,
-                    Err(Problem::Store(error @ Error::Damaged { .. })) => {
-                        tracing::error!(session = %link.id(), %error, "a message can't be read");
-                        self.damaged = true;
-                    }
-                    Err(Problem::Store(error)) => return Err(error.into()),
+        let mut under_way = VecDeque::new();
+        loop {
+            while under_way.len() < limits::SLICES_AHEAD {
+                let hits = source.next(index, &selected.view, limits::MESSAGES_MAX);
+                if hits.is_empty() {
+                    break;
                 }
+                under_way.push_back((self.read_ahead(link.store(), &hits), hits));
             }
-            hits = next;
+            let Some((reading, mut hits)) = under_way.pop_front() else {
+                return Ok(());
+            };
+            let slice = reading.await?;
+            let after = hits.partition_point(|hit| hit.row.uid.0 <= slice.done_up_to);
+            let rest = hits.split_off(after);
+            if !rest.is_empty() {
+                under_way.push_front((self.read_ahead(link.store(), &rest), rest));
+            }
+            still_readable(link, selected)?;
+            self.give_slice(link, index, &hits, slice).await?;
+        }
+    }
+
+    async fn give_slice<S: Stream>(
+        &mut self,
+        link: &mut Link<S>,
+        index: &Index,
+        hits: &[Hit],
+        slice: Slice,
+    ) -> Result<(), Failure> {
+        self.gone += (hits.len() - slice.messages.len().min(hits.len())) as u64;
+        for (uid, prepared) in slice.messages {
+            let place = hits.binary_search_by_key(&uid, |hit| hit.row.uid.0);
+            let Some(hit) = place.ok().and_then(|place| hits.get(place)) else {
+                continue;
+            };
+            match prepared {
+                Ok(items) => self.say(link, index, *hit, &items).await?,
+                Err(Problem::UnknownEncoding) => self.unknown_encoding = true,
+                Err(Problem::Store(error @ Error::Damaged { .. })) => {
+                    tracing::error!(session = %link.id(), %error, "a message can't be read");
+                    self.damaged = true;
+                }
+                Err(Problem::Store(error)) => return Err(error.into()),
+            }
         }
         Ok(())
     }
 
-    /// Begins to prepare these messages on another thread; none: there are none.
+    /// Begins to prepare these messages on another thread.
     fn read_ahead(
         &self,
         store: &Store,
         hits: &[Hit],
-    ) -> Option<impl Future<Output = Result<Slice, Error>> + use<>> {
+    ) -> impl Future<Output = Result<Slice, Error>> + use<> {
         let uids: UidSet = hits.iter().map(|hit| hit.row.uid).collect();
         let (store, attributes) = (store.clone(), Arc::clone(&self.attributes));
         let (reading, form) = (self.reading, self.form);
-        let work = move || prepare(&store, reading, &uids, &attributes, form);
-        (!hits.is_empty()).then(|| drive::blocking(work))
+        drive::blocking(move || prepare(&store, reading, &uids, &attributes, form))
     }
 
     async fn say<S: Stream>(

@@ -11,7 +11,9 @@ pub(super) const CHANGES_MAX: usize = 1024;
 /// Rows of the index turned into responses between two looks at the output.
 pub(super) const ROWS_MAX: usize = 512;
 /// Messages prepared in one piece of blocking work.
-pub(super) const MESSAGES_MAX: usize = 64;
+pub(super) const MESSAGES_MAX: usize = 128;
+/// Such pieces of a FETCH under way at once.
+pub(super) const SLICES_AHEAD: usize = 2;
 /// Facts and prefixes held at once while messages are prepared; one message may exceed it alone.
 pub(super) const MESSAGES_BYTES_SOFT: usize = 512 << 10;
 /// Content prepared before it is sent, while as much is being sent; one message may exceed it alone.

@@ -40,7 +40,7 @@ const SMALL_SEGMENTS: usize = 32;
 const HEAVY_SEGMENTS: usize = 8;
 /// A segment with as many messages is no longer one of the smallest.
 const SMALL_MESSAGES: u32 = 32;
-/// Between two steps, and as many times as long as the step before took.
+/// Before a look at what is new, and as many times as long as the last round took while mail arrives.
 const REST_MIN: Duration = Duration::from_millis(250);
 const REST_TIMES: u32 = 4;
 /// Steps between two flushes.
@@ -91,7 +91,18 @@ pub async fn run(ctx: Arc<Context>) {
             flush(&ctx).await;
             steps = 0;
         }
-        rest(&ctx, ctx.clock.monotonic().saturating_sub(began)).await;
+        // Who brought news meanwhile goes first; else what is left is taken in without a rest.
+        let others_work = tokio::select! {
+            biased;
+            changed = follower.next() => {
+                due.extend(changed);
+                true
+            }
+            () = std::future::ready(()) => false,
+        };
+        if others_work || due.is_empty() {
+            rest(&ctx, ctx.clock.monotonic().saturating_sub(began)).await;
+        }
         tokio::select! {
             biased;
             () = ctx.shutdown.wait() => return flush(&ctx).await,
