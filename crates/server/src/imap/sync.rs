@@ -73,7 +73,12 @@ pub(super) async fn sync<S: Stream>(
     if newest <= selected.modseq && own.echo.is_empty() && !waiting {
         return Ok(());
     }
-    let gathered = gather(link.store(), selected, own)?;
+    let index = match selected.reading.index(link.store()) {
+        Ok(index) => index,
+        Err(Error::NoSuchMailbox) => return Err(Failure::MailboxGone),
+        Err(error) => return Err(error.into()),
+    };
+    let gathered = gather(link.store(), selected, own, index.modseq())?;
     if gathered.destroyed {
         return Err(Failure::MailboxGone);
     }
@@ -87,11 +92,6 @@ pub(super) async fn sync<S: Stream>(
     if nothing && own.echo.is_empty() && !waiting {
         return Ok(());
     }
-    let index = match selected.reading.index(link.store()) {
-        Ok(index) => index,
-        Err(Error::NoSuchMailbox) => return Err(Failure::MailboxGone),
-        Err(error) => return Err(error.into()),
-    };
     let foreign = Numbers::from_ranges(gathered.foreign.iter().copied());
     let news = if gathered.compare {
         compare(selected, &index, since, own)
@@ -141,23 +141,33 @@ fn answers_with_news(command: &str) -> bool {
     matches!(command, "STORE" | "EXPUNGE" | "MOVE" | "REPLACE")
 }
 
-/// Reads the log to its end.
-fn gather(store: &Store, selected: &Selected, own: &Own) -> Result<Gathered, Failure> {
+/// Reads the log as far as the picture goes that the client is told from: a row of a newer one would
+/// bring a MODSEQ of which the client has not heard everything.
+fn gather(
+    store: &Store,
+    selected: &Selected,
+    own: &Own,
+    newest: ModSeq,
+) -> Result<Gathered, Failure> {
     let mut gathered = Gathered {
         up_to: selected.modseq,
         ..Gathered::default()
     };
     loop {
-        let changes = selected
-            .source
-            .changes_since(store, gathered.up_to, limits::CHANGES_MAX)?;
+        let mut changes =
+            selected
+                .source
+                .changes_since(store, gathered.up_to, limits::CHANGES_MAX)?;
         if !changes.complete {
             gathered.compare = true;
-            gathered.up_to = gathered.up_to.max(changes.up_to);
+            gathered.up_to = gathered.up_to.max(newest);
             return Ok(gathered);
         }
-        let more = changes.entries.len() >= limits::CHANGES_MAX && changes.up_to > gathered.up_to;
-        gathered.up_to = gathered.up_to.max(changes.up_to);
+        let more = changes.entries.len() >= limits::CHANGES_MAX
+            && changes.up_to > gathered.up_to
+            && changes.up_to < newest;
+        changes.entries.retain(|entry| entry.modseq <= newest);
+        gathered.up_to = gathered.up_to.max(changes.up_to.min(newest));
         take(&mut gathered, changes, selected, own);
         if !more {
             return Ok(gathered);
