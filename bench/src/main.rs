@@ -1,14 +1,18 @@
 //! One command starts Facteur and Debian's Postfix with Dovecot (mdbox, then maildir), gives them the
 //! same work in turn and prints a table with the ratios of this run.
 //!
+//! `--part junk` needs no server: it measures the filter on a corpus, beside Debian's rspamd.
+//!
 //! `cargo run --release -p facteur-bench -- [--messages N] [--seconds N] [--only facteur,mdbox,maildir] [--part NAME] [--facteur PROGRAM] [--directory DIR]`
 
 mod client;
+mod junk;
 mod mailbox;
 mod measure;
 mod mixed;
 mod peer;
 mod raw;
+mod rspamd;
 mod table;
 mod waiting;
 mod work;
@@ -67,6 +71,9 @@ fn main() -> Result<()> {
     };
     // Other users' daemons must get through to their own directories.
     std::fs::set_permissions(base.path(), std::fs::Permissions::from_mode(0o755))?;
+    if options.part.as_deref() == Some("junk") {
+        return junk::run(base.path());
+    }
     let load = Load {
         time: Duration::from_secs(options.seconds),
         messages: options.messages,
