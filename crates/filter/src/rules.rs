@@ -189,7 +189,7 @@ const RULES: [Rule; 24] = [
     },
     Rule {
         name: "hello",
-        points: |e| when(e.bad_hello, 1.5),
+        points: |e| when(e.bad_hello, 1.0),
         en: "the sending server hides its name",
         fr: "le serveur expéditeur cache son nom",
     },
@@ -219,19 +219,19 @@ const RULES: [Rule; 24] = [
     },
     Rule {
         name: "no-date",
-        points: |e| when(e.traits.no_date, 1.0),
+        points: |e| when(e.traits.no_date, 0.7),
         en: "it has no date",
         fr: "il n'a pas de date",
     },
     Rule {
         name: "no-message-id",
-        points: |e| when(e.traits.no_message_id, 1.0),
+        points: |e| when(e.traits.no_message_id, 0.7),
         en: "it has no identifier",
         fr: "il n'a pas d'identifiant",
     },
     Rule {
         name: "broken-from",
-        points: |e| when(e.traits.broken_from, 2.0),
+        points: |e| when(e.traits.broken_from, 1.5),
         en: "its sender can't be read",
         fr: "son expéditeur est illisible",
     },
@@ -373,6 +373,19 @@ mod tests {
             assert_eq!(names, [name]);
             assert_ne!(points, 0.0, "{name}");
         }
+    }
+
+    /// A device in the cellar writes like that.
+    #[test]
+    fn neglect_is_not_junk() {
+        let (points, _) = points(|e| {
+            e.first_time = true;
+            e.bad_hello = true;
+            e.traits.no_date = true;
+            e.traits.no_message_id = true;
+            e.traits.broken_from = true;
+        });
+        assert!(points < JUNK_POINTS, "{points}");
     }
 
     #[test]

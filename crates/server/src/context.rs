@@ -13,6 +13,7 @@ use crate::config::{Config, Role};
 use crate::gate::{Gate, Place};
 use crate::imap::catalog::Catalog;
 use crate::imap::quirks::Quirks;
+use crate::junk;
 use crate::pop3;
 use crate::server::StartError;
 use crate::tls::{Tls, TlsFacts};
@@ -31,6 +32,7 @@ pub struct Context {
     pub gate: Gate,
     pub pop3: pop3::Locks,
     pub catalog: Catalog,
+    pub junk: junk::Filter,
     pub(crate) quirks: Quirks,
     sessions: AtomicU64,
 }
@@ -56,6 +58,7 @@ impl Context {
             gate: Gate::new(config.limits.clone()),
             pop3: pop3::Locks::default(),
             catalog: Catalog::new(store.clone()),
+            junk: junk::Filter::new(store.clone()),
             quirks: Quirks::default(),
             sessions: AtomicU64::new(0),
             clock,

@@ -10,6 +10,9 @@ use facteur_store::{Error, NewBody, Spool, Store};
 pub struct Intake {
     spool: Spool,
     scanner: Scanner,
+    /// The first bytes, for who looks into the message before it is stored.
+    head: Vec<u8>,
+    head_max: usize,
 }
 
 impl fmt::Debug for Intake {
@@ -26,12 +29,28 @@ impl Intake {
         Ok(Intake {
             spool: store.spool(size_hint)?,
             scanner: Scanner::new(),
+            head: Vec::new(),
+            head_max: 0,
         })
     }
 
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.scanner.push(bytes);
+        let room = self.head_max.saturating_sub(self.head.len());
+        let wanted = bytes.get(..room.min(bytes.len())).unwrap_or_default();
+        self.head.extend_from_slice(wanted);
         self.spool.write(bytes).await
+    }
+
+    /// Keeps so many of the first bytes.
+    pub fn keep_head(mut self, bytes_max: usize) -> Self {
+        self.head_max = bytes_max;
+        self
+    }
+
+    /// The first bytes that were kept.
+    pub fn take_head(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.head)
     }
 
     /// Bytes so far.

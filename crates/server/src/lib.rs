@@ -29,6 +29,7 @@ pub mod gate;
 pub mod groups;
 pub mod imap;
 pub mod intake;
+pub mod junk;
 pub mod limits;
 mod listen;
 pub mod pop3;

@@ -67,3 +67,23 @@ pub const ALIAS_TARGETS_MAX: usize = 1000;
 pub const SMTP_IDLE: Duration = Duration::from_secs(300);
 /// A body from a stranger comes at this average at least, after a start as long as that silence.
 pub const SMTP_BODY_BYTES_PER_SECOND_MIN: u64 = 128;
+
+/// Models of accounts that are held in memory; 64 KiB each.
+pub const JUNK_ACCOUNT_MODELS_MAX: usize = 64;
+/// Lessons that are remembered, so that none counts twice.
+pub const JUNK_RECENT_LESSONS_MAX: usize = 1024;
+/// What one account teaches everybody in a day.
+pub const JUNK_LESSONS_A_DAY_MAX: u32 = 200;
+/// Entries of the change log, and messages, that are looked at in one step.
+pub const JUNK_ENTRIES_MAX: usize = 256;
+pub const JUNK_MESSAGES_A_STEP_MAX: usize = 256;
+/// Of each mailbox, when an account is learned from what lies there.
+pub const JUNK_NEWEST: u32 = 500;
+/// Read mail that still lies in INBOX then is good.
+pub const JUNK_SETTLED_AFTER: Duration = Duration::from_secs(2 * 24 * 3600);
+/// Addresses of one field that are remembered.
+pub const JUNK_ADDRESSES_MAX: usize = 20;
+/// Addresses, networks and domains whose past is remembered.
+pub const JUNK_PASTS_MAX: u32 = 200_000;
+/// Between two rounds of learning.
+pub const JUNK_REST: Duration = Duration::from_secs(5);

@@ -12,6 +12,7 @@ use crate::config::{Config, ListenAddress, Role};
 use crate::context::Context;
 use crate::dns::{Dns, SystemDns};
 use crate::imap::catalog;
+use crate::junk;
 use crate::limits;
 use crate::listen::{self, Listener};
 use crate::queue::{self, ClientTls, Sender};
@@ -98,6 +99,7 @@ impl Server {
         tasks.spawn(watch_certificates(Arc::clone(&ctx)));
         tasks.spawn(maintain(Arc::clone(&ctx)));
         tasks.spawn(catalog::run(Arc::clone(&ctx)));
+        tasks.spawn(junk::run(Arc::clone(&ctx)));
         tasks.spawn(queue::run(sender));
         Ok(Running { ctx, ports, tasks })
     }

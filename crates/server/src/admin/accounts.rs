@@ -161,8 +161,12 @@ async fn remove(
     if removal.erase {
         let gone = view(&context, account.clone(), &context.store.addresses()?);
         context.store.erase_account(account.id).await?;
-        let catalog = Arc::clone(&context);
-        blocking(move || Ok(catalog.catalog.forget(account.id)?)).await?;
+        let derived = Arc::clone(&context);
+        blocking(move || {
+            derived.catalog.forget(account.id)?;
+            Ok(derived.junk.forget(account.id)?)
+        })
+        .await?;
         tracing::info!(address, "account erased");
         return Ok(axum::Json(gone));
     }

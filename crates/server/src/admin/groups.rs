@@ -175,8 +175,12 @@ async fn remove(
     if removal.erase {
         let gone = view(&context.store, group.clone())?;
         context.store.erase_account(group.id).await?;
-        let catalog = Arc::clone(&context);
-        blocking(move || Ok(catalog.catalog.forget(group.id)?)).await?;
+        let derived = Arc::clone(&context);
+        blocking(move || {
+            derived.catalog.forget(group.id)?;
+            Ok(derived.junk.forget(group.id)?)
+        })
+        .await?;
         tracing::info!(address = group.address, "group erased");
         return Ok(axum::Json(gone));
     }

@@ -20,6 +20,7 @@ use crate::config::Role;
 use crate::context::Counters;
 use crate::drive::Stream;
 use crate::intake::Intake;
+use crate::junk::{self, Filing};
 
 /// The body of the open transaction.
 #[derive(Debug)]
@@ -42,6 +43,16 @@ impl Incoming {
     }
 }
 
+/// What is written in front of the message, and where its copies go.
+#[derive(Clone, Copy)]
+struct Written<'a> {
+    /// Fields that submission adds.
+    additions: &'a str,
+    /// Received, and those.
+    trace: &'a str,
+    filings: &'a [Filing],
+}
+
 /// Everything that one commit holds.
 struct Commit {
     body: NewBody,
@@ -57,6 +68,7 @@ impl<S: Stream> Driver<S> {
             .and_then(|envelope| envelope.parameters.size);
         match Intake::new(&self.wire.context().store, hint) {
             Ok(intake) => {
+                let intake = intake.keep_head(self.head_bytes());
                 self.body = Incoming::Taking(Box::new(intake));
                 Outcome::Ok
             }
@@ -82,11 +94,12 @@ impl<S: Stream> Driver<S> {
 
     /// What became of each recipient; all the same except in LMTP.
     async fn commit(&mut self) -> Result<Vec<Result<(), Refusal>>, Refusal> {
-        let intake = match std::mem::replace(&mut self.body, Incoming::None) {
+        let mut intake = match std::mem::replace(&mut self.body, Incoming::None) {
             Incoming::Taking(intake) => intake,
             Incoming::Failed(refusal) => return Err(refusal),
             Incoming::None => return Err(Refusal::Temporary),
         };
+        let head = intake.take_head();
         let (body, facts) = intake
             .finish()
             .await
@@ -94,7 +107,13 @@ impl<S: Stream> Driver<S> {
         let additions = self.judge(&facts)?;
         let trace = format!("{}{additions}", self.received());
         let sorted = self.sort(&facts, &trace)?;
-        let commit = self.plan(body, &facts, &additions, &trace, &sorted);
+        let filings = self.filings(&facts, head, &trace, &sorted).await;
+        let written = Written {
+            additions: &additions,
+            trace: &trace,
+            filings: &filings,
+        };
+        let commit = self.plan(body, &facts, written, &sorted);
         let results = sorted.results;
         let (copies, queued) = (commit.local.len(), commit.queue.len());
         if copies + queued == 0 {
@@ -188,7 +207,7 @@ impl<S: Stream> Driver<S> {
         }
     }
 
-    fn door(&self) -> Door {
+    pub(super) fn door(&self) -> Door {
         match self.wire.peer().role {
             Role::Submission | Role::Submissions => Door::Submission,
             Role::Lmtp => Door::Lmtp,
@@ -228,11 +247,13 @@ impl<S: Stream> Driver<S> {
         &self,
         mut body: NewBody,
         facts: &Facts,
-        additions: &str,
-        trace: &str,
+        written: Written<'_>,
         sorted: &Sorted,
     ) -> Commit {
         // The Message-ID that we gave it is what answers will refer to.
+        let Written {
+            additions, trace, ..
+        } = written;
         let own = header::first(additions.as_bytes(), "Message-ID");
         if let Some(key) = own.and_then(|id| thread::message_id_key(&id)) {
             body.thread_keys.insert(0, key);
@@ -256,8 +277,12 @@ impl<S: Stream> Driver<S> {
                     } if !accounts.contains(account) => {
                         accounts.push(*account);
                         let delivered = trace::delivered_to(address);
-                        let prefix = format!("{return_path}{delivered}{trace}");
-                        local.push(delivery(*account, prefix));
+                        let filing = written.filings.iter().find(|it| it.account == *account);
+                        let verdict = filing.map(|it| junk::field(&it.verdict));
+                        let verdict = verdict.unwrap_or_default();
+                        let prefix = format!("{return_path}{delivered}{verdict}{trace}");
+                        let mailbox = filing.and_then(|it| it.mailbox.as_deref());
+                        local.push(delivery(*account, mailbox, prefix));
                     }
                     Target::Local { .. } => {}
                     Target::Remote { address, domain } => {
@@ -346,13 +371,13 @@ impl<S: Stream> Driver<S> {
         })
     }
 
-    fn reverse_path(&self) -> String {
+    pub(super) fn reverse_path(&self) -> String {
         let path = self.session.envelope().and_then(envelope_sender);
         path.map(Address::to_string).unwrap_or_default()
     }
 
     /// Names the message in the log and in Received.
-    fn id(&self) -> String {
+    pub(super) fn id(&self) -> String {
         format!("{}-{}", self.wire.peer().session, self.messages)
     }
 
@@ -419,10 +444,10 @@ fn envelope_sender(envelope: &Envelope) -> Option<&Address> {
     envelope.reverse_path.as_ref()
 }
 
-fn delivery(account: AccountId, prefix: String) -> Delivery {
+fn delivery(account: AccountId, mailbox: Option<&str>, prefix: String) -> Delivery {
     Delivery {
         account,
-        mailbox: "INBOX".to_owned(),
+        mailbox: mailbox.unwrap_or("INBOX").to_owned(),
         message: NewMessage {
             prefix: prefix.into_bytes(),
             flags: FlagNames::default(),

@@ -9,6 +9,7 @@ mod auth;
 mod body;
 mod decide;
 pub(crate) mod directory;
+mod judge;
 mod mail;
 mod rcpt;
 mod trace;

@@ -28,6 +28,7 @@
 //! | `guess WHO N` | N logins with a wrong password from 192.0.2.1 |
 //! | `count WHO N` | fails unless WHO's INBOX holds N messages |
 //! | `catalogue` | takes everything into the search catalogue |
+//! | `learn` | the junk filter learns from what people did until now |
 //! | `queued N` | fails unless the queue holds N entries |
 
 use std::io;
@@ -321,6 +322,7 @@ impl World {
                 let left = groups::remove_member(&store, &group, self.account(who)).await;
                 assert!(left.unwrap(), "{who} was no member");
             }
+            ["learn"] => self.context().junk.catch_up().unwrap(),
             ["catalogue"] => self.context().catalog.catch_up().unwrap(),
             ["expunge", who, uid] => {
                 let uid = u32::try_from(parse(uid)?).unwrap();

@@ -95,6 +95,7 @@ pub async fn run(ctx: Arc<Context>) {
         let others_work = tokio::select! {
             biased;
             changed = follower.next() => {
+                ctx.junk.note_changes(&changed);
                 due.extend(changed);
                 true
             }
@@ -106,7 +107,10 @@ pub async fn run(ctx: Arc<Context>) {
         tokio::select! {
             biased;
             () = ctx.shutdown.wait() => return flush(&ctx).await,
-            changed = follower.next() => due.extend(changed),
+            changed = follower.next() => {
+                ctx.junk.note_changes(&changed);
+                due.extend(changed);
+            }
             () = ctx.catalog.rebuild_asked.notified() => {
                 let asked = std::mem::take(&mut *lock(&ctx.catalog.rebuild));
                 due.extend(asked);

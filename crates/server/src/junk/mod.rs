@@ -1,0 +1,269 @@
+//! Junk: judges mail that comes in, and learns from what people do with it.
+//!
+//! What was learned is derived from the store and kept in a file beside it (`keep.rs`): lost, it is
+//! learned anew from what lies in the mailboxes. `teach.rs` follows the accounts that change;
+//! `lesson.rs` says what a change teaches; `origin.rs` reads where a message came from out of the
+//! fields that we wrote, the same when it arrives and when somebody judges it later.
+//!
+//! No message is refused for its content: junk is filed into the Junk mailbox.
+
+mod keep;
+mod lesson;
+mod origin;
+mod teach;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use facteur_filter::{
+    Evidence, Features, Label, Model, Opinion, Traits, Verdict, Vouched, extract, judge, traits,
+};
+use facteur_message::{Address, Facts};
+use facteur_store::{AccountId, Derived, Error, SpecialUse, Store};
+
+use keep::Keep;
+pub use teach::run;
+
+use crate::limits::{JUNK_ACCOUNT_MODELS_MAX, JUNK_RECENT_LESSONS_MAX};
+
+/// The field that tells the verdict, in front of the message.
+pub const FIELD: &str = "X-Facteur-Verdict";
+
+/// The filter of a server.
+#[derive(Debug)]
+pub struct Filter {
+    store: Store,
+    state: Mutex<Option<State>>,
+    /// Accounts that changed since the last look.
+    changed: Mutex<BTreeSet<AccountId>>,
+    news: tokio::sync::Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    keep: Keep,
+    server: Model,
+    /// The last used at the end.
+    accounts: Vec<(AccountId, Model)>,
+    lessons: Lessons,
+}
+
+/// What was taught of late, so that nobody teaches the same twice, and not everybody too much.
+#[derive(Debug, Default)]
+struct Lessons {
+    recent: VecDeque<(AccountId, u64, Label)>,
+    /// Of the day, by account, for everybody.
+    day: i64,
+    given: std::collections::HashMap<AccountId, u32>,
+}
+
+/// A message that came in, as far as it is looked at.
+#[derive(Debug)]
+pub struct Question {
+    /// Its first bytes, at most [`facteur_filter::limits::HEAD_BYTES_MAX`].
+    pub head: Vec<u8>,
+    pub facts: Facts,
+    /// What we write in front of every copy.
+    pub trace: String,
+    pub vouched: Vouched,
+    pub bad_hello: bool,
+    pub accounts: Vec<AccountId>,
+}
+
+/// What becomes of one account's copy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Filing {
+    pub account: AccountId,
+    pub verdict: Verdict,
+    /// Where it goes when that is not INBOX.
+    pub mailbox: Option<String>,
+}
+
+impl Filter {
+    /// Opens nothing yet.
+    pub fn new(store: Store) -> Self {
+        Filter {
+            store,
+            state: Mutex::new(None),
+            changed: Mutex::new(BTreeSet::new()),
+            news: tokio::sync::Notify::new(),
+        }
+    }
+
+    /// A verdict for each account; blocking.
+    pub fn judge(&self, question: &Question) -> Result<Vec<Filing>, Error> {
+        let prefix = question.trace.as_bytes();
+        let features = extract(prefix, &question.head, &question.facts);
+        let traits = traits(&question.head, &question.facts);
+        let from = question.facts.envelope.from.first().and_then(address_of);
+        let mut state = self.open()?;
+        let state = state.as_mut().ok_or(Error::Closed)?;
+        let mut filings = Vec::new();
+        for account in &question.accounts {
+            let evidence = Evidence {
+                vouched: question.vouched,
+                bad_hello: question.bad_hello,
+                ..state.evidence(*account, &features, traits, prefix, from.as_deref())?
+            };
+            let verdict = judge(&evidence);
+            let mailbox = match verdict.is_junk() {
+                true => self.junk_mailbox(*account)?,
+                false => None,
+            };
+            filings.push(Filing {
+                account: *account,
+                verdict,
+                mailbox,
+            });
+        }
+        Ok(filings)
+    }
+
+    /// `None`: it has none, junk stays in INBOX with its verdict.
+    fn junk_mailbox(&self, account: AccountId) -> Result<Option<String>, Error> {
+        let mut mailboxes = self.store.mailboxes(account)?.into_iter();
+        let junk = mailboxes.find(|mailbox| mailbox.special_use == Some(SpecialUse::Junk));
+        Ok(junk.map(|mailbox| mailbox.name))
+    }
+
+    /// Somebody changed something there.
+    pub fn note_changes(&self, accounts: &[AccountId]) {
+        lock(&self.changed).extend(accounts);
+        self.news.notify_one();
+    }
+
+    /// Lets go of what an account taught about itself, when it is no more. Blocking.
+    pub fn forget(&self, account: AccountId) -> Result<(), Error> {
+        let mut state = self.open()?;
+        let state = state.as_mut().ok_or(Error::Closed)?;
+        state.accounts.retain(|(have, _)| *have != account);
+        state.keep.forget(account)
+    }
+
+    fn open(&self) -> Result<MutexGuard<'_, Option<State>>, Error> {
+        let mut state = lock(&self.state);
+        if state.is_none() {
+            let file: Derived = self.store.derived(keep::FILE)?;
+            let keep = Keep::new(Arc::new(file));
+            *state = Some(State {
+                server: keep.server()?,
+                keep,
+                accounts: Vec::new(),
+                lessons: Lessons::default(),
+            });
+        }
+        Ok(state)
+    }
+}
+
+impl State {
+    fn evidence(
+        &mut self,
+        account: AccountId,
+        features: &Features,
+        traits: Traits,
+        prefix: &[u8],
+        from: Option<&str>,
+    ) -> Result<Evidence, Error> {
+        let own = self.account(account)?.score(features);
+        let log_odds = self.server.score(features) + own;
+        let origin = origin::read(prefix);
+        let pasts = self.keep.pasts(&origin)?;
+        let (known, correspondent) = match from {
+            Some(from) => self.keep.relation(account, from)?,
+            None => (false, false),
+        };
+        Ok(Evidence {
+            opinion: Some(Opinion {
+                log_odds,
+                examples: self.server.examples(),
+            }),
+            traits,
+            correspondent,
+            first_time: !known && !correspondent,
+            address: pasts.address,
+            network: pasts.network,
+            domain: pasts.domain,
+            ..Evidence::default()
+        })
+    }
+
+    /// The account's own model, from the file when it was not used of late.
+    fn account(&mut self, account: AccountId) -> Result<&mut Model, Error> {
+        let place = self.accounts.iter().position(|(have, _)| *have == account);
+        let entry = match place {
+            Some(place) => self.accounts.remove(place),
+            None => (account, self.keep.account(account)?),
+        };
+        if self.accounts.len() >= JUNK_ACCOUNT_MODELS_MAX {
+            self.accounts.remove(0);
+        }
+        self.accounts.push(entry);
+        let last = self.accounts.last_mut().ok_or(Error::Closed)?;
+        Ok(&mut last.1)
+    }
+}
+
+impl Lessons {
+    /// Whether this is news; remembers it.
+    fn is_new(&mut self, account: AccountId, message: u64, label: Label) -> bool {
+        let lesson = (account, message, label);
+        if self.recent.contains(&lesson) {
+            return false;
+        }
+        self.recent
+            .retain(|(a, m, _)| (*a, *m) != (account, message));
+        self.recent.push_back(lesson);
+        if self.recent.len() > JUNK_RECENT_LESSONS_MAX {
+            self.recent.pop_front();
+        }
+        true
+    }
+}
+
+/// Normalised `local@domain`.
+fn address_of(address: &Address) -> Option<String> {
+    match address {
+        Address::Mailbox {
+            local: Some(local),
+            domain: Some(domain),
+            ..
+        } => {
+            let (local, domain) = (
+                String::from_utf8_lossy(local),
+                String::from_utf8_lossy(domain),
+            );
+            Some(format!("{local}@{domain}").to_lowercase())
+        }
+        _ => None,
+    }
+}
+
+/// The verdict with its reasons in words, as a field with its CRLF.
+pub fn field(verdict: &Verdict) -> String {
+    let called = if verdict.is_junk() { "junk" } else { "good" };
+    let mut text = format!("{FIELD}: {called} {:+.1}", verdict.points);
+    for reason in &verdict.reasons {
+        text.push_str(&format!(
+            ";\r\n\t{:+.1} {} ({})",
+            reason.points, reason.name, reason.en
+        ));
+    }
+    text.push_str("\r\n");
+    text
+}
+
+/// The reasons on one line, for the log.
+pub fn summary(verdict: &Verdict) -> String {
+    let reasons = verdict.reasons.iter();
+    let reasons: Vec<String> = reasons
+        .map(|reason| format!("{} {:+.1}", reason.name, reason.points))
+        .collect();
+    reasons.join(", ")
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

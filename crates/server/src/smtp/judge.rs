@@ -1,0 +1,95 @@
+//! Is it junk? Asks the filter for each account's copy of a message that a stranger sent.
+
+use facteur_filter::Vouched;
+use facteur_filter::limits::HEAD_BYTES_MAX;
+use facteur_message::Facts;
+
+use super::decide::Door;
+use super::undeliverable::Sorted;
+use super::{Driver, Target, trace};
+use crate::drive::{self, Stream};
+use crate::junk::{self, Filing, Question};
+
+impl<S: Stream> Driver<S> {
+    /// How much of the message the filter looks at; nothing of our own people's.
+    pub(super) fn head_bytes(&self) -> usize {
+        match self.door() {
+            Door::Mx | Door::Lmtp => HEAD_BYTES_MAX,
+            Door::Submission => 0,
+        }
+    }
+
+    /// Where each account's copy goes. A filter that fails lets everything through.
+    pub(super) async fn filings(
+        &self,
+        facts: &Facts,
+        head: Vec<u8>,
+        trace: &str,
+        sorted: &Sorted,
+    ) -> Vec<Filing> {
+        let accounts = sorted.targets.iter().flatten();
+        let accounts: Vec<_> = accounts
+            .filter_map(|target| match target {
+                Target::Local { account, .. } => Some(*account),
+                Target::Remote { .. } => None,
+            })
+            .collect();
+        if self.door() == Door::Submission || accounts.is_empty() {
+            return Vec::new();
+        }
+        let ctx = std::sync::Arc::clone(self.wire.context());
+        let hello = self.session.hello_name().unwrap_or_default();
+        let question = Question {
+            head,
+            facts: facts.clone(),
+            trace: format!("{}{trace}", trace::return_path(&self.reverse_path())),
+            // Nothing has checked who vouches for the sender yet.
+            vouched: Vouched::Unknown,
+            bad_hello: self.door() == Door::Mx && hides_its_name(hello, &ctx.config.hostname),
+            accounts,
+        };
+        let judged = drive::blocking(move || ctx.junk.judge(&question)).await;
+        let filings = judged.unwrap_or_else(|error| {
+            tracing::error!(session = %self.wire.peer().session, %error, "the junk filter failed");
+            Vec::new()
+        });
+        for filing in &filings {
+            tracing::info!(
+                session = %self.wire.peer().session,
+                id = self.id(),
+                account = filing.account.0,
+                junk = filing.verdict.is_junk(),
+                points = filing.verdict.points,
+                reasons = junk::summary(&filing.verdict),
+                "message judged"
+            );
+        }
+        filings
+    }
+}
+
+/// EHLO with our own name, a bare address, or a name that can't be looked up (RFC 5321 §4.1.4).
+fn hides_its_name(hello: &str, hostname: &str) -> bool {
+    let literal = hello.starts_with('[');
+    let numbers = hello.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    hello.eq_ignore_ascii_case(hostname) || numbers || (!literal && !hello.contains('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        for (hello, hides) in [
+            ("mail.elsewhere.test", false),
+            ("[192.0.2.1]", false),
+            ("192.0.2.1", true),
+            ("localhost", true),
+            ("Mail.Example.test", true),
+            ("", true),
+        ] {
+            assert_eq!(hides_its_name(hello, "mail.example.test"), hides, "{hello}");
+        }
+    }
+}
