@@ -118,6 +118,51 @@ impl Connection {
         self.smtp_reply(b'2')
     }
 
+    pub fn smtp_login(&mut self, user: &str, password: &str) -> Result<()> {
+        self.send(b"AUTH LOGIN\r\n")?;
+        self.smtp_reply(b'3').context("AUTH")?;
+        for secret in [user, password] {
+            self.send(format!("{}\r\n", base64(secret.as_bytes())).as_bytes())?;
+            self.smtp_reply(if secret == password { b'2' } else { b'3' })
+                .context("AUTH")?;
+        }
+        Ok(())
+    }
+
+    /// As `smtp_message`, from one of the server's own people.
+    pub fn smtp_message_from(&mut self, from: &str, to: &str, data: &[u8]) -> Result<()> {
+        self.smtp_message_to_many(from, std::iter::once(to.to_owned()), data)
+    }
+
+    pub fn smtp_message_to_many(
+        &mut self,
+        from: &str,
+        to: impl Iterator<Item = String>,
+        data: &[u8],
+    ) -> Result<()> {
+        let mut commands = format!("MAIL FROM:<{from}>\r\n");
+        let mut count = 0;
+        for recipient in to {
+            commands.push_str(&format!("RCPT TO:<{recipient}>\r\n"));
+            count += 1;
+        }
+        commands.push_str("DATA\r\n");
+        self.send(commands.as_bytes())?;
+        self.smtp_reply(b'2').context("MAIL")?;
+        for _ in 0..count {
+            self.smtp_reply(b'2').context("RCPT")?;
+        }
+        self.smtp_reply(b'3').context("DATA")?;
+        // The author is who logged in.
+        let author = format!("From: <{from}>\r\n");
+        let rest = data
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
+        self.send(&[author.as_bytes(), &data[rest..]].concat())?;
+        self.smtp_reply(b'2').context("end of data")
+    }
+
     /// One message, commands pipelined; `data` ends with the final dot.
     pub fn smtp_message(&mut self, recipient: &str, data: &[u8]) -> Result<()> {
         let commands =
@@ -260,4 +305,23 @@ fn literal_size(line: &[u8]) -> Option<u64> {
         .ok()?
         .parse()
         .ok()
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let mut group = [0; 3];
+        group[..chunk.len()].copy_from_slice(chunk);
+        let bits = u32::from_be_bytes([0, group[0], group[1], group[2]]);
+        for place in 0..4 {
+            let letter = LETTERS[(bits >> (18 - 6 * place)) as usize & 63];
+            text.push(if place > chunk.len() {
+                '='
+            } else {
+                letter.into()
+            });
+        }
+    }
+    text
 }

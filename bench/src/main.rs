@@ -12,6 +12,7 @@ mod measure;
 mod mixed;
 mod peer;
 mod raw;
+mod relay;
 mod rspamd;
 mod table;
 mod waiting;

@@ -15,6 +15,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rustls::ClientConfig;
 
 use crate::client::{Connection, tls_config};
+use crate::relay;
 
 pub const USER: &str = "alice@example.test";
 /// More people, for loads on several accounts.
@@ -37,6 +38,9 @@ pub struct Peer {
     pub imap: u16,
     pub imaps: u16,
     pub pop3: u16,
+    /// Takes mail for anywhere.
+    pub relay: u16,
+    pub relay_needs_login: bool,
     pub password: String,
     pub tls: Arc<ClientConfig>,
     pub start_seconds: f64,
@@ -62,6 +66,8 @@ impl Peer {
         let child = Command::new(binary)
             .args(["demo", "--json", "--empty", "--insecure-plaintext"])
             .args(["--port-offset", &offset.to_string()])
+            .args(["--smtp-out-port", &relay::SINK_PORT.to_string()])
+            .args(["--dns", &relay::dns_address().to_string()])
             .arg("--data")
             .arg(directory.join("data"))
             .stdout(Stdio::piped())
@@ -89,6 +95,8 @@ impl Peer {
             imap: offset + 143,
             imaps: offset + 993,
             pop3: offset + 110,
+            relay: offset + 587,
+            relay_needs_login: true,
             password: account["password"]
                 .as_str()
                 .context("no password")?
@@ -137,6 +145,8 @@ impl Peer {
             imap: ports.imap,
             imaps: ports.imaps,
             pop3: ports.pop3,
+            relay: ports.smtp,
+            relay_needs_login: false,
             password: password.to_owned(),
             tls: tls_config(&directory.join("cert.pem").to_string_lossy())?,
             start_seconds: start.elapsed().as_secs_f64(),
@@ -417,13 +427,23 @@ fn postfix_configuration(directory: &Path, ports: &Ports) -> Result<()> {
         format!(
             "compatibility_level = 3.6\nqueue_directory = {at}/spool\ndata_directory = {at}/lib\n\
              myhostname = mx.example.test\nmydestination =\nmynetworks = 127.0.0.0/8\n\
-             inet_interfaces = 127.0.0.1\ninet_protocols = ipv4\nvirtual_mailbox_domains = example.test\n\
+             inet_interfaces = 127.0.0.1\n\
+             transport_maps = texthash:{at}/postfix/transport\ninet_protocols = ipv4\nvirtual_mailbox_domains = example.test\n\
              virtual_transport = lmtp:unix:private/dovecot-lmtp\nvirtual_mailbox_maps = static:all\n\
              alias_maps =\nalias_database =\nlocal_recipient_maps =\nsmtp_dns_support_level = disabled\n\
              maillog_file = {at}/postfix.log\nmaillog_file_prefixes = {at}\n\
              smtpd_client_connection_count_limit = 0\nlmtp_connection_cache_on_demand = yes\n"
         ),
     )?;
+    // The same names as the sink's name server has, without asking it.
+    let lines: String = (0..1000)
+        .map(|number| {
+            let host = relay::destination(number);
+            format!("d{number}.relay.test smtp:[{host}]:{}\n", relay::SINK_PORT)
+        })
+        .collect();
+    let mute = format!("mute.relay.test smtp:[127.9.255.1]:{}\n", relay::SINK_PORT);
+    fs::write(directory.join("postfix/transport"), lines + &mute)?;
     let services = format!(
         "127.0.0.1:{} inet n - n - 200 smtpd\ncleanup unix n - n - 0 cleanup\n\
          qmgr unix n - n 300 1 qmgr\nrewrite unix - - n - - trivial-rewrite\n\

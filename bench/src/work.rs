@@ -12,7 +12,7 @@ use crate::client::Connection;
 use crate::measure::{Meter, memory_bytes};
 use crate::peer::{Peer, USER};
 use crate::table::{Better, Row, push};
-use crate::{mailbox, mixed, raw, waiting};
+use crate::{mailbox, mixed, raw, relay, waiting};
 
 #[derive(Clone, Copy)]
 pub struct Load {
@@ -22,14 +22,14 @@ pub struct Load {
     pub messages: u32,
 }
 
-type Start<'a> = &'a dyn Fn(bool) -> Result<Peer>;
+pub type Start<'a> = &'a dyn Fn(bool) -> Result<Peer>;
 
 pub const KIB: usize = 1024;
 
 /// One part of the work, on a running server.
 type Part = fn(&Peer, Load, &mut Vec<Row>) -> Result<()>;
 
-const PARTS: [(&str, Part); 7] = [
+const PARTS: [(&str, Part); 9] = [
     ("mailbox", mailbox::rows),
     ("search", mailbox::search_rows),
     ("pop3", pop3_rows),
@@ -37,7 +37,12 @@ const PARTS: [(&str, Part); 7] = [
     ("append", append_rows),
     ("login", login_rows),
     ("mixed", mixed::rows),
+    ("relay", relay::rows),
+    ("dead", relay::dead_rows),
 ];
+
+/// Parts that need no large mailbox.
+const WITHOUT_MAILBOX: [&str; 2] = ["relay", "dead"];
 
 /// Everything, or one part of it, on a fresh server.
 pub fn measure(start: Start<'_>, load: Load, part: Option<&str>) -> Result<Vec<Row>> {
@@ -57,14 +62,19 @@ pub fn measure(start: Start<'_>, load: Load, part: Option<&str>) -> Result<Vec<R
         waiting::wake_rows(&peer, &mut rows)?;
         peer.stop()?;
     }
+    if part == Some("queued") {
+        relay::queued_rows(start, &mut rows)?;
+    }
     if !PARTS.iter().any(|(name, _)| wanted(name)) {
         return Ok(rows);
     }
     // The large mailbox is made without flushes where the server allows it, then all is measured
     // with its durable defaults.
-    let peer = start(true)?;
-    fill(&peer, load.messages)?;
-    peer.stop()?;
+    if part.is_none_or(|part| !WITHOUT_MAILBOX.contains(&part)) {
+        let peer = start(true)?;
+        fill(&peer, load.messages)?;
+        peer.stop()?;
+    }
     for (name, measure) in PARTS {
         if wanted(name) {
             // Each on a server that has just started: no part's memory hides another's.

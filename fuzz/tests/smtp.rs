@@ -428,6 +428,15 @@ fn mail(random: &mut Random) -> Mail {
         smtputf8: random.one_in(3),
         ret: None,
         envelope_id: random.one_in(3).then(|| "x+2By".into()),
+        wishes: client::Wishes {
+            deliver_by: random.one_in(3).then_some(facteur_smtp::DeliverBy {
+                seconds: 120,
+                or_return: random.one_in(2),
+                trace: random.one_in(2),
+            }),
+            priority: random.one_in(3).then_some(-4),
+            require_tls: random.one_in(3),
+        },
     }
 }
 

@@ -212,6 +212,7 @@ texts! {
     KIND_OPTIONAL_PATH: "a path in quotes, or \"\"", "un chemin entre guillemets, ou \"\"";
     KIND_CHOICE: "one of {0}", "l'une de ces valeurs : {0}";
     KIND_ADDRESSES: "a list of addresses with port, such as [\"0.0.0.0:25\"]", "une liste d'adresses avec port, comme [\"0.0.0.0:25\"]";
+    KIND_IPS: "a list of addresses without port, such as [\"192.0.2.25\"]", "une liste d'adresses sans port, comme [\"192.0.2.25\"]";
     KIND_OPTIONAL_ADDRESS: "an address with port, such as \"127.0.0.1:53\", or \"\"", "une adresse avec port, comme \"127.0.0.1:53\", ou \"\"";
     KIND_OPTIONAL_HOST_PORT: "a host with port, such as \"smtp.example.org:587\", or \"\"",
         "une machine avec port, comme \"smtp.example.org:587\", ou \"\"";
@@ -357,6 +358,14 @@ texts! {
         "Il n'y a pas de domaines. `facteur domain add DOMAINE` en ajoute un.";
     CATCH_ALL_SET: "Mail for unknown addresses of {0} goes to {1}.", "Le courrier des adresses inconnues de {0} va à {1}.";
     CATCH_ALL_NONE: "Mail for unknown addresses of {0} is refused.", "Le courrier des adresses inconnues de {0} est refusé.";
+    WAITS_NOT_TRIED: "its turn comes", "son tour vient";
+    WAITS_ASKED: "the sender asked for later", "l'expéditeur a demandé plus tard";
+    WAITS_ANSWERED: "the other server says: later", "l'autre serveur répond : plus tard";
+    WAITS_UNREACHABLE: "no server of the domain answers", "aucun serveur du domaine ne répond";
+    WAITS_DNS: "the DNS gives no answer to trust", "le DNS ne donne pas de réponse fiable";
+    WAITS_UNPROVEN: "the other server can't prove who it is, as its domain demands", "l'autre serveur ne peut pas prouver son identité, ce que son domaine exige";
+    WAITS_TLS_DEMANDED: "the sender demands protection that nobody offers there", "l'expéditeur exige une protection que personne n'offre là-bas";
+    WAITS_HERE: "this server can't send it now", "ce serveur ne peut pas l'envoyer pour le moment";
     QUEUE_EMPTY: "Nothing waits.", "Rien n'attend.";
     QUEUE_RETRIED: "Entries to try now: {0}", "Entrées à réessayer maintenant : {0}";
     QUEUE_HELD: "Entries held: {0}", "Entrées retenues : {0}";
@@ -393,6 +402,8 @@ texts! {
     COLUMN_NEXT: "Next try (UTC)", "Prochain essai (UTC)";
     COLUMN_EXPIRES: "Given up (UTC)", "Abandon (UTC)";
     COLUMN_ATTEMPTS: "Tries", "Essais";
+    COLUMN_REASON: "Why it waits", "Pourquoi il attend";
+    COLUMN_PRIORITY: "Priority", "Priorité";
     COLUMN_OUTCOME: "Last outcome", "Dernier résultat";
     COLUMN_MAILBOX: "Mailbox", "Boîte";
     COLUMN_MAILBOX_DELETED: "Deleted mailbox", "Boîte supprimée";

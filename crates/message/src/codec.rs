@@ -107,6 +107,7 @@ impl Writer {
             header.has_8bit,
             header.has_garbage,
             header.sent.is_some(),
+            header.tls_optional,
         ];
         let bits = flags
             .iter()
@@ -365,6 +366,7 @@ impl<'a> Reader<'a> {
             is_bulk: flag(4),
             has_8bit: flag(5),
             has_garbage: flag(6),
+            tls_optional: flag(8),
             sent: if flag(7) { Some(self.sent()?) } else { None },
         })
     }

@@ -52,6 +52,8 @@ pub struct HeaderFacts {
     pub auto_submitted: bool,
     /// List-Id, List-Post or List-Unsubscribe is there, or Precedence is bulk, list or junk.
     pub is_bulk: bool,
+    /// `TLS-Required: No` (RFC 8689 §3).
+    pub tls_optional: bool,
     /// The header has bytes above 127.
     pub has_8bit: bool,
     /// A line of the header block is no field and no continuation.

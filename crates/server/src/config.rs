@@ -1,6 +1,6 @@
 //! The server's configuration as plain data; the command line builds it from the file.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -133,6 +133,8 @@ pub struct QueueConfig {
     pub port: u16,
     /// Connect to addresses of this machine only; other mail waits (the demo).
     pub loopback_only: bool,
+    /// Addresses of ours to connect from: the first of each family. Empty: as the system has it.
+    pub source_addresses: Vec<IpAddr>,
     /// Transfers at the same time.
     pub transfers_max: usize,
     /// PEM file of authorities trusted beside the system's.
@@ -152,7 +154,8 @@ impl Default for QueueConfig {
             dns_server: None,
             port: 25,
             loopback_only: false,
-            transfers_max: 32,
+            source_addresses: Vec::new(),
+            transfers_max: 100,
             extra_authorities: None,
             retry_first: Duration::from_secs(5 * 60),
             retry_max: Duration::from_secs(4 * 3600),

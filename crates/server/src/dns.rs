@@ -9,13 +9,15 @@ use std::fmt;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use hickory_resolver::TokioResolver;
+use hickory_proto::dnssec::{Proof, TrustAnchors};
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use hickory_resolver::proto::rr::{RData, RecordType};
+use hickory_resolver::proto::rr::{RData, Record, RecordType};
+use hickory_resolver::{ResolverBuilder, TokioResolver};
 
 /// One MX record.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,23 +39,76 @@ pub enum DnsError {
 
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<Vec<T>, DnsError>> + Send + 'a>>;
 
+/// Whether what the DNS says is proven by DNSSEC (RFC 4033 §5). What is bogus is an error: nobody
+/// may act on it, nor on its absence.
+pub type Proven<'a> = Pin<Box<dyn Future<Output = Result<bool, DnsError>> + Send + 'a>>;
+
+/// RFC 6698 §2.1.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Tlsa {
+    pub usage: u8,
+    pub selector: u8,
+    pub matching: u8,
+    pub data: Vec<u8>,
+}
+
 /// Names are ASCII (A-labels), without the final dot.
 pub trait Dns: Send + Sync + fmt::Debug + 'static {
     fn mx<'a>(&'a self, domain: &'a str) -> Answer<'a, Mx>;
     /// IPv6 and IPv4 addresses, as they should be tried.
     fn addresses<'a>(&'a self, host: &'a str) -> Answer<'a, IpAddr>;
+    /// Texts, the strings of each joined.
+    fn txt<'a>(&'a self, name: &'a str) -> Answer<'a, String>;
+    /// The MX records, if they are proven; `NoRecords`: there are none, or none that is.
+    fn mx_proven<'a>(&'a self, domain: &'a str) -> Answer<'a, Mx>;
+    fn addresses_proven<'a>(&'a self, host: &'a str) -> Proven<'a>;
+    /// Proven records only; `NoRecords`: there is none, or none that is proven.
+    fn tlsa<'a>(&'a self, name: &'a str) -> Answer<'a, Tlsa>;
 }
 
 /// The real one: the system's resolvers, or one named server.
 #[derive(Debug)]
 pub struct SystemDns {
     resolver: TokioResolver,
+    /// The same server, everything validated from the root's keys on.
+    validating: TokioResolver,
+    /// Once a proof of the root was seen, proofs are insisted on.
+    dnssec: tokio::sync::OnceCell<()>,
+    root_asked: Mutex<Option<tokio::time::Instant>>,
 }
+
+/// How long it is believed that the resolver can't do DNSSEC.
+const DNSSEC_ASK_AGAIN: Duration = Duration::from_secs(600);
 
 impl SystemDns {
     /// `None`: what `/etc/resolv.conf` says. The error is a sentence for the log.
     pub fn new(server: Option<SocketAddr>) -> Result<Self, String> {
-        let builder = match server {
+        SystemDns::with_anchors(server, None)
+    }
+
+    /// `anchors`: keys to believe instead of the root's.
+    pub fn with_anchors(
+        server: Option<SocketAddr>,
+        anchors: Option<Arc<TrustAnchors>>,
+    ) -> Result<Self, String> {
+        let resolver = SystemDns::builder(server)?;
+        let mut validating = SystemDns::builder(server)?;
+        validating.options_mut().validate = true;
+        if let Some(anchors) = anchors {
+            validating = validating.with_trust_anchor(anchors);
+        }
+        Ok(SystemDns {
+            resolver: resolver.build().map_err(|error| error.to_string())?,
+            validating: validating.build().map_err(|error| error.to_string())?,
+            dnssec: tokio::sync::OnceCell::new(),
+            root_asked: Mutex::new(None),
+        })
+    }
+
+    fn builder(
+        server: Option<SocketAddr>,
+    ) -> Result<ResolverBuilder<TokioRuntimeProvider>, String> {
+        Ok(match server {
             None => TokioResolver::builder_tokio().map_err(|error| error.to_string())?,
             Some(server) => {
                 let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()]
@@ -69,9 +124,62 @@ impl SystemDns {
                     TokioRuntimeProvider::default(),
                 )
             }
-        };
-        let resolver = builder.build().map_err(|error| error.to_string())?;
-        Ok(SystemDns { resolver })
+        })
+    }
+
+    /// Can anything be proven here? A resolver that strips signatures proves nothing, and mail goes
+    /// out as if nobody signed; one that did prove something is held to it.
+    async fn does_dnssec(&self) -> bool {
+        if self.dnssec.initialized() {
+            return true;
+        }
+        {
+            let mut asked = self
+                .root_asked
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            if asked.is_some_and(|at| at.elapsed() < DNSSEC_ASK_AGAIN) {
+                return false;
+            }
+            *asked = Some(tokio::time::Instant::now());
+        }
+        match self.validating.lookup(".", RecordType::SOA).await {
+            Ok(lookup) if is_secure(lookup.answers(), RecordType::SOA) => {
+                let _ = self.dnssec.set(());
+                true
+            }
+            _ => {
+                tracing::warn!("the resolver passes on no DNSSEC: DANE is not possible");
+                false
+            }
+        }
+    }
+
+    /// Are the records proven? `None`: there are none, and that is not bogus.
+    async fn proven(&self, name: &str, kind: RecordType) -> Result<Option<bool>, DnsError> {
+        if !self.does_dnssec().await {
+            return Ok(Some(false));
+        }
+        match self.validating.lookup(format!("{name}."), kind).await {
+            Ok(lookup) => judge(lookup.answers(), kind).map(Some),
+            Err(error) if is_denial(&error) => Ok(None),
+            Err(error) => Err(classify(&error)),
+        }
+    }
+
+    /// `NoRecords`: there are none, or none that is proven.
+    async fn proven_records(&self, name: &str, kind: RecordType) -> Result<Vec<Record>, DnsError> {
+        if !self.does_dnssec().await {
+            return Err(DnsError::NoRecords);
+        }
+        match self.validating.lookup(format!("{name}."), kind).await {
+            Ok(lookup) => match judge(lookup.answers(), kind)? {
+                true => Ok(lookup.answers().to_vec()),
+                false => Err(DnsError::NoRecords),
+            },
+            Err(error) if is_denial(&error) => Err(DnsError::NoRecords),
+            Err(error) => Err(classify(&error)),
+        }
     }
 
     async fn records(&self, name: &str, kind: RecordType) -> Result<Vec<RData>, DnsError> {
@@ -95,6 +203,40 @@ impl SystemDns {
     }
 }
 
+fn is_secure(records: &[Record], kind: RecordType) -> bool {
+    let mut of_kind = records.iter().filter(|record| record.record_type() == kind);
+    let aliases = records
+        .iter()
+        .filter(|record| record.record_type() == RecordType::CNAME);
+    let all = of_kind.by_ref().chain(aliases).map(|record| record.proof);
+    let proofs: Vec<Proof> = all.collect();
+    !proofs.is_empty() && proofs.iter().all(Proof::is_secure)
+}
+
+/// Secure or not; neither is to be acted upon.
+fn judge(records: &[Record], kind: RecordType) -> Result<bool, DnsError> {
+    let unknown = |record: &Record| matches!(record.proof, Proof::Bogus | Proof::Indeterminate);
+    if records.iter().any(unknown) {
+        return Err(bogus());
+    }
+    Ok(is_secure(records, kind))
+}
+
+fn bogus() -> DnsError {
+    DnsError::Temporary("bogus: the proof of the answer is wrong".to_owned())
+}
+
+/// There is nothing: proven, or in a zone that is not signed. A denial that should have been proven
+/// and was not is no denial.
+fn is_denial(error: &NetError) -> bool {
+    match error {
+        NetError::Dns(hickory_resolver::net::DnsError::Nsec { proof, .. }) => {
+            matches!(proof, Proof::Secure | Proof::Insecure)
+        }
+        _ => error.is_nx_domain() || error.is_no_records_found(),
+    }
+}
+
 fn classify(error: &NetError) -> DnsError {
     if error.is_nx_domain() {
         DnsError::NoSuchName
@@ -109,16 +251,7 @@ impl Dns for SystemDns {
     fn mx<'a>(&'a self, domain: &'a str) -> Answer<'a, Mx> {
         Box::pin(async move {
             let records = self.records(domain, RecordType::MX).await?;
-            Ok(records
-                .into_iter()
-                .filter_map(|data| match data {
-                    RData::MX(mx) => Some(Mx {
-                        preference: mx.preference,
-                        exchange: mx.exchange.to_ascii().trim_end_matches('.').to_owned(),
-                    }),
-                    _ => None,
-                })
-                .collect())
+            Ok(records.into_iter().filter_map(|data| mx(&data)).collect())
         })
     }
 
@@ -130,6 +263,73 @@ impl Dns for SystemDns {
             );
             merge(addresses(six), addresses(four))
         })
+    }
+
+    fn txt<'a>(&'a self, name: &'a str) -> Answer<'a, String> {
+        Box::pin(async move {
+            let records = self.records(name, RecordType::TXT).await?.into_iter();
+            Ok(records
+                .filter_map(|data| match data {
+                    RData::TXT(txt) => {
+                        let bytes = txt.txt_data.concat();
+                        Some(String::from_utf8_lossy(&bytes).into_owned())
+                    }
+                    _ => None,
+                })
+                .collect())
+        })
+    }
+
+    fn mx_proven<'a>(&'a self, domain: &'a str) -> Answer<'a, Mx> {
+        Box::pin(async move {
+            let records = self.proven_records(domain, RecordType::MX).await?;
+            Ok(records
+                .iter()
+                .filter_map(|record| mx(&record.data))
+                .collect())
+        })
+    }
+
+    fn addresses_proven<'a>(&'a self, host: &'a str) -> Proven<'a> {
+        Box::pin(async move {
+            // One family is enough: what answers at either has to prove itself by the same records
+            // (RFC 7672 §2.2.2).
+            let (six, four) = tokio::join!(
+                self.proven(host, RecordType::AAAA),
+                self.proven(host, RecordType::A)
+            );
+            let told = [six?, four?];
+            Ok(told.contains(&Some(true)) && !told.contains(&Some(false)))
+        })
+    }
+
+    fn tlsa<'a>(&'a self, name: &'a str) -> Answer<'a, Tlsa> {
+        Box::pin(async move {
+            let records = self.proven_records(name, RecordType::TLSA).await?;
+            Ok(records.iter().filter_map(tlsa).collect())
+        })
+    }
+}
+
+fn mx(data: &RData) -> Option<Mx> {
+    match data {
+        RData::MX(mx) => Some(Mx {
+            preference: mx.preference,
+            exchange: mx.exchange.to_ascii().trim_end_matches('.').to_owned(),
+        }),
+        _ => None,
+    }
+}
+
+fn tlsa(record: &Record) -> Option<Tlsa> {
+    match &record.data {
+        RData::TLSA(tlsa) => Some(Tlsa {
+            usage: tlsa.cert_usage.into(),
+            selector: tlsa.selector.into(),
+            matching: tlsa.matching.into(),
+            data: tlsa.cert_data.clone(),
+        }),
+        _ => None,
     }
 }
 
@@ -169,6 +369,10 @@ fn merge(
 pub struct TableDns {
     mx: Mutex<HashMap<String, Result<Vec<Mx>, DnsError>>>,
     addresses: Mutex<HashMap<String, Result<Vec<IpAddr>, DnsError>>>,
+    txt: Mutex<HashMap<String, Result<Vec<String>, DnsError>>>,
+    tlsa: Mutex<HashMap<String, Result<Vec<Tlsa>, DnsError>>>,
+    /// Names of which the records are proven; an error where they are bogus.
+    proven: Mutex<HashMap<String, Result<Vec<bool>, DnsError>>>,
 }
 
 impl TableDns {
@@ -182,6 +386,34 @@ impl TableDns {
         if let Ok(mut table) = self.addresses.lock() {
             table.insert(host.to_owned(), answer);
         }
+    }
+
+    pub fn set_txt(&self, name: &str, answer: Result<Vec<String>, DnsError>) {
+        if let Ok(mut table) = self.txt.lock() {
+            table.insert(name.to_owned(), answer);
+        }
+    }
+
+    pub fn set_tlsa(&self, name: &str, answer: Result<Vec<Tlsa>, DnsError>) {
+        if let Ok(mut table) = self.tlsa.lock() {
+            table.insert(name.to_owned(), answer);
+        }
+    }
+
+    /// Of a domain's MX records or of a host's addresses.
+    pub fn set_proven(&self, name: &str, answer: Result<bool, DnsError>) {
+        if let Ok(mut table) = self.proven.lock() {
+            table.insert(name.to_owned(), answer.map(|proven| vec![proven]));
+        }
+    }
+
+    fn is_proven(&self, name: &str) -> Proven<'_> {
+        let answer = match look_up(&self.proven, name) {
+            Ok(proven) => Ok(proven.contains(&true)),
+            Err(error @ DnsError::Temporary(_)) => Err(error),
+            Err(DnsError::NoSuchName | DnsError::NoRecords) => Ok(false),
+        };
+        Box::pin(async move { answer })
     }
 }
 
@@ -197,6 +429,29 @@ impl Dns for TableDns {
 
     fn addresses<'a>(&'a self, host: &'a str) -> Answer<'a, IpAddr> {
         let answer = look_up(&self.addresses, host);
+        Box::pin(async move { answer })
+    }
+
+    fn txt<'a>(&'a self, name: &'a str) -> Answer<'a, String> {
+        let answer = look_up(&self.txt, name);
+        Box::pin(async move { answer })
+    }
+
+    fn mx_proven<'a>(&'a self, domain: &'a str) -> Answer<'a, Mx> {
+        Box::pin(async move {
+            match self.is_proven(domain).await? {
+                true => look_up(&self.mx, domain),
+                false => Err(DnsError::NoRecords),
+            }
+        })
+    }
+
+    fn addresses_proven<'a>(&'a self, host: &'a str) -> Proven<'a> {
+        self.is_proven(host)
+    }
+
+    fn tlsa<'a>(&'a self, name: &'a str) -> Answer<'a, Tlsa> {
+        let answer = look_up(&self.tlsa, name);
         Box::pin(async move { answer })
     }
 }

@@ -32,6 +32,7 @@ pub mod intake;
 pub mod junk;
 pub mod limits;
 mod listen;
+pub mod net;
 pub mod pop3;
 pub mod queue;
 mod server;

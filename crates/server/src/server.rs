@@ -15,6 +15,7 @@ use crate::imap::catalog;
 use crate::junk;
 use crate::limits;
 use crate::listen::{self, Listener};
+use crate::net::{Net, SystemNet};
 use crate::queue::{self, ClientTls, Sender};
 use crate::tls::TlsError;
 
@@ -45,6 +46,8 @@ pub enum StartError {
 pub struct Seams {
     /// `None`: the real one, asking `queue.dns_server` or the system's resolvers.
     pub dns: Option<Arc<dyn Dns>>,
+    /// `None`: the system's sockets.
+    pub net: Option<Arc<dyn Net>>,
 }
 
 /// Where a listener listens, with the port that it got.
@@ -113,11 +116,8 @@ fn queue_sender(ctx: &Arc<Context>, seams: Seams) -> Result<Sender, StartError> 
         None => Arc::new(SystemDns::new(config.dns_server).map_err(StartError::Queue)?),
     };
     let tls = ClientTls::new(config.extra_authorities.as_deref()).map_err(StartError::Queue)?;
-    Ok(Sender {
-        ctx: Arc::clone(ctx),
-        dns,
-        tls,
-    })
+    let net = seams.net.unwrap_or_else(|| Arc::new(SystemNet));
+    Ok(Sender::new(Arc::clone(ctx), dns, net, tls))
 }
 
 /// A server at work. Dropping it aborts everything; [`Running::stop`] is the way to end it.

@@ -1,7 +1,8 @@
 //! Parameters of MAIL and RCPT, one table each.
 //!
 //! RFC 1870 §3 SIZE, RFC 6152 §2 and RFC 3030 §3 BODY, RFC 6531 §3.4 SMTPUTF8, RFC 3461 §4 RET,
-//! ENVID, NOTIFY and ORCPT, RFC 4954 §5 AUTH.
+//! ENVID, NOTIFY and ORCPT, RFC 4954 §5 AUTH, RFC 2852 §4 BY, RFC 6710 §4 MT-PRIORITY, RFC 8689 §2
+//! REQUIRETLS.
 
 use crate::address::Address;
 use crate::limits;
@@ -30,6 +31,17 @@ pub struct Notify {
     pub delay: bool,
 }
 
+/// RFC 2852 §4: by when a message is to arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeliverBy {
+    /// From now on; may be over with by-mode N.
+    pub seconds: i64,
+    /// By-mode R: it comes back when it is late. Else N: the sender is told.
+    pub or_return: bool,
+    /// By-trace: the sender is told of each hop.
+    pub trace: bool,
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MailParameters {
     /// What the client says of the size, in bytes.
@@ -41,6 +53,10 @@ pub struct MailParameters {
     pub envelope_id: Option<String>,
     /// RFC 4954 §5: as given; not trusted by anything here.
     pub auth: Option<String>,
+    pub deliver_by: Option<DeliverBy>,
+    /// -9 to 9.
+    pub priority: Option<i8>,
+    pub require_tls: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -88,6 +104,18 @@ const MAIL: &[Row<MailParameters>] = &[
     Row {
         name: "AUTH",
         set: auth,
+    },
+    Row {
+        name: "BY",
+        set: deliver_by,
+    },
+    Row {
+        name: "MT-PRIORITY",
+        set: priority,
+    },
+    Row {
+        name: "REQUIRETLS",
+        set: require_tls,
     },
 ];
 
@@ -198,6 +226,47 @@ fn auth(parameters: &mut MailParameters, value: Option<&str>) -> Option<()> {
     Some(())
 }
 
+/// `BY=120;R`, `BY=-10;NT`: up to nine digits (RFC 2852 §4).
+fn deliver_by(parameters: &mut MailParameters, value: Option<&str>) -> Option<()> {
+    let (seconds, mode) = value?.split_once(';')?;
+    let seconds = signed(seconds, 9)?;
+    let (or_return, trace) = match mode.to_ascii_uppercase().as_str() {
+        "N" => (false, false),
+        "NT" => (false, true),
+        "R" => (true, false),
+        "RT" => (true, true),
+        _ => return None,
+    };
+    // RFC 2852 §4: by-mode R asks for a time to come.
+    if or_return && seconds <= 0 {
+        return None;
+    }
+    parameters.deliver_by = Some(DeliverBy {
+        seconds,
+        or_return,
+        trace,
+    });
+    Some(())
+}
+
+/// RFC 6710 §4: one digit and perhaps a sign.
+fn priority(parameters: &mut MailParameters, value: Option<&str>) -> Option<()> {
+    let value = signed(value?, 1)?;
+    parameters.priority = Some(i8::try_from(value).ok()?);
+    Some(())
+}
+
+fn signed(text: &str, digits_max: usize) -> Option<i64> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let good = (1..=digits_max).contains(&digits.len());
+    (good && digits.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?
+}
+
+fn require_tls(parameters: &mut MailParameters, value: Option<&str>) -> Option<()> {
+    parameters.require_tls = true;
+    value.is_none().then_some(())
+}
+
 fn notify(parameters: &mut RcptParameters, value: Option<&str>) -> Option<()> {
     let value = value?.to_ascii_uppercase();
     let mut notify = Notify::default();
@@ -290,6 +359,7 @@ mod tests {
                 ret: Some(Ret::Headers),
                 envelope_id: Some("QQ314159".into()),
                 auth: Some("e+3Dmc2@example.com".into()),
+                ..MailParameters::default()
             })
         );
         assert_eq!(mail(""), Ok(MailParameters::default()));
@@ -316,10 +386,42 @@ mod tests {
             " AUTH=x",
             " AUTH=a=b@x",
             " AUTH",
+            " BY",
+            " BY=120",
+            " BY=120;X",
+            " BY=0;R",
+            " BY=-1;RT",
+            " BY=1234567890;N",
+            " BY=+-1;N",
+            " MT-PRIORITY=10",
+            " MT-PRIORITY=",
+            " MT-PRIORITY=x",
+            " MT-PRIORITY",
+            " REQUIRETLS=1",
         ];
         for text in wrong {
             assert_eq!(mail(text), Err(ParameterError::Value), "{text}");
         }
+        let by = |seconds, or_return, trace| {
+            Some(DeliverBy {
+                seconds,
+                or_return,
+                trace,
+            })
+        };
+        for (text, expected) in [
+            (" BY=120;r", by(120, true, false)),
+            (" BY=+120;RT", by(120, true, true)),
+            (" BY=-120;N", by(-120, false, false)),
+            (" BY=0;nt", by(0, false, true)),
+        ] {
+            assert_eq!(mail(text).unwrap().deliver_by, expected, "{text}");
+        }
+        for (text, expected) in [("3", 3), ("+9", 9), ("-9", -9), ("0", 0)] {
+            let parameters = mail(&format!(" MT-PRIORITY={text}")).unwrap();
+            assert_eq!(parameters.priority, Some(expected));
+        }
+        assert!(mail(" REQUIRETLS").unwrap().require_tls);
         assert_eq!(mail(" FOO=1"), Err(ParameterError::Unknown));
         assert_eq!(mail(" NOTIFY=NEVER"), Err(ParameterError::Unknown));
         let long = format!(" ENVID={}", "a".repeat(101));

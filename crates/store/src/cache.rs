@@ -184,15 +184,22 @@ pub struct AccountUpdate {
 pub struct Update {
     pub accounts: BTreeMap<AccountId, Arc<AccountUpdate>>,
     pub queue: bool,
+    /// Destinations for which something waits that did not before, and the first place of it.
+    pub waiting: BTreeMap<String, keys::Spot>,
 }
 
 impl Update {
     pub fn from_edits(edits: &Edits) -> Result<Update, Error> {
         let mut accounts: BTreeMap<AccountId, AccountUpdate> = BTreeMap::new();
         let mut queue = false;
+        let mut waiting = BTreeMap::new();
         for (key, edit) in edits {
             match keys::parse(key) {
                 Some(Name::Queue(_)) => queue = true,
+                Some(Name::Waiting(destination, spot)) if edit.is_some() => {
+                    let destination = String::from_utf8_lossy(destination).into_owned();
+                    note_first(&mut waiting, destination, spot);
+                }
                 Some(Name::Account(account, family, rest)) => {
                     let update = accounts.entry(account).or_default();
                     update.note(family, rest, edit.as_deref())?;
@@ -206,8 +213,19 @@ impl Update {
                 .map(|(account, update)| (account, Arc::new(update)))
                 .collect(),
             queue,
+            waiting,
         })
     }
+}
+
+/// Keeps the first place of each destination.
+pub fn note_first(
+    waiting: &mut BTreeMap<String, keys::Spot>,
+    destination: String,
+    spot: keys::Spot,
+) {
+    let first = waiting.entry(destination).or_insert(spot);
+    *first = spot.min(*first);
 }
 
 impl AccountUpdate {

@@ -9,9 +9,10 @@ use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::cache::{Cache, Update};
+use crate::cache::{Cache, Update, note_first};
 use crate::index;
 use crate::journal::{Appender, Segments};
+use crate::keys::Spot;
 use crate::limits::{RESERVE_FLOOR_PARTS, WAITING_JOBS_MAX};
 use crate::packer::Packer;
 use crate::rows::Chunk;
@@ -187,6 +188,8 @@ pub struct Shared {
     pub changed: Mutex<BTreeSet<AccountId>>,
     pub changed_news: watch::Sender<u64>,
     pub queue_news: watch::Sender<u64>,
+    /// What was put into the queue since the runner asked last.
+    pub queue_changed: Mutex<BTreeMap<String, Spot>>,
     /// Bytes free on the disk after the last group.
     pub available: AtomicU64,
     /// Bytes written to the journal or let go of in it since the compactor measured it.
@@ -221,6 +224,12 @@ impl Shared {
             self.changed_news.send_modify(|count| *count += 1);
         }
         self.announce_records(update);
+        if !update.waiting.is_empty() && self.queue_news.receiver_count() > 0 {
+            let mut changed = lock(&self.queue_changed);
+            for (destination, spot) in &update.waiting {
+                note_first(&mut changed, destination.clone(), *spot);
+            }
+        }
         if update.queue {
             self.queue_news.send_modify(|count| *count += 1);
         }

@@ -14,7 +14,12 @@ const DOMAIN: u8 = b'd';
 const ADDRESS: u8 = b'e';
 const QUEUE: u8 = b'q';
 const SHARE: u8 = b's';
+/// The MTA-STS policy of another domain.
+const STS: u8 = b't';
+/// What falls due, as the first format had it: all destinations in one row of time.
 const DUE: u8 = b'u';
+/// What falls due, by destination.
+const WAITING: u8 = b'w';
 const ERASING: u8 = b'x';
 
 /// The families of rows inside one account.
@@ -47,9 +52,28 @@ pub enum Name<'a> {
     Address(&'a [u8]),
     Queue(QueueId),
     Due(Timestamp, QueueId),
+    Sts(&'a [u8]),
+    /// Destination, and the place among what waits for it.
+    Waiting(&'a [u8], Spot),
     Erasing(AccountId),
     /// Grantee and owner.
     Share(Grantee, AccountId),
+}
+
+/// A place among what waits for one destination: what goes first sorts first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Spot {
+    /// 0 is the most urgent.
+    pub class: u8,
+    /// Milliseconds since 1970.
+    pub due: u64,
+    pub id: QueueId,
+}
+
+impl Spot {
+    pub fn due(self) -> Timestamp {
+        Timestamp(i64::try_from(self.due).unwrap_or(i64::MAX))
+    }
 }
 
 /// Every row of an account, or of a family of it: first key and the one after the last.
@@ -217,6 +241,41 @@ pub fn due(due: Timestamp, id: QueueId) -> Vec<u8> {
     key
 }
 
+/// The MTA-STS policy of another domain.
+pub fn sts(domain: &str) -> Vec<u8> {
+    tagged(STS, domain.as_bytes())
+}
+
+/// `destination` has no NUL.
+pub fn waiting(destination: &str, spot: Spot) -> Vec<u8> {
+    let mut key = destination_start(destination);
+    key.push(spot.class);
+    key.extend_from_slice(&spot.due.to_be_bytes());
+    key.extend_from_slice(&spot.id.0.to_be_bytes());
+    key
+}
+
+fn destination_start(destination: &str) -> Vec<u8> {
+    let mut key = tagged(WAITING, destination.as_bytes());
+    key.push(0);
+    key
+}
+
+/// What waits for a destination from `spot` on.
+pub fn waiting_from(destination: &str, spot: Spot) -> Span {
+    let end = after(&destination_start(destination));
+    (waiting(destination, spot), end)
+}
+
+/// What waits for the destinations after this one.
+pub fn waiting_after(destination: Option<&str>) -> Span {
+    let (first, end) = all_with(vec![WAITING]);
+    match destination {
+        Some(destination) => (after(&destination_start(destination)), end),
+        None => (first, end),
+    }
+}
+
 /// An account of which rows are still to be removed.
 pub fn erasing(account: AccountId) -> Vec<u8> {
     tagged(ERASING, &account.0.to_be_bytes())
@@ -353,6 +412,19 @@ pub fn parse(key: &[u8]) -> Option<Name<'_>> {
             let due = i64::try_from(u64::from_be_bytes(number(due)?)).ok()?;
             Name::Due(Timestamp(due), QueueId(u64::from_be_bytes(number(id)?)))
         }
+        STS => Name::Sts(rest),
+        WAITING => {
+            let at = rest.iter().position(|byte| *byte == 0)?;
+            let (destination, spot) = rest.split_at_checked(at)?;
+            let (class, spot) = spot.get(1..)?.split_first()?;
+            let (due, id) = spot.split_at_checked(8)?;
+            let spot = Spot {
+                class: *class,
+                due: u64::from_be_bytes(number(due)?),
+                id: QueueId(u64::from_be_bytes(number(id)?)),
+            };
+            Name::Waiting(destination, spot)
+        }
         ERASING => Name::Erasing(AccountId(u32::from_be_bytes(number(rest)?))),
         SHARE => {
             let (grantee, owner) = rest.split_at_checked(4)?;
@@ -380,6 +452,19 @@ mod tests {
             parse(&due(Timestamp(5), QueueId(9))),
             Some(Name::Due(Timestamp(5), QueueId(9)))
         );
+        let spot = Spot {
+            class: 9,
+            due: 5,
+            id: QueueId(256),
+        };
+        assert_eq!(
+            parse(&waiting("far.test", spot)),
+            Some(Name::Waiting(b"far.test", spot))
+        );
+        let (first, end) = waiting_from("far.test", Spot::default());
+        let next = waiting("far.test.x", Spot::default());
+        assert!(first < waiting("far.test", spot) && waiting("far.test", spot) < end);
+        assert!(end <= next && waiting_after(Some("far.test")).0 <= next);
         assert_eq!(parse(POSITION), Some(Name::Position));
         assert_eq!(parse(b""), None);
     }

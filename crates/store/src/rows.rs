@@ -602,9 +602,83 @@ fn take_recipient(r: &mut Reader<'_>) -> Result<QueueRecipient, Error> {
     })
 }
 
+/// Since the second format a queue entry has wishes and a reason.
+const QUEUE_VERSION: u8 = 2;
+
+fn put_wishes(w: &mut Writer, wishes: &Wishes) {
+    w.u8(wishes.priority.to_be_bytes()[0]);
+    w.option(wishes.deliver_by, |w, by| {
+        w.i64(by.at.0).bool(by.or_return).bool(by.trace)
+    });
+    w.u8(match wishes.tls {
+        TlsWish::AsPolicy => 0,
+        TlsWish::Required => 1,
+        TlsWish::Optional => 2,
+    });
+}
+
+fn take_wishes(r: &mut Reader<'_>) -> Result<Wishes, Error> {
+    Ok(Wishes {
+        priority: i8::from_be_bytes([r.u8()?]),
+        deliver_by: r.option(|r| {
+            Ok(DeliverBy {
+                at: Timestamp(r.i64()?),
+                or_return: r.bool()?,
+                trace: r.bool()?,
+            })
+        })?,
+        tls: match r.u8()? {
+            0 => TlsWish::AsPolicy,
+            1 => TlsWish::Required,
+            2 => TlsWish::Optional,
+            _ => return Err(r.damaged("unknown wish about TLS")),
+        },
+    })
+}
+
+/// Their numbers are durable.
+const REASONS: [WaitReason; 8] = [
+    WaitReason::NotTried,
+    WaitReason::Asked,
+    WaitReason::Answered,
+    WaitReason::Unreachable,
+    WaitReason::Dns,
+    WaitReason::Unproven,
+    WaitReason::TlsDemanded,
+    WaitReason::Here,
+];
+
+fn put_reason(w: &mut Writer, reason: WaitReason) {
+    let at = REASONS.iter().position(|have| *have == reason);
+    w.u8(at.and_then(|at| u8::try_from(at).ok()).unwrap_or_default());
+}
+
+fn take_reason(r: &mut Reader<'_>) -> Result<WaitReason, Error> {
+    let number = r.u8()?;
+    let reason = REASONS.get(usize::from(number)).copied();
+    reason.ok_or_else(|| r.damaged("unknown reason to wait"))
+}
+
+/// An entry of the first format is listed by time alone.
+pub fn is_first_queue_format(value: &[u8]) -> bool {
+    value.first() == Some(&VERSION)
+}
+
+/// As the first format had it, for the test of its conversion.
+#[cfg(test)]
+pub fn encode_queue_first(entry: &QueueEntry) -> Vec<u8> {
+    let mut value = encode_queue(entry);
+    let mut w = Writer::default();
+    put_wishes(&mut w, &entry.wishes);
+    put_reason(&mut w, entry.reason);
+    value.truncate(value.len() - w.0.len());
+    value[0] = VERSION;
+    value
+}
+
 /// A queue entry; its id is in the key.
 pub fn encode_queue(entry: &QueueEntry) -> Vec<u8> {
-    let mut w = Writer::version(VERSION);
+    let mut w = Writer::version(QUEUE_VERSION);
     w.str(&entry.domain).str(&entry.reverse_path);
     w.u64(entry.recipients.len() as u64);
     for recipient in &entry.recipients {
@@ -619,12 +693,16 @@ pub fn encode_queue(entry: &QueueEntry) -> Vec<u8> {
     w.i64(entry.created.0).i64(entry.due.0).i64(entry.expires.0);
     w.bool(entry.held).u32(entry.attempts);
     w.str(&entry.last_outcome).bool(entry.delay_notified);
+    put_wishes(&mut w, &entry.wishes);
+    put_reason(&mut w, entry.reason);
     w.0
 }
 
 pub fn decode_queue(bytes: &[u8], id: QueueId) -> Result<QueueEntry, Error> {
-    let mut r = Reader::version(bytes, "queue entry", VERSION)?;
-    let entry = QueueEntry {
+    let first = is_first_queue_format(bytes);
+    let version = if first { VERSION } else { QUEUE_VERSION };
+    let mut r = Reader::version(bytes, "queue entry", version)?;
+    let mut entry = QueueEntry {
         id,
         domain: r.string()?,
         reverse_path: r.string()?,
@@ -645,9 +723,32 @@ pub fn decode_queue(bytes: &[u8], id: QueueId) -> Result<QueueEntry, Error> {
         attempts: r.u32()?,
         last_outcome: r.string()?,
         delay_notified: r.bool()?,
+        wishes: Wishes::default(),
+        reason: WaitReason::default(),
     };
+    if !first {
+        entry.wishes = take_wishes(&mut r)?;
+        entry.reason = take_reason(&mut r)?;
+    }
     r.end()?;
     Ok(entry)
+}
+
+pub fn encode_sts(policy: &StsPolicy) -> Vec<u8> {
+    let mut w = Writer::version(VERSION);
+    w.str(&policy.id).i64(policy.fetched.0).str(&policy.text);
+    w.0
+}
+
+pub fn decode_sts(bytes: &[u8]) -> Result<StsPolicy, Error> {
+    let mut r = Reader::version(bytes, "MTA-STS policy", VERSION)?;
+    let policy = StsPolicy {
+        id: r.string()?,
+        fetched: Timestamp(r.i64()?),
+        text: r.string()?,
+    };
+    r.end()?;
+    Ok(policy)
 }
 
 pub fn encode_rights(rights: Rights) -> Vec<u8> {

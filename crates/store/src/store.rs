@@ -95,6 +95,7 @@ impl Store {
             changed: Default::default(),
             changed_news: watch::Sender::new(0),
             queue_news: watch::Sender::new(0),
+            queue_changed: Default::default(),
             available: AtomicU64::new(u64::MAX),
             unmeasured: AtomicU64::new(u64::MAX / 2),
             closed: AtomicBool::new(false),

@@ -22,7 +22,7 @@ pub struct ModSeq(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ThreadId(pub u64);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Default, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QueueId(pub u64);
 
 /// BLAKE3 of the body's bytes as they were received.
@@ -392,6 +392,69 @@ pub struct QueueRecipient {
     pub state: RecipientState,
 }
 
+/// What the way out has to heed beside the envelope.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// RFC 6710 §4: -9 to 9, higher goes first.
+    pub priority: i8,
+    pub deliver_by: Option<DeliverBy>,
+    pub tls: TlsWish,
+}
+
+/// RFC 2852.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeliverBy {
+    pub at: Timestamp,
+    /// By-mode R: goes back when it is late; else N: the sender is told, and it goes on.
+    pub or_return: bool,
+    /// By-trace: hosts that can't do it are told of.
+    pub trace: bool,
+}
+
+/// RFC 8689.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TlsWish {
+    /// As the destination's policy has it.
+    #[default]
+    AsPolicy,
+    /// REQUIRETLS: never without a proven host, at each hop.
+    Required,
+    /// `TLS-Required: No`: arriving matters more than who reads along.
+    Optional,
+}
+
+/// Why an entry waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WaitReason {
+    /// Its turn has not come.
+    #[default]
+    NotTried,
+    /// The sender asked for a later time (RFC 4865).
+    Asked,
+    /// The other host said "later".
+    Answered,
+    /// No host answers.
+    Unreachable,
+    /// The DNS gives no answer.
+    Dns,
+    /// The other host can't be proven by what its domain publishes (RFC 7672, RFC 8461).
+    Unproven,
+    /// The sender demands TLS all the way (RFC 8689).
+    TlsDemanded,
+    /// Something here.
+    Here,
+}
+
+/// An MTA-STS policy as it was fetched (RFC 8461).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StsPolicy {
+    /// As the domain's TXT record had it.
+    pub id: String,
+    pub fetched: Timestamp,
+    /// The policy itself.
+    pub text: String,
+}
+
 /// One message to one destination domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueEntry {
@@ -420,6 +483,8 @@ pub struct QueueEntry {
     /// In words, for `queue show`.
     pub last_outcome: String,
     pub delay_notified: bool,
+    pub wishes: Wishes,
+    pub reason: WaitReason,
 }
 
 /// A queue entry to make; id and created are given by the store.
@@ -437,6 +502,7 @@ pub struct NewQueueEntry {
     pub language: String,
     pub due: Timestamp,
     pub expires: Timestamp,
+    pub wishes: Wishes,
 }
 
 /// What a delivery made, in the order asked for.

@@ -6,12 +6,13 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use facteur_sim::model::Model;
 use facteur_sim::{Random, SimDisk, VirtualClock};
-use facteur_store::{AccountId, Clock, ModSeq, QueueEntry, Store};
+use facteur_store::{AccountId, Clock, ModSeq, QueueEntry, Spot, Store};
 use support::choose::Chooser;
 use support::compare::{Read, compare, forget};
 use support::op::Op;
@@ -171,17 +172,44 @@ impl Run {
     /// What is due is given once, until it is given back.
     async fn queue(&mut self) -> Result<(), String> {
         let now = self.clock.now();
-        let taken = self
+        let destinations = self
             .store
-            .queue_take(now, 1000)
+            .queue_destinations(None, usize::MAX)
             .map_err(|error| error.to_string())?;
-        let again = self
-            .store
-            .queue_take(now, 1000)
-            .map_err(|error| error.to_string())?;
+        if destinations.iter().cloned().collect::<BTreeSet<_>>() != self.model.queue_destinations()
+        {
+            return Err(format!(
+                "something waits elsewhere than at {destinations:?}"
+            ));
+        }
+        let (mut taken, mut again, mut next) = (Vec::new(), Vec::new(), None);
+        for destination in &destinations {
+            let look = |from, max| {
+                let look = self.store.queue_look(destination, from, now, max);
+                look.map_err(|error| error.to_string())
+            };
+            // One by one, each time from where the last look ended.
+            let mut from = Spot::default();
+            loop {
+                let mut found = look(from, 1)?;
+                from = found.from;
+                match found.taken.pop() {
+                    Some(entry) => taken.push(entry),
+                    None => {
+                        next = next.into_iter().chain(found.next).min();
+                        break;
+                    }
+                }
+            }
+            again.extend(look(Spot::default(), 1000)?.taken);
+        }
         taken
             .iter()
             .for_each(|entry: &QueueEntry| self.store.queue_release(entry.id));
+        let later = self.model.queue_after(now);
+        if next != later {
+            return Err(format!("next due: store {next:?}, model {later:?}"));
+        }
         let wanted = self.model.queue_due(now);
         if taken != wanted || !again.is_empty() {
             return Err(format!(

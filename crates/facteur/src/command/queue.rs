@@ -103,6 +103,7 @@ fn overview(entries: &[Value]) -> String {
         t(texts::COLUMN_SIZE),
         t(texts::COLUMN_NEXT),
         t(texts::COLUMN_ATTEMPTS),
+        t(texts::COLUMN_REASON),
         t(texts::COLUMN_OUTCOME),
     ];
     let rows: Vec<Vec<String>> = entries
@@ -116,11 +117,30 @@ fn overview(entries: &[Value]) -> String {
                 size(number(entry, "size")),
                 next(entry),
                 number(entry, "attempts").to_string(),
+                reason(entry),
                 text(entry, "last_outcome"),
             ]
         })
         .collect();
     table(&head, &rows)
+}
+
+/// Why it waits, in words.
+fn reason(entry: &Value) -> String {
+    if flag(entry, "held") {
+        return t(texts::STATE_HELD).to_owned();
+    }
+    let words = match text(entry, "reason").as_str() {
+        "asked" => texts::WAITS_ASKED,
+        "answered" => texts::WAITS_ANSWERED,
+        "unreachable" => texts::WAITS_UNREACHABLE,
+        "dns" => texts::WAITS_DNS,
+        "unproven" => texts::WAITS_UNPROVEN,
+        "tls_demanded" => texts::WAITS_TLS_DEMANDED,
+        "here" => texts::WAITS_HERE,
+        _ => texts::WAITS_NOT_TRIED,
+    };
+    t(words).to_owned()
 }
 
 fn next(entry: &Value) -> String {
@@ -129,6 +149,12 @@ fn next(entry: &Value) -> String {
     } else {
         moment(entry, "due")
     }
+}
+
+/// RFC 6710: -9 to 9.
+fn priority(entry: &Value) -> String {
+    let priority = entry.get("priority").and_then(Value::as_i64);
+    priority.unwrap_or_default().to_string()
 }
 
 fn card(entry: &Value) -> String {
@@ -143,6 +169,8 @@ fn card(entry: &Value) -> String {
             texts::COLUMN_ATTEMPTS,
             number(entry, "attempts").to_string(),
         ),
+        (texts::COLUMN_REASON, reason(entry)),
+        (texts::COLUMN_PRIORITY, priority(entry)),
         (texts::COLUMN_OUTCOME, text(entry, "last_outcome")),
     ];
     let mut rows: Vec<Vec<String>> = lines

@@ -7,6 +7,7 @@ mod table;
 mod value;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -147,6 +148,7 @@ impl Settings {
         config.queue = QueueConfig {
             smarthost: self.smarthost()?,
             dns_server: self.text("queue.dns_server").parse().ok(),
+            source_addresses: self.ips("queue.source_addresses"),
             transfers_max: self.count("queue.transfers_max"),
             extra_authorities: self.path("queue.authorities"),
             expires_after: Duration::from_secs(self.number("queue.expires_days") * 24 * 3600),
@@ -154,6 +156,12 @@ impl Settings {
             ..QueueConfig::default()
         };
         Ok(config)
+    }
+
+    fn ips(&self, name: &str) -> Vec<IpAddr> {
+        let list = self.get(name).and_then(Value::as_array);
+        let texts = list.into_iter().flatten().filter_map(Value::as_str);
+        texts.filter_map(|text| text.parse().ok()).collect()
     }
 
     fn listeners(&self) -> Vec<Listen> {

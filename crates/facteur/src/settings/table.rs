@@ -15,6 +15,8 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// A list of `address:port`.
     Addresses,
+    /// A list of addresses without port.
+    Ips,
     /// One `address:port`, or empty: none.
     OptionalAddress,
     /// `host:port`, or empty: none.
@@ -64,7 +66,7 @@ const LANGUAGES: &[&str] = &["en", "fr"];
 const TLS_MODES: &[&str] = &["starttls", "implicit"];
 const LOG_LEVELS: &[&str] = &["error", "warn", "info", "debug"];
 
-pub const SETTINGS: [Setting; 30] = [
+pub const SETTINGS: [Setting; 31] = [
     setting(
         "hostname",
         Kind::HostName,
@@ -250,10 +252,18 @@ pub const SETTINGS: [Setting; 30] = [
         "Un fichier PEM d'autorités à croire en plus de celles du système, pour les connexions sortantes.",
     ),
     setting(
+        "queue.source_addresses",
+        Kind::Ips,
+        "[]",
+        r#"["192.0.2.25", "2001:db8::25"]"#,
+        "The addresses of this machine to send from: the first IPv4 and the first IPv6 one. Empty: the system chooses.",
+        "Les adresses de cette machine d'où envoyer : la première IPv4 et la première IPv6. Vide : le système choisit.",
+    ),
+    setting(
         "queue.transfers_max",
         Kind::Number { min: 1, max: 1000 },
-        "32",
         "100",
+        "32",
         "How many messages leave at the same time.",
         "Combien de messages partent en même temps.",
     ),

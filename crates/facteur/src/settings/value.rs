@@ -1,6 +1,6 @@
 //! Values of settings: reading, checking, showing.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use toml::Value;
 
@@ -29,6 +29,7 @@ pub(super) fn check(kind: Kind, value: &Value) -> Result<(), String> {
         Kind::Addresses => value
             .as_array()
             .is_some_and(|list| list.iter().all(is_address)),
+        Kind::Ips => value.as_array().is_some_and(|list| list.iter().all(is_ip)),
         Kind::OptionalAddress => text == Some("") || is_address(value),
         Kind::OptionalHostPort => {
             text.is_some_and(|text| text.is_empty() || host_port(text).is_some())
@@ -56,6 +57,7 @@ pub(super) fn expected(kind: Kind) -> String {
             fill(texts::KIND_CHOICE, &[&choices.join(", ")])
         }
         Kind::Addresses => t(texts::KIND_ADDRESSES).to_owned(),
+        Kind::Ips => t(texts::KIND_IPS).to_owned(),
         Kind::OptionalAddress => t(texts::KIND_OPTIONAL_ADDRESS).to_owned(),
         Kind::OptionalHostPort => t(texts::KIND_OPTIONAL_HOST_PORT).to_owned(),
         Kind::Certificates => t(texts::KIND_CERTIFICATES).to_owned(),
@@ -82,6 +84,11 @@ pub fn is_host_name(text: &str) -> bool {
 fn is_address(value: &Value) -> bool {
     let text = value.as_str();
     text.is_some_and(|text| text.parse::<SocketAddr>().is_ok())
+}
+
+fn is_ip(value: &Value) -> bool {
+    let text = value.as_str();
+    text.is_some_and(|text| text.parse::<IpAddr>().is_ok())
 }
 
 fn is_certificate(value: &Value) -> bool {

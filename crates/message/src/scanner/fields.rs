@@ -28,6 +28,7 @@ pub(super) enum Field {
     MessageId,
     MimeVersion,
     Precedence,
+    TlsRequired,
     Received,
     References,
     ReplyTo,
@@ -36,7 +37,7 @@ pub(super) enum Field {
     To,
 }
 
-const NAMES: [(&str, Field); 27] = [
+const NAMES: [(&str, Field); 28] = [
     ("auto-submitted", Field::AutoSubmitted),
     ("bcc", Field::Bcc),
     ("cc", Field::Cc),
@@ -58,6 +59,7 @@ const NAMES: [(&str, Field); 27] = [
     ("message-id", Field::MessageId),
     ("mime-version", Field::MimeVersion),
     ("precedence", Field::Precedence),
+    ("tls-required", Field::TlsRequired),
     ("received", Field::Received),
     ("references", Field::References),
     ("reply-to", Field::ReplyTo),
@@ -205,6 +207,7 @@ pub(super) fn header(facts: &mut HeaderFacts, field: Field, value: &[u8], budget
             facts.auto_submitted = value != Some(b"no");
         }
         Field::List => facts.is_bulk = true,
+        Field::TlsRequired => facts.tls_optional |= word().as_slice() == b"no",
         Field::Precedence => {
             facts.is_bulk |= matches!(word().as_slice(), b"bulk" | b"list" | b"junk");
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{get, post};
-use facteur_store::{QueueEntry, QueueFilter, QueueId, RecipientState, Timestamp};
+use facteur_store::{QueueEntry, QueueFilter, QueueId, RecipientState, Timestamp, WaitReason};
 use serde::{Deserialize, Serialize};
 
 use super::error::{ApiError, Code};
@@ -36,6 +36,10 @@ struct EntryView {
     held: bool,
     attempts: u32,
     last_outcome: String,
+    /// Why it waits, a word of the table below.
+    reason: &'static str,
+    /// RFC 6710: -9 to 9.
+    priority: i8,
 }
 
 #[derive(Serialize)]
@@ -170,6 +174,19 @@ fn entry(context: &Context, id: u64) -> Result<QueueEntry, ApiError> {
     entry.ok_or_else(|| ApiError::new(Code::NoSuchQueueEntry))
 }
 
+fn reason(reason: WaitReason) -> &'static str {
+    match reason {
+        WaitReason::NotTried => "not_tried",
+        WaitReason::Asked => "asked",
+        WaitReason::Answered => "answered",
+        WaitReason::Unreachable => "unreachable",
+        WaitReason::Dns => "dns",
+        WaitReason::Unproven => "unproven",
+        WaitReason::TlsDemanded => "tls_demanded",
+        WaitReason::Here => "here",
+    }
+}
+
 fn view(entry: QueueEntry) -> EntryView {
     let recipients = entry.recipients.into_iter().map(|recipient| {
         let (state, reply) = match recipient.state {
@@ -195,5 +212,7 @@ fn view(entry: QueueEntry) -> EntryView {
         held: entry.held,
         attempts: entry.attempts,
         last_outcome: entry.last_outcome,
+        reason: reason(entry.reason),
+        priority: entry.wishes.priority,
     }
 }

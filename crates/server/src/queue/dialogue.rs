@@ -1,5 +1,6 @@
 //! One connection to another host: socket, TLS, time-outs and the SMTP client session.
 
+use std::fmt;
 use std::io;
 use std::time::Duration;
 
@@ -7,7 +8,6 @@ use facteur_smtp::client::{Client, Config, LocalError, Stage, Step};
 use facteur_store::{BlobId, Store};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -15,10 +15,11 @@ use tokio_rustls::client::TlsStream;
 use super::limits;
 use super::route::Hop;
 use crate::limits::STREAM_BYTES;
+use crate::net::Socket;
 
 enum Io {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Plain(Box<dyn Socket>),
+    Tls(Box<TlsStream<Box<dyn Socket>>>),
     /// A handshake failed.
     Gone,
 }
@@ -34,35 +35,62 @@ pub struct Outgoing<'a> {
 pub struct Dialogue {
     io: Io,
     client: Client,
-    host: String,
+    hop: Hop,
     connector: TlsConnector,
+    /// Monotonic time of its beginning.
+    since: Duration,
+    messages: u32,
+}
+
+impl fmt::Debug for Dialogue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dialogue")
+            .field("hop", &self.hop)
+            .field("messages", &self.messages)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Dialogue {
     /// `implicit`: TLS from the first byte.
     pub async fn open(
+        socket: Box<dyn Socket>,
         hop: &Hop,
         config: Config,
         connector: TlsConnector,
         implicit: bool,
+        now: Duration,
     ) -> Result<Self, LocalError> {
-        let connecting = TcpStream::connect((hop.address, hop.port));
-        let socket = match timeout(limits::CONNECT, connecting).await {
-            Ok(Ok(socket)) => socket,
-            Ok(Err(_)) => return Err(LocalError::ConnectionLost),
-            Err(_) => return Err(LocalError::TimedOut),
-        };
-        let _ = socket.set_nodelay(true);
         let mut dialogue = Dialogue {
             io: Io::Plain(socket),
             client: Client::new(config),
-            host: hop.host.clone(),
+            hop: hop.clone(),
             connector,
+            since: now,
+            messages: 0,
         };
         if implicit {
             dialogue.handshake().await?;
         }
         Ok(dialogue)
+    }
+
+    pub fn hop(&self) -> &Hop {
+        &self.hop
+    }
+
+    /// Monotonic time of its beginning.
+    pub fn since(&self) -> Duration {
+        self.since
+    }
+
+    /// Messages that went over it.
+    pub fn messages(&self) -> u32 {
+        self.messages
+    }
+
+    pub fn count_message(&mut self) {
+        self.messages = self.messages.saturating_add(1);
     }
 
     pub fn client(&mut self) -> &mut Client {
@@ -167,29 +195,21 @@ impl Dialogue {
         let Io::Plain(socket) = std::mem::replace(&mut self.io, Io::Gone) else {
             return Err(LocalError::NoTls);
         };
-        let name = ServerName::try_from(self.host.clone()).unwrap_or_else(|_| unnamed(&socket));
+        // A host without a DNS name is called by its address.
+        let name = ServerName::try_from(self.hop.host.clone())
+            .unwrap_or_else(|_| ServerName::IpAddress(self.hop.address.into()));
         match timeout(limits::HANDSHAKE, self.connector.connect(name, socket)).await {
             Ok(Ok(stream)) => {
                 self.io = Io::Tls(Box::new(stream));
                 Ok(())
             }
             Ok(Err(error)) => {
-                tracing::info!(host = self.host, %error, "TLS handshake failed");
+                tracing::info!(host = self.hop.host, %error, "TLS handshake failed");
                 Err(LocalError::NoTls)
             }
             Err(_) => Err(LocalError::TimedOut),
         }
     }
-}
-
-/// A host without a DNS name is called by its address.
-fn unnamed(socket: &TcpStream) -> ServerName<'static> {
-    let address = socket.peer_addr().map(|peer| peer.ip());
-    ServerName::IpAddress(
-        address
-            .unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into())
-            .into(),
-    )
 }
 
 async fn in_time<T>(

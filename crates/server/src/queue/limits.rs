@@ -13,10 +13,26 @@ pub const WRITE: Duration = Duration::from_secs(180);
 pub const DATA_END: Duration = Duration::from_secs(600);
 pub const QUIT: Duration = Duration::from_secs(5);
 
-/// Transfers to one domain at once.
-pub const TRANSFERS_PER_DOMAIN_MAX: usize = 4;
-/// Entries taken from the store that wait for a place of their domain.
-pub const PARKED_MAX: usize = 256;
+/// Before the next address of a host is tried beside the first (RFC 8305 §5).
+pub const CONNECT_STAGGER: Duration = Duration::from_millis(250);
+
+/// Transfers to one destination at once, when it takes them well.
+pub const TRANSFERS_PER_DESTINATION_MAX: usize = 20;
+/// Destinations whose pace is remembered.
+pub const DESTINATIONS_REMEMBERED_MAX: usize = 50_000;
+/// Destinations read from the store at once at the start.
+pub const DESTINATIONS_READ_MAX: usize = 1000;
+/// How long an address that did not answer is left alone, the first time and at most.
+pub const DEAD_FIRST: Duration = Duration::from_secs(60);
+pub const DEAD_LAST: Duration = Duration::from_secs(30 * 60);
+pub const DEAD_HOSTS_MAX: usize = 10_000;
+
+/// A connection waits so long for another message.
+pub const IDLE_CONNECTION: Duration = Duration::from_secs(10);
+pub const IDLE_CONNECTIONS_MAX: usize = 500;
+pub const MESSAGES_OF_A_CONNECTION_MAX: u32 = 500;
+pub const CONNECTION_AGE_MAX: Duration = Duration::from_secs(300);
+
 /// The store may have more that is due than it could say: look again after this time at the latest.
 pub const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// After a failure of our own store.

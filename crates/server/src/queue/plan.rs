@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use facteur_store::{Notify, QueueEntry, QueueRecipient, RecipientState, Timestamp};
+use facteur_store::{Notify, QueueEntry, QueueRecipient, RecipientState, Timestamp, WaitReason};
 
 use crate::config::QueueConfig;
 
@@ -31,6 +31,9 @@ pub struct Told {
     pub host: String,
     /// The next host takes over the duty to report (it offered DSN, RFC 3461 §5.2.1).
     pub dsn_passed_on: bool,
+    /// A hand-over that the sender hears of even so (RFC 2852: by-trace, or a host without
+    /// DELIVERBY).
+    pub relayed: bool,
 }
 
 /// One line of a report.
@@ -68,17 +71,24 @@ const DEFAULT_NOTIFY: Notify = Notify {
 };
 
 /// `outcomes`: one for each recipient of the entry, in its order; `None` where the recipient was
-/// not pending.
+/// not pending. `rest`: nobody was asked, since no host answers; one may be after this time.
 pub fn plan(
     now: Timestamp,
     entry: &QueueEntry,
     outcomes: &[Option<Outcome>],
+    rest: Option<Duration>,
     config: &QueueConfig,
 ) -> Next {
     let mut next = entry.clone();
-    next.attempts = entry.attempts.saturating_add(1);
-    let expired = now >= entry.expires;
-    let tell_delay = !entry.delay_notified && now >= entry.created.after(config.delay_notice_after);
+    if rest.is_none() {
+        next.attempts = entry.attempts.saturating_add(1);
+    }
+    let late = entry.wishes.deliver_by.is_some_and(|by| now >= by.at);
+    // RFC 2852 §4.1.4: by-mode R comes back when it is late, by-mode N is told of and goes on.
+    let returns = entry.wishes.deliver_by.is_some_and(|by| by.or_return);
+    let expired = now >= entry.expires || (late && returns);
+    let long = late || now >= entry.created.after(config.delay_notice_after);
+    let tell_delay = !entry.delay_notified && long;
     let mut report = Vec::new();
     let mut words = None;
     for (recipient, outcome) in next.recipients.iter_mut().zip(outcomes) {
@@ -93,6 +103,7 @@ pub fn plan(
         if let Some(line) = report_line(recipient, &outcome, tell_delay) {
             report.push(line);
         }
+        next.reason = reason(&outcome);
         words = Some(in_words(&outcome));
         recipient.state = match outcome {
             Outcome::Delivered(told) => RecipientState::Delivered { reply: told.text },
@@ -114,9 +125,9 @@ pub fn plan(
         .recipients
         .iter()
         .any(|recipient| recipient.state == RecipientState::Pending);
-    next.due = now
-        .after(wait(next.attempts, config))
-        .min(entry.expires.max(now));
+    let pause = rest.unwrap_or_else(|| wait(next.attempts, config));
+    let end = next_end(now, entry);
+    next.due = now.after(pause).min(end.max(now));
     Next {
         entry: pending.then_some(next),
         report,
@@ -130,6 +141,28 @@ pub fn wait(attempts: u32, config: &QueueConfig) -> Duration {
         .retry_first
         .saturating_mul(1 << doublings)
         .min(config.retry_max)
+}
+
+/// When something is to be decided whatever the hosts do.
+fn next_end(now: Timestamp, entry: &QueueEntry) -> Timestamp {
+    let by = entry.wishes.deliver_by.map(|by| by.at);
+    let by = by.filter(|at| *at > now);
+    by.map_or(entry.expires, |at| at.min(entry.expires))
+}
+
+/// Why it waits, read off the last thing that was told.
+fn reason(outcome: &Outcome) -> WaitReason {
+    let told = match outcome {
+        Outcome::Delivered(told) | Outcome::Delayed(told) | Outcome::Failed(told) => told,
+    };
+    match told.status.as_str() {
+        _ if !told.host.is_empty() => WaitReason::Answered,
+        "4.4.3" => WaitReason::Dns,
+        "4.7.5" => WaitReason::Unproven,
+        "4.7.30" => WaitReason::TlsDemanded,
+        "4.3.0" => WaitReason::Here,
+        _ => WaitReason::Unreachable,
+    }
 }
 
 fn gave_up(told: &Told) -> Told {
@@ -150,7 +183,10 @@ fn report_line(
         Outcome::Failed(told) => notify.failure.then_some((Action::Failed, told)),
         Outcome::Delayed(told) => (tell_delay && notify.delay).then_some((Action::Delayed, told)),
         Outcome::Delivered(told) => {
-            (notify.success && !told.dsn_passed_on).then_some((Action::Relayed, told))
+            let asked = notify.success && !told.dsn_passed_on;
+            // NOTIFY=NEVER goes before (RFC 2852 §4.1).
+            let traced = told.relayed && (notify.success || notify.failure || notify.delay);
+            (asked || traced).then_some((Action::Relayed, told))
         }
     }?;
     Some(Reported {
@@ -187,6 +223,7 @@ fn settled_here(entry: &QueueEntry, recipient: &QueueRecipient) -> Option<Report
             text: text.to_owned(),
             host: String::new(),
             dsn_passed_on: false,
+            relayed: false,
         },
     })
 }
@@ -243,6 +280,8 @@ pub(super) mod tests {
             attempts: 0,
             last_outcome: String::new(),
             delay_notified: false,
+            wishes: facteur_store::Wishes::default(),
+            reason: WaitReason::NotTried,
         }
     }
 
@@ -252,6 +291,7 @@ pub(super) mod tests {
             text: "said so".to_owned(),
             host: "mx.remote.test".to_owned(),
             dsn_passed_on: false,
+            relayed: false,
         }
     }
 
@@ -263,7 +303,13 @@ pub(super) mod tests {
     fn delivered_entries_are_done_without_a_word() {
         let entry = entry(&[None, None]);
         let outcomes = all(&Outcome::Delivered(told("2.0.0")), 2);
-        let next = plan(Timestamp(0), &entry, &outcomes, &QueueConfig::default());
+        let next = plan(
+            Timestamp(0),
+            &entry,
+            &outcomes,
+            None,
+            &QueueConfig::default(),
+        );
         assert_eq!(
             next,
             Next {
@@ -281,14 +327,14 @@ pub(super) mod tests {
             Some(Outcome::Delayed(told("4.2.0"))),
         ];
         let config = QueueConfig::default();
-        let next = plan(Timestamp(0), &first, &outcomes, &config);
+        let next = plan(Timestamp(0), &first, &outcomes, None, &config);
         assert_eq!(next.report.len(), 1);
         assert_eq!(next.report[0].action, Action::Failed);
         let kept = next.entry.expect("one recipient is pending");
         assert_eq!(kept.due, Timestamp(300_000));
         assert_eq!(kept.last_outcome, "mx.remote.test: said so");
         let outcomes = [None, Some(Outcome::Delivered(told("2.0.0")))];
-        let next = plan(kept.due, &kept, &outcomes, &config);
+        let next = plan(kept.due, &kept, &outcomes, None, &config);
         assert_eq!(
             next,
             Next {
@@ -320,12 +366,12 @@ pub(super) mod tests {
                 reply: "delivered".to_owned(),
             };
         }
-        let next = plan(Timestamp(HOUR), &entry, &[None, None], &config);
+        let next = plan(Timestamp(HOUR), &entry, &[None, None], None, &config);
         assert_eq!(next.entry, None);
         let actions: Vec<Action> = next.report.iter().map(|line| line.action).collect();
         assert_eq!(actions, [Action::Delivered]);
         entry.reverse_path.clear();
-        let silent = plan(Timestamp(HOUR), &entry, &[None, None], &config);
+        let silent = plan(Timestamp(HOUR), &entry, &[None, None], None, &config);
         assert!(silent.report.is_empty());
     }
 
@@ -343,7 +389,7 @@ pub(super) mod tests {
                 reply: "5.2.2 the mailbox is full".to_owned(),
             };
         }
-        let next = plan(Timestamp(HOUR), &entry, &[None, None], &config);
+        let next = plan(Timestamp(HOUR), &entry, &[None, None], None, &config);
         assert_eq!(next.entry, None);
         let told: Vec<_> = next
             .report
@@ -358,7 +404,7 @@ pub(super) mod tests {
             .collect();
         assert_eq!(told, [(Action::Failed, "5.2.2", "the mailbox is full")]);
         entry.attempts = 1;
-        let again = plan(Timestamp(HOUR), &entry, &[None, None], &config);
+        let again = plan(Timestamp(HOUR), &entry, &[None, None], None, &config);
         assert!(again.report.is_empty());
     }
 
@@ -366,14 +412,20 @@ pub(super) mod tests {
     fn a_delay_is_told_once_and_the_end_always() {
         let config = QueueConfig::default();
         let outcomes = all(&Outcome::Delayed(told("4.4.1")), 1);
-        let early = plan(Timestamp(HOUR), &entry(&[None]), &outcomes, &config);
+        let early = plan(Timestamp(HOUR), &entry(&[None]), &outcomes, None, &config);
         assert!(early.report.is_empty());
-        let late = plan(Timestamp(5 * HOUR), &entry(&[None]), &outcomes, &config);
+        let late = plan(
+            Timestamp(5 * HOUR),
+            &entry(&[None]),
+            &outcomes,
+            None,
+            &config,
+        );
         assert_eq!(late.report[0].action, Action::Delayed);
         let kept = late.entry.expect("it goes on");
-        let again = plan(Timestamp(10 * HOUR), &kept, &outcomes, &config);
+        let again = plan(Timestamp(10 * HOUR), &kept, &outcomes, None, &config);
         assert!(again.report.is_empty());
-        let end = plan(Timestamp(5 * DAY), &kept, &outcomes, &config);
+        let end = plan(Timestamp(5 * DAY), &kept, &outcomes, None, &config);
         assert_eq!(end.entry, None);
         assert_eq!(end.report[0].action, Action::Failed);
         assert_eq!(end.report[0].told.status, "5.4.7");
@@ -385,7 +437,7 @@ pub(super) mod tests {
         let mut entry = entry(&[None]);
         entry.attempts = 20;
         let outcomes = all(&Outcome::Delayed(told("4.4.1")), 1);
-        let next = plan(Timestamp(5 * DAY - HOUR), &entry, &outcomes, &config);
+        let next = plan(Timestamp(5 * DAY - HOUR), &entry, &outcomes, None, &config);
         assert_eq!(next.entry.expect("not yet over").due, Timestamp(5 * DAY));
     }
 
@@ -421,7 +473,13 @@ pub(super) mod tests {
             (Some(success), Outcome::Failed(told("5.0.0")), None),
         ];
         for (notify, outcome, expected) in cases {
-            let next = plan(Timestamp(0), &entry(&[notify]), &[Some(outcome)], &config);
+            let next = plan(
+                Timestamp(0),
+                &entry(&[notify]),
+                &[Some(outcome)],
+                None,
+                &config,
+            );
             assert_eq!(next.report.first().map(|line| line.action), expected);
         }
     }
@@ -431,7 +489,13 @@ pub(super) mod tests {
         let mut entry = entry(&[None]);
         entry.reverse_path.clear();
         let outcomes = all(&Outcome::Failed(told("5.1.1")), 1);
-        let next = plan(Timestamp(0), &entry, &outcomes, &QueueConfig::default());
+        let next = plan(
+            Timestamp(0),
+            &entry,
+            &outcomes,
+            None,
+            &QueueConfig::default(),
+        );
         assert_eq!(
             next,
             Next {

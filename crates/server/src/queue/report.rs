@@ -7,7 +7,7 @@
 use facteur_message::build::{Entity, Header};
 use facteur_message::date;
 use facteur_message::facts::Sent;
-use facteur_store::QueueEntry;
+use facteur_store::{QueueEntry, TlsWish};
 
 use super::plan::{Action, Reported};
 
@@ -114,7 +114,10 @@ fn split(message: &[u8], place: &[u8]) -> (Vec<u8>, Vec<u8>) {
 
 fn what_returns(entry: &QueueEntry, action: Action) -> Returned {
     let size = entry.body_size.saturating_add(entry.prefix.len() as u64);
-    let wanted = !entry.return_headers_only && !entry.body_binary && size <= RETURNED_BYTES_MAX;
+    // RFC 8689 §5: what must not travel unprotected does not travel in a report.
+    let secret = entry.wishes.tls == TlsWish::Required;
+    let wanted =
+        !entry.return_headers_only && !entry.body_binary && !secret && size <= RETURNED_BYTES_MAX;
     match action {
         Action::Failed if wanted => Returned::Whole,
         Action::Failed | Action::Delayed | Action::Delivered | Action::Relayed => Returned::Header,
@@ -334,6 +337,7 @@ mod tests {
                 text: "550 5.1.1 nobody\r\nX-Evil: 1".to_owned(),
                 host: "mx.remote.test".to_owned(),
                 dsn_passed_on: false,
+                relayed: false,
             },
         }
     }

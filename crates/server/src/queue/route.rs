@@ -1,20 +1,28 @@
 //! Where a message goes next: the smarthost, or the MX of its domain (RFC 5321 §5.1, RFC 7505).
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use facteur_store::Clock;
 
 use super::plan::{Outcome, Told};
+use super::security::Security;
 use crate::config::QueueConfig;
 use crate::dns::{Dns, DnsError, Mx};
 
 /// One address to try.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Hop {
     /// As it is called in reports and checked in its certificate, where one is checked.
     pub host: String,
     pub address: IpAddr,
     pub port: u16,
+    pub security: Security,
+}
+
+impl Hop {
+    pub fn socket_address(&self) -> SocketAddr {
+        (self.address, self.port).into()
+    }
 }
 
 /// RFC 5321 §5.1 wants at least two tried; more than these only burn time.
@@ -104,7 +112,8 @@ async fn resolve(
         }
         match question.dns.addresses(host).await {
             Ok(addresses) => {
-                found.extend(addresses.into_iter().map(|address| (host.clone(), address)));
+                let addresses = interleaved(addresses).into_iter();
+                found.extend(addresses.map(|address| (host.clone(), address)));
             }
             Err(DnsError::Temporary(why)) => doubt = Some(why),
             Err(DnsError::NoSuchName | DnsError::NoRecords) => {}
@@ -141,6 +150,7 @@ fn hops(
             host: host.clone(),
             address: *address,
             port,
+            security: security(question.config),
         })
         .take(HOPS_MAX)
         .collect();
@@ -155,6 +165,30 @@ fn hops(
         ));
     }
     Ok(hops)
+}
+
+fn security(config: &QueueConfig) -> Security {
+    match &config.smarthost {
+        Some(smarthost) if smarthost.implicit_tls => Security::CheckedImplicit,
+        Some(_) => Security::Checked,
+        None => Security::Opportunistic,
+    }
+}
+
+/// RFC 8305 §4: one family after the other, the first to stay first.
+fn interleaved(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
+    let first_is_six = addresses.first().is_some_and(IpAddr::is_ipv6);
+    let (first, second): (Vec<_>, Vec<_>) = addresses
+        .into_iter()
+        .partition(|address| address.is_ipv6() == first_is_six);
+    let mut second = second.into_iter();
+    let mut mixed = Vec::new();
+    for address in first {
+        mixed.push(address);
+        mixed.extend(second.next());
+    }
+    mixed.extend(second);
+    mixed
 }
 
 /// A domain on port 25 of our own loopback is us, whoever publishes it.
@@ -193,6 +227,7 @@ pub fn ours(status: &str, text: &str) -> Told {
         text: text.to_owned(),
         host: String::new(),
         dsn_passed_on: false,
+        relayed: false,
     }
 }
 

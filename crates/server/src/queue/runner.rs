@@ -1,20 +1,23 @@
 //! The task that keeps the queue moving: takes what is due, bounded in all and per domain, and
 //! commits each outcome before anything else happens to the entry.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use facteur_smtp::Address;
 use facteur_store::{
     Delivery, Error, FlagNames, NewBody, NewMessage, NewQueueEntry, QueueEntry, QueueRecipient,
-    RecipientState,
+    RecipientState, Spot, Timestamp, Wishes,
 };
 use tokio::task::JoinSet;
 
+use super::dialogue::Dialogue;
 use super::limits;
+use super::pace::Contact;
 use super::plan::{self, Reported};
 use super::report::{self, Returned};
+use super::schedule::{Room, Schedule, Started};
 use super::send::{self, Sender};
 use crate::context::Counters;
 use crate::intake::Intake;
@@ -25,12 +28,18 @@ use crate::smtp::directory::{self, Found, Target};
 /// between the end of its message and the reply would send it again.
 pub async fn run(sender: Sender) {
     let ctx = Arc::clone(&sender.ctx);
-    if !proved(&sender).await {
+    if !proved(&sender).await || !converted(&sender).await {
         return;
     }
     let mut news = ctx.store.queue_watch();
-    let mut running = Running::default();
+    let mut running = Running {
+        read: Some(None),
+        ..Running::default()
+    };
     loop {
+        for dialogue in sender.pool.sweep(ctx.clock.monotonic()) {
+            tokio::spawn(dialogue.quit());
+        }
         news.borrow_and_update();
         let pause = match take(&sender, &mut running) {
             Ok(pause) => pause,
@@ -43,16 +52,20 @@ pub async fn run(sender: Sender) {
         tokio::select! {
             biased;
             () = ctx.shutdown.wait() => {
-                let ending = async { while running.tasks.join_next().await.is_some() {} };
+                let ending = async {
+                    while running.tasks.join_next().await.is_some() {}
+                    let waiting = sender.pool.close().into_iter().map(Dialogue::quit);
+                    waiting.collect::<JoinSet<()>>().join_all().await;
+                };
                 let _ = tokio::time::timeout(ctx.config.stop_wait, ending).await;
                 return;
             }
             Some(ended) = running.tasks.join_next_with_id() => match ended {
-                Ok((id, ())) => running.ended(id),
+                Ok((id, contact)) => running.ended(id, contact),
                 Err(error) => {
                     Counters::add(&ctx.counters.panics);
                     tracing::error!(%error, "an attempt broke off");
-                    running.ended(error.id());
+                    running.ended(error.id(), Contact::None);
                 }
             },
             changed = news.changed() => {
@@ -61,6 +74,24 @@ pub async fn run(sender: Sender) {
                 }
             }
             () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+/// What an older version left is listed as this one looks for it. False: the store is closing.
+async fn converted(sender: &Sender) -> bool {
+    loop {
+        match sender.ctx.store.queue_convert().await {
+            Ok(true) => {}
+            Ok(false) => return true,
+            Err(Error::Closed) => return false,
+            Err(error) => {
+                tracing::error!(%error, "what an older version left in the queue waits");
+                tokio::select! {
+                    () = sender.ctx.shutdown.wait() => return false,
+                    () = tokio::time::sleep(limits::PAUSE_AFTER_ERROR) => {}
+                }
+            }
         }
     }
 }
@@ -85,73 +116,52 @@ async fn proved(sender: &Sender) -> bool {
     }
 }
 
-/// What is under way, and what waits for a place of its domain.
+/// What is under way, and who is next.
 #[derive(Default)]
 struct Running {
-    tasks: JoinSet<()>,
-    /// The domain of each task.
-    task_domains: HashMap<tokio::task::Id, String>,
-    /// Tasks of each domain.
-    domains: HashMap<String, usize>,
-    parked: HashMap<String, VecDeque<QueueEntry>>,
-    parked_count: usize,
+    tasks: JoinSet<Contact>,
+    started: HashMap<tokio::task::Id, Started>,
+    schedule: Schedule,
+    /// Destinations that were there at the start, up to this one, are known; `None`: all are.
+    read: Option<Option<String>>,
 }
 
 impl Running {
-    fn ended(&mut self, task: tokio::task::Id) {
-        let Some(domain) = self.task_domains.remove(&task) else {
-            return;
-        };
-        if let Some(count) = self.domains.get_mut(&domain) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                self.domains.remove(&domain);
-            }
+    fn ended(&mut self, task: tokio::task::Id, contact: Contact) {
+        if let Some(started) = self.started.remove(&task) {
+            self.schedule.ended(&started, contact);
         }
     }
 
-    fn has_place(&self, domain: &str) -> bool {
-        self.domains
-            .get(domain)
-            .is_none_or(|count| *count < limits::TRANSFERS_PER_DOMAIN_MAX)
-    }
-
-    fn start(&mut self, sender: &Sender, entry: QueueEntry) {
-        *self.domains.entry(entry.domain.clone()).or_default() += 1;
-        let (sender, domain) = (sender.clone(), entry.domain.clone());
+    fn start(&mut self, sender: &Sender, destination: &Arc<str>, entry: QueueEntry) {
+        let class = Spot::of(&entry).class;
+        let started = self.schedule.started(destination, class);
+        let sender = sender.clone();
         let task = self.tasks.spawn(async move {
             let lease = Lease {
                 sender: &sender,
                 id: entry.id,
                 done: false,
             };
-            transfer(&sender, entry, lease).await;
+            transfer(&sender, entry, lease).await
         });
-        self.task_domains.insert(task.id(), domain);
+        self.started.insert(task.id(), started);
     }
 
-    fn park(&mut self, entry: QueueEntry) {
-        self.parked_count += 1;
-        self.parked
-            .entry(entry.domain.clone())
-            .or_default()
-            .push_back(entry);
-    }
-
-    /// An entry whose domain has a place again.
-    fn unpark(&mut self) -> Option<QueueEntry> {
-        let domain = self
-            .parked
-            .keys()
-            .find(|domain| self.has_place(domain))?
-            .clone();
-        let waiting = self.parked.get_mut(&domain)?;
-        let entry = waiting.pop_front();
-        if waiting.is_empty() {
-            self.parked.remove(&domain);
+    /// Reads on in what was in the queue at the start. True: there is more.
+    fn read_on(&mut self, sender: &Sender, now: Timestamp) -> Result<bool, Error> {
+        let Some(after) = &self.read else {
+            return Ok(false);
+        };
+        let max = limits::DESTINATIONS_READ_MAX;
+        let store = &sender.ctx.store;
+        let found = store.queue_destinations(after.as_deref(), max)?;
+        for destination in &found {
+            self.schedule.note(destination, Spot::default(), now);
         }
-        self.parked_count = self.parked_count.saturating_sub(1);
-        entry
+        let more = found.len() >= max;
+        self.read = found.into_iter().next_back().filter(|_| more).map(Some);
+        Ok(more)
     }
 }
 
@@ -159,39 +169,37 @@ impl Running {
 fn take(sender: &Sender, running: &mut Running) -> Result<Duration, Error> {
     let ctx = &sender.ctx;
     ctx.store.check_writable()?;
-    let places = ctx.config.queue.transfers_max;
-    while running.tasks.len() < places
-        && let Some(entry) = running.unpark()
-    {
-        running.start(sender, entry);
-    }
     let now = ctx.clock.now();
-    while running.tasks.len() < places && running.parked_count < limits::PARKED_MAX {
-        let free = places - running.tasks.len();
-        let entries = ctx.store.queue_take(now, free)?;
-        if entries.is_empty() {
-            break;
-        }
-        for entry in entries {
-            if running.has_place(&entry.domain) {
-                running.start(sender, entry);
-            } else {
-                running.park(entry);
-            }
-        }
+    for (destination, spot) in ctx.store.queue_changed() {
+        running.schedule.note(&destination, spot, now);
     }
-    let next = ctx.store.queue_next_due()?;
-    let millis = next.map_or(i64::MAX, |due| {
+    running.schedule.wake(now);
+    let more = running.read_on(sender, now)?;
+    let room = Room {
+        transfers_max: ctx.config.queue.transfers_max,
+    };
+    while let Some(destination) = running.schedule.next(room) {
+        let from = running.schedule.from(&destination);
+        let mut look = ctx.store.queue_look(&destination, from, now, 1)?;
+        let taken = look.taken.pop();
+        if let Some(entry) = taken {
+            running.start(sender, &destination, entry);
+        }
+        let schedule = &mut running.schedule;
+        schedule.looked(&destination, look.ready, look.next, look.from);
+    }
+    if more {
+        return Ok(Duration::ZERO);
+    }
+    let millis = running.schedule.next_due().map_or(i64::MAX, |due| {
         due.0.saturating_sub(ctx.clock.now().0).max(0)
     });
     let pause = Duration::from_millis(u64::try_from(millis).unwrap_or(0));
-    // What is due but has no place is started when a task ends, not by the clock.
-    let full = running.tasks.len() >= places || running.parked_count >= limits::PARKED_MAX;
-    Ok(if full {
-        limits::LOOK_AGAIN
-    } else {
-        pause.min(limits::LOOK_AGAIN)
-    })
+    let waiting = match sender.pool.is_empty() {
+        true => limits::LOOK_AGAIN,
+        false => limits::IDLE_CONNECTION,
+    };
+    Ok(pause.min(waiting))
 }
 
 /// Gives the entry back when the attempt ends without having written its outcome.
@@ -209,10 +217,11 @@ impl Drop for Lease<'_> {
     }
 }
 
-async fn transfer(sender: &Sender, entry: QueueEntry, mut lease: Lease<'_>) {
-    let outcomes = send::attempt(sender, &entry).await;
+async fn transfer(sender: &Sender, entry: QueueEntry, mut lease: Lease<'_>) -> Contact {
+    let attempt = send::attempt(sender, &entry).await;
     let config = &sender.ctx.config.queue;
-    let next = plan::plan(sender.ctx.clock.now(), &entry, &outcomes, config);
+    let now = sender.ctx.clock.now();
+    let next = plan::plan(now, &entry, &attempt.outcomes, attempt.rest, config);
     let done = next.entry.is_none();
     let words = next
         .entry
@@ -229,20 +238,21 @@ async fn transfer(sender: &Sender, entry: QueueEntry, mut lease: Lease<'_>) {
     // its report, nobody else gets the entry. A full disk has room again some day.
     loop {
         match settle(sender, &entry, &next).await {
-            Ok(()) => break,
+            // That has ended the lease, and somebody else may have the next one by now.
+            Ok(()) => lease.done = true,
             // Dropped by hand meanwhile, or the store is closing.
-            Err(Error::NoSuchQueueEntry | Error::Closed) => break,
+            Err(Error::NoSuchQueueEntry | Error::Closed) => {}
             Err(error) => {
                 tracing::error!(id = entry.id.0, %error, "an outcome can't be written");
+                tokio::select! {
+                    () = sender.ctx.shutdown.wait() => {}
+                    () = tokio::time::sleep(limits::PAUSE_AFTER_ERROR) => continue,
+                }
             }
         }
-        tokio::select! {
-            () = sender.ctx.shutdown.wait() => break,
-            () = tokio::time::sleep(limits::PAUSE_AFTER_ERROR) => {}
-        }
+        break;
     }
-    lease.done = true;
-    sender.ctx.store.queue_release(entry.id);
+    attempt.contact
 }
 
 /// Writes down what became of an attempt, and its report.
@@ -348,6 +358,7 @@ fn back(sender: &Sender, entry: &QueueEntry, address: String, domain: String) ->
         language: entry.language.clone(),
         due: now,
         expires: now.after(sender.ctx.config.queue.expires_after),
+        wishes: Wishes::default(),
     }
 }
 

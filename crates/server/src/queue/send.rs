@@ -1,36 +1,76 @@
 //! One attempt at one queue entry: hosts in order, until each recipient has an answer.
 //!
-//! What a host says for good (2yz, 5yz to a recipient) stands; who got a temporary answer is tried
-//! at the next host (RFC 5321 §5.1). When a connection breaks after the message was sent, nobody is
-//! tried elsewhere at once: it may have been taken, and a copy that comes later is rarer than two
-//! that come together.
+//! Who got a temporary answer is tried at the next host (RFC 5321 §5.1). When a connection breaks
+//! after the message was sent, nobody is tried elsewhere at once: it may have been taken, and a
+//! copy that comes later is rarer than two that come together.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
-use facteur_smtp::address::Domain;
-use facteur_smtp::client::{
-    Answer, Config, Failure, LocalError, Login, Mail, MailRecipient, Report, Stage, Step, Tls,
-    Verdict,
-};
-use facteur_smtp::{Address, Body, Notify, Ret, Secret};
+use facteur_smtp::Secret;
+use facteur_smtp::client::{Config, LocalError, Login, Stage};
 use facteur_store::{QueueEntry, QueueRecipient, RecipientState};
-use tokio_rustls::TlsConnector;
 
-use super::dialogue::{Dialogue, Outgoing};
+use super::connect;
+use super::converse::{Ended, Spoken, converse, unusable};
+use super::dialogue::Dialogue;
+use super::hosts::Hosts;
+use super::letter::{Letter, Recipient};
 use super::limits;
-use super::plan::{Outcome, Told};
+use super::pace::Contact;
+use super::plan::Outcome;
+use super::pool::Pool;
+use super::prove;
 use super::route::{self, Hop, Question, ours};
+use super::security::Security;
+use super::sts::Policies;
 use super::tls::ClientTls;
 use crate::Context;
 use crate::dns::Dns;
+use crate::net::{Net, Socket};
 
 /// What all attempts share.
 #[derive(Clone, Debug)]
 pub struct Sender {
     pub ctx: Arc<Context>,
     pub dns: Arc<dyn Dns>,
+    pub net: Arc<dyn Net>,
     pub tls: ClientTls,
+    pub(super) pool: Arc<Pool>,
+    pub(super) hosts: Arc<Hosts>,
+    pub(super) policies: Arc<Policies>,
+}
+
+impl Sender {
+    pub fn new(ctx: Arc<Context>, dns: Arc<dyn Dns>, net: Arc<dyn Net>, tls: ClientTls) -> Self {
+        Sender {
+            ctx,
+            dns,
+            net,
+            tls,
+            pool: Arc::default(),
+            hosts: Arc::default(),
+            policies: Arc::default(),
+        }
+    }
+
+    /// A connection that can be used further waits for the next message.
+    pub(super) async fn put_back(&self, dialogue: Dialogue) {
+        let now = self.ctx.clock.monotonic();
+        if let Some(dialogue) = self.pool.give(dialogue.hop().clone(), dialogue, now) {
+            dialogue.quit().await;
+        }
+    }
+}
+
+/// What an attempt told.
+#[derive(Debug)]
+pub struct Attempt {
+    /// One for each recipient of the entry, `None` where there was nothing to do.
+    pub outcomes: Vec<Option<Outcome>>,
+    pub contact: Contact,
+    /// Nobody was asked: each host is known not to answer, and is left alone for this long still.
+    pub rest: Option<Duration>,
 }
 
 /// The recipients still to be tried, with what stands for them if nobody says more.
@@ -41,25 +81,24 @@ struct Progress {
     open: Vec<usize>,
 }
 
-/// How one host ended.
-enum Ended {
-    /// It answered for recipients. `stop`: don't ask another host now.
-    Answered {
-        outcomes: Vec<(usize, Outcome)>,
-        stop: bool,
-    },
-    /// No transaction took place there: the next host may do.
-    Unusable { told: Told, permanent: bool },
-}
-
-/// Tries an entry's pending recipients; gives an outcome for each of its recipients, `None` where
-/// there was nothing to do.
-pub async fn attempt(sender: &Sender, entry: &QueueEntry) -> Vec<Option<Outcome>> {
+/// Tries an entry's pending recipients.
+pub async fn attempt(sender: &Sender, entry: &QueueEntry) -> Attempt {
+    let told = |outcomes| Attempt {
+        outcomes,
+        contact: Contact::None,
+        rest: None,
+    };
     let pending = |recipient: &QueueRecipient| recipient.state == RecipientState::Pending;
     if !entry.recipients.iter().any(pending) {
-        return vec![None; entry.recipients.len()];
+        return told(vec![None; entry.recipients.len()]);
     }
     let ctx = &sender.ctx;
+    let by = entry.wishes.deliver_by.filter(|by| by.or_return);
+    if by.is_some_and(|by| ctx.clock.now() >= by.at) {
+        // RFC 2852 §4.1.4: it does not arrive late, it comes back.
+        let late = ours("5.4.7", "The time by which it was to arrive is over.");
+        return told(for_all(entry, &Outcome::Failed(late)));
+    }
     let question = Question {
         domain: &entry.domain,
         hostname: &ctx.config.hostname,
@@ -68,40 +107,259 @@ pub async fn attempt(sender: &Sender, entry: &QueueEntry) -> Vec<Option<Outcome>
         clock: ctx.clock.as_ref(),
     };
     let hops = match route::route(&question).await {
-        Ok(hops) => hops,
-        Err(outcome) => return for_all(entry, &outcome),
+        Ok(hops) => prove::demand(sender, entry, hops).await,
+        Err(outcome) => Err(outcome),
     };
+    match hops {
+        Ok(hops) => ask(sender, entry, hops).await,
+        Err(outcome) => told(for_all(entry, &outcome)),
+    }
+}
+
+/// Asks the hosts in their order.
+async fn ask(sender: &Sender, entry: &QueueEntry, hops: Vec<Hop>) -> Attempt {
     let letter = Letter::new(entry);
     let mut progress = Progress::new(&letter);
-    let mut unusable = None;
-    let mut all_permanent = true;
-    let mut answers = 0;
-    for hop in &hops {
-        if progress.open.is_empty() || answers >= limits::HOSTS_ASKED_MAX {
-            break;
-        }
-        match try_hop(sender, &letter, &progress.open, hop).await {
+    let mut left: Vec<(usize, Hop)> = hops.into_iter().enumerate().collect();
+    let mut sum = Sum::default();
+    while let Some((_, first)) = left.first()
+        && !progress.open.is_empty()
+        && sum.answers < limits::HOSTS_ASKED_MAX
+    {
+        let host = first.host.clone();
+        let of_host = left.iter().take_while(|(_, hop)| hop.host == host);
+        let addresses: Vec<(usize, Hop)> = of_host.cloned().collect();
+        let tried = try_host(sender, &letter, &progress.open, &addresses).await;
+        left.retain(|(index, _)| !tried.hops.contains(index));
+        sum.contacts.push(tried.contact);
+        match tried.ended {
             Ended::Answered { outcomes, stop } => {
-                answers += 1;
+                sum.answers += 1;
                 progress.note(outcomes);
                 if stop {
                     break;
                 }
             }
             Ended::Unusable { told, permanent } => {
-                tracing::info!(id = entry.id.0, host = hop.host, address = %hop.address,
-                    why = told.text, "host of no use");
-                all_permanent &= permanent;
-                unusable = Some(told);
+                tracing::info!(id = entry.id.0, host, why = told.text, "host of no use");
+                sum.only_temporary |= !permanent;
+                sum.rests.push(tried.rest);
+                sum.told = Some(told);
             }
         }
     }
-    let told = unusable.unwrap_or_else(|| ours("4.4.1", "No host answers."));
-    progress.finish(&if all_permanent && answers == 0 {
-        Outcome::Failed(told)
-    } else {
-        Outcome::Delayed(told)
-    })
+    let told = sum.told.clone();
+    let told = told.unwrap_or_else(|| ours("4.4.1", "No host answers."));
+    let failed = !sum.only_temporary && sum.answers == 0;
+    Attempt {
+        outcomes: progress.finish(&if failed {
+            Outcome::Failed(told)
+        } else {
+            Outcome::Delayed(told)
+        }),
+        contact: sum.contact(),
+        rest: sum.rest(),
+    }
+}
+
+/// What the hosts of an attempt told together.
+#[derive(Debug, Default)]
+struct Sum {
+    told: Option<super::plan::Told>,
+    only_temporary: bool,
+    answers: usize,
+    contacts: Vec<Contact>,
+    rests: Vec<Option<Duration>>,
+}
+
+impl Sum {
+    fn contact(&self) -> Contact {
+        let by_weight = [Contact::Setback, Contact::Reached, Contact::Unreachable];
+        let mut by_weight = by_weight.into_iter();
+        let found = by_weight.find(|contact| self.contacts.contains(contact));
+        found.unwrap_or(Contact::None)
+    }
+
+    /// When nobody was asked: until the first may be.
+    fn rest(&self) -> Option<Duration> {
+        let nobody = self.answers == 0 && self.rests.iter().all(Option::is_some);
+        self.rests
+            .iter()
+            .flatten()
+            .min()
+            .copied()
+            .filter(|_| nobody)
+    }
+}
+
+/// What came of one host.
+struct Tried {
+    ended: Ended,
+    contact: Contact,
+    /// Its addresses that need not be tried again.
+    hops: Vec<usize>,
+    /// All of them are known not to answer, for this long still.
+    rest: Option<Duration>,
+}
+
+async fn try_host(
+    sender: &Sender,
+    letter: &Letter<'_>,
+    open: &[usize],
+    hops: &[(usize, Hop)],
+) -> Tried {
+    let tried = |ended, contact, hops| Tried {
+        ended,
+        contact,
+        hops,
+        rest: None,
+    };
+    let now = sender.ctx.clock.monotonic();
+    for (index, hop) in hops {
+        let Some(dialogue) = sender.waiting(hop, now) else {
+            continue;
+        };
+        if let Spoken::Ended(ended, contact) = converse(sender, letter, open, dialogue, true).await
+        {
+            return tried(ended, contact, vec![*index]);
+        }
+        break;
+    }
+    let rest = |hop: &Hop| sender.hosts.rest(hop.socket_address(), now);
+    let alive: Vec<_> = hops
+        .iter()
+        .filter(|(_, hop)| rest(hop).is_none())
+        .cloned()
+        .collect();
+    let all = hops.iter().map(|(index, _)| *index).collect();
+    let Some((_, first)) = hops.first() else {
+        let told = ours("4.4.1", "No host answers.");
+        let permanent = false;
+        return tried(Ended::Unusable { told, permanent }, Contact::None, all);
+    };
+    if alive.is_empty() {
+        let told = ours("4.4.1", &format!("{} did not answer of late.", first.host));
+        return Tried {
+            ended: Ended::Unusable {
+                told,
+                permanent: false,
+            },
+            contact: Contact::Unreachable,
+            hops: all,
+            rest: hops.iter().filter_map(|(_, hop)| rest(hop)).min(),
+        };
+    }
+    let race = connect::race(sender, &alive).await;
+    for (_, hop) in alive
+        .iter()
+        .filter(|(index, _)| race.failed.contains(index))
+    {
+        sender.hosts.failed(hop.socket_address(), now);
+    }
+    let winner = race.winner.and_then(|(index, socket)| {
+        let (_, hop) = alive.iter().find(|(one, _)| *one == index)?;
+        Some((index, hop, socket))
+    });
+    let Some((index, hop, socket)) = winner else {
+        let ended = unusable(first, LocalError::ConnectionLost);
+        return tried(ended, Contact::Unreachable, all);
+    };
+    let (ended, contact) = speak(sender, letter, open, hop, socket).await;
+    tried(ended, contact, vec![index])
+}
+
+/// Opportunistic TLS that fails in the handshake is tried again without (RFC 7435); what a policy
+/// or a smarthost demands is not.
+async fn speak(
+    sender: &Sender,
+    letter: &Letter<'_>,
+    open: &[usize],
+    hop: &Hop,
+    socket: Box<dyn Socket>,
+) -> (Ended, Contact) {
+    let mut spoken = begin(sender, letter, open, hop, socket).await;
+    if matches!(spoken, Spoken::Error(LocalError::NoTls, _))
+        && hop.security == Security::Opportunistic
+    {
+        let clear = Hop {
+            security: Security::Clear,
+            ..hop.clone()
+        };
+        let mut race = connect::race(sender, &[(0, clear.clone())]).await;
+        spoken = match race.winner.take() {
+            Some((_, socket)) => begin(sender, letter, open, &clear, socket).await,
+            None => Spoken::Error(LocalError::ConnectionLost, Stage::Greeting),
+        };
+    }
+    match spoken {
+        Spoken::Ended(ended, contact) => (ended, contact),
+        Spoken::Stale => {
+            let ended = unusable(hop, LocalError::ConnectionLost);
+            (ended, Contact::Setback)
+        }
+        Spoken::Error(error, stage) => {
+            // Who takes a connection and never speaks holds up everybody who comes.
+            let mute = error == LocalError::TimedOut
+                && matches!(stage, Stage::Greeting | Stage::Hello | Stage::StartTls);
+            if mute {
+                let now = sender.ctx.clock.monotonic();
+                sender.hosts.failed(hop.socket_address(), now);
+            }
+            let contact = if mute {
+                Contact::Unreachable
+            } else {
+                Contact::Setback
+            };
+            (unusable(hop, error), contact)
+        }
+    }
+}
+
+/// The first message over a new connection.
+async fn begin(
+    sender: &Sender,
+    letter: &Letter<'_>,
+    open: &[usize],
+    hop: &Hop,
+    socket: Box<dyn Socket>,
+) -> Spoken {
+    let smarthost = sender.ctx.config.queue.smarthost.as_ref();
+    let login = smarthost.and_then(|smarthost| {
+        Some(Login {
+            user: smarthost.user.clone()?,
+            password: Secret(smarthost.password.clone()?.into_bytes()),
+        })
+    });
+    let config = Config {
+        hello: sender.ctx.config.hostname.clone(),
+        lmtp: false,
+        tls: hop.security.tls(),
+        login,
+    };
+    let connector = sender.tls.connector(&hop.security);
+    let implicit = hop.security == Security::CheckedImplicit;
+    let now = sender.ctx.clock.monotonic();
+    match Dialogue::open(socket, hop, config, connector, implicit, now).await {
+        Ok(dialogue) => converse(sender, letter, open, dialogue, false).await,
+        Err(error) => Spoken::Error(error, Stage::StartTls),
+    }
+}
+
+impl Sender {
+    /// A connection that waits, opened as the hop demands or, where nothing is demanded, without
+    /// TLS since that has failed there.
+    fn waiting(&self, hop: &Hop, now: Duration) -> Option<Dialogue> {
+        self.pool.take(hop, now).or_else(|| {
+            if hop.security != Security::Opportunistic {
+                return None;
+            }
+            let clear = Hop {
+                security: Security::Clear,
+                ..hop.clone()
+            };
+            self.pool.take(&clear, now)
+        })
+    }
 }
 
 impl Progress {
@@ -144,276 +402,6 @@ impl Progress {
             }
         }
         self.outcomes
-    }
-}
-
-/// A queue entry with its addresses parsed.
-struct Letter<'a> {
-    entry: &'a QueueEntry,
-    reverse_path: Option<Address>,
-    /// As in the entry.
-    recipients: Vec<Recipient>,
-}
-
-enum Recipient {
-    Pending(MailRecipient),
-    Done,
-    /// Does not parse, which the way in should not have let through.
-    Senseless,
-}
-
-impl<'a> Letter<'a> {
-    fn new(entry: &'a QueueEntry) -> Self {
-        Letter {
-            entry,
-            // A reverse-path that does not parse can't be answered to: null says so.
-            reverse_path: Address::parse(&entry.reverse_path).ok().map(in_ascii),
-            recipients: entry.recipients.iter().map(Recipient::of).collect(),
-        }
-    }
-
-    /// One transaction for these recipients.
-    fn mail(&self, indices: &[usize]) -> Mail {
-        let entry = self.entry;
-        let recipients = indices
-            .iter()
-            .filter_map(|index| match self.recipients.get(*index)? {
-                Recipient::Pending(recipient) => Some(recipient.clone()),
-                Recipient::Done | Recipient::Senseless => None,
-            });
-        Mail {
-            reverse_path: self.reverse_path.clone(),
-            recipients: recipients.collect(),
-            size: entry.body_size.saturating_add(entry.prefix.len() as u64),
-            body: match (entry.body_binary, entry.body_8bit) {
-                (true, _) => Body::BinaryMime,
-                (false, true) => Body::EightBitMime,
-                (false, false) => Body::SevenBit,
-            },
-            smtputf8: entry.smtputf8,
-            ret: entry.return_headers_only.then_some(Ret::Headers),
-            envelope_id: entry.envelope_id.clone(),
-        }
-    }
-}
-
-impl Recipient {
-    fn of(recipient: &QueueRecipient) -> Self {
-        if recipient.state != RecipientState::Pending {
-            return Recipient::Done;
-        }
-        let Ok(address) = Address::parse(&recipient.address) else {
-            return Recipient::Senseless;
-        };
-        Recipient::Pending(MailRecipient {
-            address: in_ascii(address),
-            notify: recipient.notify.map(|notify| Notify {
-                success: notify.success,
-                failure: notify.failure,
-                delay: notify.delay,
-            }),
-            original: recipient.original.clone(),
-        })
-    }
-}
-
-/// A domain in U-labels needs no SMTPUTF8 on the way once it is in A-labels (RFC 6531 §3.2); only
-/// the local part does.
-fn in_ascii(mut address: Address) -> Address {
-    if let Domain::Name(name) = &mut address.domain
-        && !name.is_ascii()
-        && let Ok(ascii) = idna::domain_to_ascii_strict(name)
-    {
-        *name = ascii;
-    }
-    address
-}
-
-/// Opportunistic TLS that fails in the handshake is tried again without (RFC 7435); what a
-/// smarthost demands is not.
-async fn try_hop(sender: &Sender, letter: &Letter<'_>, open: &[usize], hop: &Hop) -> Ended {
-    let smarthost = sender.ctx.config.queue.smarthost.as_ref();
-    let first = match smarthost {
-        Some(smarthost) if smarthost.implicit_tls => Tls::Active,
-        Some(_) => Tls::Required,
-        None => Tls::Opportunistic,
-    };
-    match converse(sender, letter, open, hop, first).await {
-        Ok(ended) => ended,
-        Err(LocalError::NoTls) if first == Tls::Opportunistic => {
-            match converse(sender, letter, open, hop, Tls::Never).await {
-                Ok(ended) => ended,
-                Err(error) => unusable(hop, error),
-            }
-        }
-        Err(error) => unusable(hop, error),
-    }
-}
-
-fn unusable(hop: &Hop, error: LocalError) -> Ended {
-    let mut told = ours(
-        error.status(),
-        &format!("{} [{}]: {error}.", hop.host, hop.address),
-    );
-    if error == LocalError::ConnectionLost {
-        // RFC 3463 X.4.1: nobody answers; once a message is on its way it is X.4.2.
-        told.status = "4.4.1".to_owned();
-    }
-    Ended::Unusable {
-        told,
-        permanent: false,
-    }
-}
-
-/// One connection. An error: nothing was said about the recipients.
-async fn converse(
-    sender: &Sender,
-    letter: &Letter<'_>,
-    open: &[usize],
-    hop: &Hop,
-    tls: Tls,
-) -> Result<Ended, LocalError> {
-    let (config, connector) = settings(sender, tls);
-    let mut dialogue = Dialogue::open(hop, config, connector, tls == Tls::Active).await?;
-    let mut transfer = Transfer {
-        waiting: open.iter().copied().collect(),
-        batch: Vec::new(),
-        outcomes: Vec::new(),
-        hop,
-    };
-    let error = loop {
-        match dialogue.next().await {
-            Ok(Step::Ready) => {
-                let max = dialogue.client().extensions().recipients_max;
-                if !transfer.next_batch(max) {
-                    dialogue.quit().await;
-                    return Ok(transfer.answered(false));
-                }
-                dialogue.client().send(letter.mail(&transfer.batch));
-            }
-            Ok(Step::SendBody) => {
-                let message = Outgoing {
-                    store: &sender.ctx.store,
-                    prefix: &letter.entry.prefix,
-                    blob: letter.entry.blob,
-                    body_size: letter.entry.body_size,
-                };
-                if let Err(error) = dialogue.send_body(&message).await {
-                    break error;
-                }
-            }
-            Ok(Step::Sent(report)) => transfer.note(report),
-            Ok(Step::Failed(failure)) => return Ok(failed(hop, &failure)),
-            Ok(Step::Close) if !transfer.outcomes.is_empty() => {
-                return Ok(transfer.answered(false));
-            }
-            Ok(Step::Close | Step::Read | Step::StartTls) => break LocalError::ConnectionLost,
-            Err(error) => break error,
-        }
-    };
-    let stop = matches!(dialogue.client().stage(), Stage::Body | Stage::DataEnd);
-    if let Some(report) = dialogue.client().interrupted(error) {
-        transfer.note(report);
-    }
-    if transfer.outcomes.is_empty() {
-        return Err(error);
-    }
-    Ok(transfer.answered(stop))
-}
-
-fn settings(sender: &Sender, tls: Tls) -> (Config, TlsConnector) {
-    let smarthost = sender.ctx.config.queue.smarthost.as_ref();
-    let login = smarthost.and_then(|smarthost| {
-        Some(Login {
-            user: smarthost.user.clone()?,
-            password: Secret(smarthost.password.clone()?.into_bytes()),
-        })
-    });
-    let connector = match smarthost {
-        Some(_) => TlsConnector::from(Arc::clone(&sender.tls.checked)),
-        None => TlsConnector::from(Arc::clone(&sender.tls.opportunistic)),
-    };
-    let config = Config {
-        hello: sender.ctx.config.hostname.clone(),
-        lmtp: false,
-        tls,
-        login,
-    };
-    (config, connector)
-}
-
-/// The recipients on one connection, in transactions of as many as the server takes.
-struct Transfer<'a> {
-    waiting: VecDeque<usize>,
-    /// In the open transaction.
-    batch: Vec<usize>,
-    outcomes: Vec<(usize, Outcome)>,
-    hop: &'a Hop,
-}
-
-impl Transfer<'_> {
-    /// RFC 9422 may say fewer than every server takes. False: nobody is left.
-    fn next_batch(&mut self, recipients_max: Option<usize>) -> bool {
-        let max = recipients_max
-            .unwrap_or(limits::RECIPIENTS_AT_ONCE)
-            .clamp(1, limits::RECIPIENTS_AT_ONCE);
-        let count = max.min(self.waiting.len());
-        self.batch = self.waiting.drain(..count).collect();
-        !self.batch.is_empty()
-    }
-
-    /// The report speaks of the batch, in its order.
-    fn note(&mut self, report: Report) {
-        let batch = std::mem::take(&mut self.batch);
-        let some_went = report
-            .recipients
-            .iter()
-            .any(|r| r.verdict == Verdict::Delivered);
-        for (index, recipient) in batch.into_iter().zip(report.recipients) {
-            // RFC 5321 §4.5.3.1.10: 452 to RCPT may mean "no more in this transaction". Some went,
-            // so the rest is tried in another, and this comes to an end.
-            let more = matches!(&recipient.answer, Answer::Reply(reply) if reply.code == 452);
-            if some_went && more {
-                self.waiting.push_back(index);
-                continue;
-            }
-            let told = told(self.hop, &recipient.answer, report.dsn);
-            let outcome = match recipient.verdict {
-                Verdict::Delivered => Outcome::Delivered(told),
-                Verdict::Temporary => Outcome::Delayed(told),
-                Verdict::Permanent => Outcome::Failed(told),
-            };
-            self.outcomes.push((index, outcome));
-        }
-    }
-
-    fn answered(self, stop: bool) -> Ended {
-        Ended::Answered {
-            outcomes: self.outcomes,
-            stop,
-        }
-    }
-}
-
-fn failed(hop: &Hop, failure: &Failure) -> Ended {
-    Ended::Unusable {
-        told: told(hop, &failure.answer, false),
-        permanent: failure.is_permanent(),
-    }
-}
-
-fn told(hop: &Hop, answer: &Answer, dsn: bool) -> Told {
-    match answer {
-        Answer::Reply(reply) => Told {
-            status: answer.status(),
-            text: reply.to_string(),
-            host: hop.host.clone(),
-            dsn_passed_on: dsn,
-        },
-        Answer::Local(error) => ours(
-            error.status(),
-            &format!("{} [{}]: {error}.", hop.host, hop.address),
-        ),
     }
 }
 

@@ -11,12 +11,17 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, aws_lc_rs as provider};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio_rustls::TlsConnector;
+
+use super::dane::Verifier;
+use super::security::Security;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 #[derive(Clone, Debug)]
 pub struct ClientTls {
     pub opportunistic: Arc<ClientConfig>,
     pub checked: Arc<ClientConfig>,
+    library: Arc<CryptoProvider>,
 }
 
 impl ClientTls {
@@ -37,12 +42,43 @@ impl ClientTls {
             .with_no_client_auth();
         let opportunistic = builder(&library)?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(AnyCertificate(library)))
+            .with_custom_certificate_verifier(Arc::new(AnyCertificate(Arc::clone(&library))))
             .with_no_client_auth();
         Ok(ClientTls {
             opportunistic: Arc::new(opportunistic),
             checked: Arc::new(checked),
+            library,
         })
+    }
+
+    /// HTTPS.
+    pub(super) fn web(&self) -> TlsConnector {
+        TlsConnector::from(Arc::clone(&self.checked))
+    }
+
+    /// What a handshake under this demand is made with.
+    pub(super) fn connector(&self, security: &Security) -> TlsConnector {
+        match security {
+            Security::Clear | Security::Opportunistic | Security::Encrypted => {
+                TlsConnector::from(Arc::clone(&self.opportunistic))
+            }
+            Security::Checked | Security::CheckedImplicit => {
+                TlsConnector::from(Arc::clone(&self.checked))
+            }
+            Security::Dane(dane) => {
+                let verifier = Verifier {
+                    dane: Arc::clone(dane),
+                    library: Arc::clone(&self.library),
+                };
+                let mut config = ClientConfig::clone(&self.checked);
+                config
+                    .dangerous()
+                    .set_certificate_verifier(Arc::new(verifier));
+                // A session of another verdict is not taken up again.
+                config.resumption = rustls::client::Resumption::disabled();
+                TlsConnector::from(Arc::new(config))
+            }
+        }
     }
 }
 

@@ -6,10 +6,10 @@ use facteur_message::{Degraded, Facts, facts, header, thread};
 use facteur_smtp::address::{Address, Domain};
 use facteur_smtp::parameters::{Body, Ret};
 use facteur_smtp::server::{Envelope, Outcome, Refusal};
-use facteur_smtp::{RcptParameters, Recipient};
+use facteur_smtp::{MailParameters, RcptParameters, Recipient};
 use facteur_store::{
-    AccountId, Delivery, Error, FlagNames, NewBody, NewMessage, NewQueueEntry, Notify,
-    QueueRecipient, RecipientState, Store, Timestamp,
+    AccountId, DeliverBy, Delivery, Error, FlagNames, NewBody, NewMessage, NewQueueEntry, Notify,
+    QueueRecipient, RecipientState, Store, Timestamp, TlsWish, Wishes,
 };
 
 use super::decide::{Authors, Door, Gathered, Verdict, decide};
@@ -21,6 +21,9 @@ use crate::context::Counters;
 use crate::drive::Stream;
 use crate::intake::Intake;
 use crate::junk::{self, Filing};
+
+/// RFC 6710 §4, of a newsletter whose sender says nothing.
+const PRIORITY_BULK: i8 = -4;
 
 /// The body of the open transaction.
 #[derive(Debug)]
@@ -335,10 +338,37 @@ impl<S: Stream> Driver<S> {
             body_binary: parameters.body == Body::BinaryMime,
             smtputf8: parameters.smtputf8,
             return_headers_only: parameters.ret == Some(Ret::Headers),
+            wishes: self.wishes(&parameters, facts),
             envelope_id: parameters.envelope_id,
             language: self.language(),
             due: now,
             expires: now.after(ctx.config.queue.expires_after),
+        }
+    }
+
+    fn wishes(&self, parameters: &MailParameters, facts: &Facts) -> Wishes {
+        let now = self.wire.context().clock.now();
+        // What goes to many waits for what goes to one.
+        let usual = if facts.header.is_bulk {
+            PRIORITY_BULK
+        } else {
+            0
+        };
+        Wishes {
+            priority: parameters.priority.unwrap_or(usual),
+            deliver_by: parameters.deliver_by.map(|by| DeliverBy {
+                at: Timestamp(now.0.saturating_add(by.seconds.saturating_mul(1000))),
+                or_return: by.or_return,
+                trace: by.trace,
+            }),
+            tls: if parameters.require_tls {
+                // RFC 8689 §4.1: goes before the header field.
+                TlsWish::Required
+            } else if facts.header.tls_optional {
+                TlsWish::Optional
+            } else {
+                TlsWish::AsPolicy
+            },
         }
     }
 

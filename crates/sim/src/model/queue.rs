@@ -1,6 +1,8 @@
 //! The queue: entries by id, taken when they are due.
 
-use facteur_store::{Error, NewQueueEntry, QueueEntry, QueueId, Timestamp};
+use std::collections::BTreeSet;
+
+use facteur_store::{Error, NewQueueEntry, QueueEntry, QueueId, Timestamp, WaitReason};
 
 use super::messages::Recipient;
 use super::{Body, Model};
@@ -43,11 +45,16 @@ impl Model {
             attempts: 0,
             last_outcome: String::new(),
             delay_notified: false,
+            wishes: new.wishes,
+            reason: match new.due > now {
+                true => WaitReason::Asked,
+                false => WaitReason::NotTried,
+            },
         };
         self.queue.insert(id, entry);
     }
 
-    /// Due and not held, earliest first; leases are not modelled.
+    /// Due and not held, by destination; leases are not modelled.
     pub fn queue_due(&self, now: Timestamp) -> Vec<QueueEntry> {
         let mut due: Vec<QueueEntry> = self
             .queue
@@ -55,14 +62,26 @@ impl Model {
             .filter(|entry| !entry.held && entry.due <= now)
             .cloned()
             .collect();
-        due.sort_by_key(|entry| (entry.due, entry.id));
+        // The most urgent first, of one destination.
+        due.sort_by(|a, b| {
+            let urgency = b.wishes.priority.cmp(&a.wishes.priority);
+            let domain = a.domain.cmp(&b.domain);
+            domain.then(urgency).then((a.due, a.id).cmp(&(b.due, b.id)))
+        });
         due
     }
 
-    pub fn queue_next_due(&self) -> Option<Timestamp> {
+    /// Where something waits that is not held.
+    pub fn queue_destinations(&self) -> BTreeSet<String> {
+        let waiting = self.queue.values().filter(|entry| !entry.held);
+        waiting.map(|entry| entry.domain.clone()).collect()
+    }
+
+    /// When the next falls due after `now`.
+    pub fn queue_after(&self, now: Timestamp) -> Option<Timestamp> {
         self.queue
             .values()
-            .filter(|entry| !entry.held)
+            .filter(|entry| !entry.held && entry.due > now)
             .map(|entry| entry.due)
             .min()
     }

@@ -13,6 +13,12 @@ pub struct Extensions {
     pub smtputf8: bool,
     pub starttls: bool,
     pub dsn: bool,
+    /// RFC 2852: offered; the least seconds it takes, when it says so.
+    pub deliver_by: Option<Option<u64>>,
+    /// RFC 6710.
+    pub priority: bool,
+    /// RFC 8689.
+    pub require_tls: bool,
     /// RFC 9422 RCPTMAX.
     pub recipients_max: Option<usize>,
     /// Upper case.
@@ -41,6 +47,9 @@ impl Extensions {
             "SMTPUTF8" => self.smtputf8 = true,
             "STARTTLS" => self.starttls = true,
             "DSN" => self.dsn = true,
+            "DELIVERBY" => self.deliver_by = Some(rest.trim().parse().ok()),
+            "MT-PRIORITY" => self.priority = true,
+            "REQUIRETLS" => self.require_tls = true,
             "LIMITS" => {
                 let limit = |word: &str| word.strip_prefix("RCPTMAX=")?.parse().ok();
                 self.recipients_max = rest.split(' ').find_map(limit).filter(|max| *max > 0);
@@ -66,7 +75,8 @@ mod tests {
     fn reads_what_servers_offer() {
         let wire = "250-mx.example PIPELINING\r\n250-pipelining\r\n250-SIZE 10240000\r\n250-ETRN\r\n\
                     250-AUTH PLAIN LOGIN\r\n250-AUTH=LOGIN XOAUTH2\r\n250-LIMITS MAILMAX=9 RCPTMAX=20\r\n\
-                    250-8BITMIME\r\n250 SMTPUTF8\r\n";
+                    250-8BITMIME\r\n250-DELIVERBY 240\r\n250-MT-PRIORITY MIXER\r\n\
+                    250-REQUIRETLS\r\n250 SMTPUTF8\r\n";
         let (reply, _) = ReplyParser::default().next(wire.as_bytes()).unwrap();
         let extensions = Extensions::of(&reply.unwrap());
         assert_eq!(
@@ -76,6 +86,9 @@ mod tests {
                 size: Some(Some(10_240_000)),
                 eight_bit_mime: true,
                 smtputf8: true,
+                deliver_by: Some(Some(240)),
+                priority: true,
+                require_tls: true,
                 recipients_max: Some(20),
                 mechanisms: vec!["PLAIN".into(), "LOGIN".into(), "XOAUTH2".into()],
                 ..Extensions::default()

@@ -18,7 +18,7 @@ pub use session::Client;
 
 use crate::address::Address;
 use crate::command::Secret;
-use crate::parameters::{Body, Notify, Ret};
+use crate::parameters::{Body, DeliverBy, Notify, Ret};
 use crate::reply_parser::{PeerReply, ReplyError};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +64,16 @@ pub struct Mail {
     pub ret: Option<Ret>,
     /// Xtext.
     pub envelope_id: Option<String>,
+    pub wishes: Wishes,
+}
+
+/// What is passed on to a server that can do it; the user looks at its extensions first where it
+/// must.
+#[derive(Clone, Debug, Default)]
+pub struct Wishes {
+    pub deliver_by: Option<DeliverBy>,
+    pub priority: Option<i8>,
+    pub require_tls: bool,
 }
 
 #[derive(Clone, Debug)]

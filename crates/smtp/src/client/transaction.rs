@@ -151,6 +151,23 @@ impl Transaction {
                 line.push_str(&format!(" ENVID={id}"));
             }
         }
+        let wishes = &mail.wishes;
+        if let Some(by) = wishes
+            .deliver_by
+            .filter(|_| extensions.deliver_by.is_some())
+        {
+            let mode = if by.or_return { "R" } else { "N" };
+            let trace = if by.trace { "T" } else { "" };
+            // Nine digits, whatever the wish (RFC 2852 §4).
+            let seconds = by.seconds.clamp(-999_999_999, 999_999_999);
+            line.push_str(&format!(" BY={seconds};{mode}{trace}"));
+        }
+        if let Some(priority) = wishes.priority.filter(|_| extensions.priority) {
+            line.push_str(&format!(" MT-PRIORITY={priority}"));
+        }
+        if wishes.require_tls && extensions.require_tls {
+            line.push_str(" REQUIRETLS");
+        }
         line.push_str("\r\n");
         line
     }

@@ -527,6 +527,16 @@ impl Session {
             "BINARYMIME".into(),
             "DSN".into(),
         ];
+        // What is asked of the way out is offered to our own people (RFC 6710 §6: a stranger's wish
+        // for urgency is worth nothing).
+        if self.config.role == Role::Submission {
+            lines.push("DELIVERBY".into());
+            lines.push("MT-PRIORITY".into());
+        }
+        // RFC 8689 §2: only over TLS.
+        if self.tls && self.config.role != Role::Lmtp {
+            lines.push("REQUIRETLS".into());
+        }
         // RFC 3207 §4.2: not offered again once it is active.
         if self.config.starttls && !self.tls {
             lines.push("STARTTLS".into());
@@ -652,6 +662,8 @@ impl Session {
                 true => reply::TLS_FIRST,
                 false => reply::AUTH_FIRST,
             })
+        } else if !self.offers(&parameters) {
+            Some(reply::PARAMETER_UNKNOWN)
         } else if !ascii && !parameters.smtputf8 {
             Some(reply::NEEDS_SMTPUTF8)
         } else if size > self.config.message_bytes_max {
@@ -668,6 +680,13 @@ impl Session {
             reverse_path,
             parameters,
         }))
+    }
+
+    /// Parameters of what the reply to EHLO did not name are not known.
+    fn offers(&self, parameters: &MailParameters) -> bool {
+        let of_submission = parameters.deliver_by.is_some() || parameters.priority.is_some();
+        (!of_submission || self.config.role == Role::Submission)
+            && (!parameters.require_tls || (self.tls && self.config.role != Role::Lmtp))
     }
 
     fn rcpt(&mut self, recipient: Recipient, parameters: RcptParameters) -> Option<Step> {

@@ -1,10 +1,13 @@
-//! The outgoing queue: entries by due time, leases in memory.
+//! The outgoing queue: entries by destination, urgency and due time; leases in memory.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
+use crate::cache::note_first;
 use crate::engine::lock;
 use crate::index::View;
-use crate::keys::{self, Name};
+use crate::keys::{self, Name, Spot};
+use crate::limits::CARE_ROWS_MAX;
 use crate::ops::append::{cost_of, deliver_in};
 use crate::rows;
 use crate::tx::Tx;
@@ -17,27 +20,106 @@ pub struct QueueFilter {
     pub held: Option<bool>,
 }
 
+/// What waits for one destination.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    pub taken: Vec<QueueEntry>,
+    /// Something more is due: its class, 0 the most urgent.
+    pub ready: Option<u8>,
+    /// When the next falls due after that.
+    pub next: Option<Timestamp>,
+    /// Where to look from the next time, unless `queue_changed` tells of an earlier place.
+    pub from: Spot,
+}
+
+/// After everything.
+const NOWHERE: Spot = Spot {
+    class: u8::MAX,
+    due: u64::MAX,
+    id: QueueId(u64::MAX),
+};
+
 type Reports = Vec<(NewBody, Vec<Delivery>, Vec<NewQueueEntry>)>;
 
 impl Store {
-    // Queue. Due entries first.
-    /// Entries that are due, not held and not leased; each is leased in memory to the caller until `queue_update` or `queue_release`.
-    pub fn queue_take(&self, now: Timestamp, max: usize) -> Result<Vec<QueueEntry>, Error> {
+    /// Looks at what waits for one destination, from a place on that no waiting entry precedes
+    /// (`Spot::default()` when nothing is known). At most `max` entries that are due, not held and
+    /// not leased are taken, the most urgent first: each is leased in memory to the caller until
+    /// `queue_update` or `queue_release`.
+    pub fn queue_look(
+        &self,
+        destination: &str,
+        from: Spot,
+        now: Timestamp,
+        max: usize,
+    ) -> Result<Look, Error> {
         let mut leases = lock(&self.engine.leases);
         // Looked at under the lock: an entry whose update has ended its lease is seen as updated.
         let view = self.view()?;
-        let mut taken = Vec::new();
-        each_due(&view, |due, id| {
-            if due > now || taken.len() >= max {
-                return Ok(false);
+        let mut look = Look::default();
+        let mut first = None;
+        let mut at = Some(from);
+        while let Some(start) = at.take() {
+            each_waiting(&view, destination, start, |spot| {
+                if leases.contains(&spot.id) {
+                    return Ok(ControlFlow::Continue(()));
+                }
+                if spot.due() > now {
+                    first = first.or(Some(spot));
+                    look.next = Some(look.next.map_or(spot.due(), |due| due.min(spot.due())));
+                    // The rest of this class is later still.
+                    at = spot.class.checked_add(1).map(|class| Spot {
+                        class,
+                        ..Spot::default()
+                    });
+                    return Ok(ControlFlow::Break(()));
+                }
+                if look.taken.len() >= max {
+                    first = first.or(Some(spot));
+                    look.ready = Some(spot.class);
+                    return Ok(ControlFlow::Break(()));
+                }
+                look.taken.extend(entry(&view, spot.id)?);
+                Ok(ControlFlow::Continue(()))
+            })?;
+        }
+        look.from = first.unwrap_or(NOWHERE);
+        leases.extend(look.taken.iter().map(|entry| entry.id));
+        Ok(look)
+    }
+
+    /// Destinations for which something waits, ascending, after the one given.
+    pub fn queue_destinations(
+        &self,
+        after: Option<&str>,
+        max: usize,
+    ) -> Result<Vec<String>, Error> {
+        let view = self.view()?;
+        let mut found: Vec<String> = Vec::new();
+        while found.len() < max {
+            let (first, end) = keys::waiting_after(found.last().map(String::as_str).or(after));
+            let Some((key, _)) = view.first(&first, &end)? else {
+                break;
+            };
+            match keys::parse(&key) {
+                Some(Name::Waiting(destination, _)) => {
+                    found.push(String::from_utf8_lossy(destination).into_owned());
+                }
+                _ => break,
             }
-            if !leases.contains(&id) {
-                taken.extend(entry(&view, id)?);
-            }
-            Ok(true)
-        })?;
-        leases.extend(taken.iter().map(|entry| entry.id));
-        Ok(taken)
+        }
+        Ok(found)
+    }
+
+    /// Destinations for which something was put into the queue or given back since this was asked
+    /// last, with the first place of it. For one caller, who watches the queue.
+    pub fn queue_changed(&self) -> BTreeMap<String, Spot> {
+        std::mem::take(&mut *lock(&self.engine.shared.queue_changed))
+    }
+
+    /// Lists some entries of the first format by destination; false: none is left.
+    pub async fn queue_convert(&self) -> Result<bool, Error> {
+        self.engine.write(0, convert).await
     }
 
     /// Leases one entry, due or not, for a change by hand; false: somebody has it.
@@ -46,24 +128,17 @@ impl Store {
     }
 
     pub fn queue_release(&self, id: QueueId) {
-        if lock(&self.engine.leases).remove(&id) {
-            let news = &self.engine.shared.queue_news;
-            news.send_modify(|count| *count += 1);
+        let shared = &self.engine.shared;
+        if !lock(&self.engine.leases).remove(&id) {
+            return;
         }
-    }
-
-    /// When the next entry that is not held or leased falls due.
-    pub fn queue_next_due(&self) -> Result<Option<Timestamp>, Error> {
-        let leases = lock(&self.engine.leases);
-        let view = self.view()?;
-        let mut next = None;
-        each_due(&view, |due, id| {
-            if !leases.contains(&id) {
-                next = Some(due);
-            }
-            Ok(next.is_none())
-        })?;
-        Ok(next)
+        if let Ok(Some(entry)) = self.queue_entry(id)
+            && !entry.held
+        {
+            let spot = spot(&entry);
+            note_first(&mut lock(&shared.queue_changed), entry.domain, spot);
+        }
+        shared.queue_news.send_modify(|count| *count += 1);
     }
 
     /// Replaces the entry (same id), or removes it when `None`; with it, DSNs to deliver, in one
@@ -131,23 +206,52 @@ fn entry(view: &View, id: QueueId) -> Result<Option<QueueEntry>, Error> {
         .transpose()
 }
 
-/// Entries that are not held, by due time, until `each` says false.
-fn each_due(
+/// Places of a destination, ascending, until `each` breaks.
+fn each_waiting(
     view: &View,
-    mut each: impl FnMut(Timestamp, QueueId) -> Result<bool, Error>,
+    destination: &str,
+    from: Spot,
+    mut each: impl FnMut(Spot) -> Result<ControlFlow<()>, Error>,
 ) -> Result<(), Error> {
-    let (first, end) = keys::all_due();
-    view.scan(&first, &end, |key, _| {
-        let more = match keys::parse(key) {
-            Some(Name::Due(due, id)) => each(due, id)?,
-            _ => true,
-        };
-        Ok(if more {
-            ControlFlow::Continue(())
-        } else {
-            ControlFlow::Break(())
-        })
+    let (first, end) = keys::waiting_from(destination, from);
+    view.scan(&first, &end, |key, _| match keys::parse(key) {
+        Some(Name::Waiting(_, spot)) => each(spot),
+        _ => Ok(ControlFlow::Continue(())),
     })
+}
+
+impl Spot {
+    /// Where an entry that is not held is listed.
+    pub fn of(entry: &QueueEntry) -> Spot {
+        spot(entry)
+    }
+}
+
+pub fn spot(entry: &QueueEntry) -> Spot {
+    Spot {
+        class: class(entry.wishes.priority),
+        // Times before 1970 do not order; the queue has none.
+        due: u64::try_from(entry.due.0).unwrap_or(0),
+        id: entry.id,
+    }
+}
+
+/// RFC 6710 §4: 9 goes first, as class 0.
+fn class(priority: i8) -> u8 {
+    u8::try_from(9 - i16::from(priority.clamp(-9, 9))).unwrap_or(9)
+}
+
+fn convert(tx: &mut Tx<'_>) -> Result<bool, Error> {
+    let listed = tx.scan(&keys::all_due(), CARE_ROWS_MAX)?;
+    for (key, _) in &listed {
+        if let Some(Name::Due(_, id)) = keys::parse(key)
+            && let Some(value) = tx.get(&keys::queue(id))?
+        {
+            put_entry(tx, &rows::decode_queue(&value, id)?);
+        }
+        tx.delete(key.clone());
+    }
+    Ok(!listed.is_empty())
 }
 
 pub fn add_entry(tx: &mut Tx<'_>, body: &NewBody, new: &NewQueueEntry) -> Result<QueueId, Error> {
@@ -176,6 +280,11 @@ pub fn add_entry(tx: &mut Tx<'_>, body: &NewBody, new: &NewQueueEntry) -> Result
         attempts: 0,
         last_outcome: String::new(),
         delay_notified: false,
+        wishes: new.wishes.clone(),
+        reason: match new.due > tx.now() {
+            true => WaitReason::Asked,
+            false => WaitReason::NotTried,
+        },
     };
     put_entry(tx, &entry);
     Ok(entry.id)
@@ -184,7 +293,7 @@ pub fn add_entry(tx: &mut Tx<'_>, body: &NewBody, new: &NewQueueEntry) -> Result
 fn put_entry(tx: &mut Tx<'_>, entry: &QueueEntry) {
     tx.put(keys::queue(entry.id), rows::encode_queue(entry));
     if !entry.held {
-        tx.put(keys::due(entry.due, entry.id), vec![1]);
+        tx.put(keys::waiting(&entry.domain, spot(entry)), vec![1]);
     }
 }
 
@@ -196,12 +305,17 @@ fn replace(
 ) -> Result<(), Error> {
     let value = tx.get(&keys::queue(id))?.ok_or(Error::NoSuchQueueEntry)?;
     let old = rows::decode_queue(&value, id)?;
-    tx.delete(keys::due(old.due, id));
+    if rows::is_first_queue_format(&value) {
+        tx.delete(keys::due(old.due, id));
+    } else if !old.held {
+        tx.delete(keys::waiting(&old.domain, spot(&old)));
+    }
     match new {
         Some(new) => {
             // What the entry is about never changes; only its state does.
             let new = QueueEntry {
                 id,
+                domain: old.domain,
                 blob: old.blob,
                 body_size: old.body_size,
                 created: old.created,

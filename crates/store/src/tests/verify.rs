@@ -1,6 +1,7 @@
 //! `verify` is content with a good store and finds every kind of damage.
 
 use super::*;
+use crate::{keys, rows};
 
 fn check(place: &Place) -> Report {
     Store::verify(place.disk(), place.clock.clone()).unwrap()
@@ -41,19 +42,20 @@ async fn some_life(place: &Place) {
         language: "en".to_owned(),
         due: store.clock().now(),
         expires: store.clock().now(),
+        wishes: Wishes::default(),
     };
     let new = body(&store, &noise(150_000, 1)).await;
     store
         .deliver(new, vec![to(bob, "INBOX")], vec![entry])
         .await
         .unwrap();
-    assert_eq!(store.queue_take(store.clock().now(), 10).unwrap().len(), 1);
-    assert!(
-        store
-            .queue_take(store.clock().now(), 10)
-            .unwrap()
-            .is_empty()
-    );
+    let take = || {
+        let now = store.clock().now();
+        let look = store.queue_look("example.org", Spot::default(), now, 10);
+        look.unwrap().taken
+    };
+    assert_eq!(take().len(), 1);
+    assert!(take().is_empty());
     store.close().await.unwrap();
 }
 
@@ -218,4 +220,95 @@ async fn rights_that_only_one_side_knows_are_found() {
         let faults = check(&place).faults;
         assert_eq!(!faults.is_empty(), is_wrong, "{number}: {faults:?}");
     }
+}
+
+/// What an older version left in the queue is found again, as it was.
+#[tokio::test]
+async fn the_first_format_of_the_queue_is_converted() {
+    let place = Place::new();
+    some_life(&place).await;
+    let (store, _) = place.open();
+    let id = QueueId(1);
+    let entry = store.queue_entry(id).unwrap().unwrap();
+    let old = entry.clone();
+    let run = move |tx: &mut crate::tx::Tx<'_>| {
+        tx.delete(keys::waiting(&old.domain, crate::ops::queue::spot(&old)));
+        tx.put(keys::queue(id), rows::encode_queue_first(&old));
+        tx.put(keys::due(old.due, id), vec![1]);
+        Ok(())
+    };
+    store.engine.write(0, run).await.unwrap();
+    assert_eq!(store.queue_entry(id).unwrap().as_ref(), Some(&entry));
+    store.close().await.unwrap();
+    drop(store);
+    assert_eq!(check(&place).faults, Vec::<String>::new());
+
+    let (store, _) = place.open();
+    assert_eq!(store.queue_destinations(None, 9).unwrap().len(), 0);
+    assert!(store.queue_convert().await.unwrap());
+    assert!(!store.queue_convert().await.unwrap());
+    assert_eq!(store.queue_destinations(None, 9).unwrap(), ["example.org"]);
+    let now = store.clock().now();
+    let look = store.queue_look("example.org", Spot::default(), now, 9);
+    assert_eq!(look.unwrap().taken, [entry]);
+    store.close().await.unwrap();
+    drop(store);
+    assert_eq!(check(&place).faults, Vec::<String>::new());
+}
+
+/// The more urgent first, and what is later only in its time.
+#[tokio::test]
+async fn the_queue_gives_the_most_urgent_first() {
+    let place = Place::new();
+    some_life(&place).await;
+    let (store, _) = place.open();
+    let now = store.clock().now();
+    let pattern = store.queue_entry(QueueId(1)).unwrap().unwrap();
+    for (priority, seconds) in [(-4, 0), (9, 60), (0, 0), (0, 30), (4, 0)] {
+        let new = NewQueueEntry {
+            domain: "far.test".to_owned(),
+            reverse_path: pattern.reverse_path.clone(),
+            recipients: vec![],
+            prefix: vec![],
+            body_8bit: false,
+            body_binary: false,
+            smtputf8: false,
+            return_headers_only: false,
+            envelope_id: None,
+            language: "en".to_owned(),
+            due: now.after(std::time::Duration::from_secs(seconds)),
+            expires: now,
+            wishes: Wishes {
+                priority,
+                ..Wishes::default()
+            },
+        };
+        let body = body(&store, b"text").await;
+        store.deliver(body, vec![], vec![new]).await.unwrap();
+    }
+    let mut from = Spot::default();
+    let mut order = Vec::new();
+    loop {
+        let look = store.queue_look("far.test", from, now, 1).unwrap();
+        from = look.from;
+        let Some(entry) = look.taken.first() else {
+            assert_eq!(look.ready, None);
+            assert_eq!(
+                look.next,
+                Some(now.after(std::time::Duration::from_secs(30)))
+            );
+            break;
+        };
+        order.push(entry.wishes.priority);
+    }
+    assert_eq!(order, [4, 0, -4]);
+    // Given back, it is found again though the look had passed it.
+    let watch = store.queue_watch();
+    store.queue_release(QueueId(6));
+    let changed = store.queue_changed();
+    let from = changed["far.test"];
+    let again = store.queue_look("far.test", from, now, 9).unwrap();
+    assert_eq!(again.taken.len(), 1);
+    assert_eq!(again.taken[0].wishes.priority, 4);
+    drop(watch);
 }

@@ -26,6 +26,12 @@ pub fn check(view: &View, report: &mut Report) -> Result<References, Error> {
                 check_queue(view, id, value, &global, &mut references, report)?;
             }
             Some(Name::Due(due, id)) => check_due(view, due, id, report)?,
+            Some(Name::Sts(_)) => {
+                rows::decode_sts(value)?;
+            }
+            Some(Name::Waiting(destination, spot)) => {
+                check_waiting(view, destination, spot, report)?;
+            }
             Some(Name::Share(grantee, owner)) => check_share(view, grantee, owner, value, report)?,
             Some(Name::Address(name)) => check_address(view, name, value, report)?,
             Some(Name::Domain(name)) => {
@@ -63,7 +69,12 @@ fn check_queue(
     if id.0 > global.last_queue {
         report.fault(format!("queue entry {} has a number not given yet", id.0));
     }
-    let listed = view.get(&keys::due(entry.due, id))?.is_some();
+    let listing = if rows::is_first_queue_format(value) {
+        keys::due(entry.due, id)
+    } else {
+        keys::waiting(&entry.domain, crate::ops::queue::spot(&entry))
+    };
+    let listed = view.get(&listing)?.is_some();
     if listed == entry.held {
         report.fault(format!(
             "queue entry {} is held or due, not as listed",
@@ -81,6 +92,28 @@ fn check_due(view: &View, due: Timestamp, id: QueueId, report: &mut Report) -> R
         .transpose()?;
     if entry.is_none_or(|entry| entry.due.0.max(0) != due.0) {
         report.fault(format!("queue entry {} is listed as due and is not", id.0));
+    }
+    Ok(())
+}
+
+fn check_waiting(
+    view: &View,
+    destination: &[u8],
+    at: keys::Spot,
+    report: &mut Report,
+) -> Result<(), Error> {
+    let value = view.get(&keys::queue(at.id))?;
+    let entry = value
+        .map(|value| rows::decode_queue(&value, at.id))
+        .transpose()?;
+    let is_there = entry.is_some_and(|entry| {
+        entry.domain.as_bytes() == destination
+            && !entry.held
+            && crate::ops::queue::spot(&entry) == at
+    });
+    if !is_there {
+        let id = at.id.0;
+        report.fault(format!("queue entry {id} is listed as waiting and is not"));
     }
     Ok(())
 }

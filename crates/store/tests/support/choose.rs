@@ -3,9 +3,10 @@
 use facteur_sim::Random;
 use facteur_sim::model::{AccountState, Model};
 use facteur_store::{
-    AccountEdit, AccountId, AddressTarget, FlagEdit, FlagNames, FlagScope, Grant, Grantee,
-    MailboxEdit, MailboxId, ModSeq, NewMessage, NewQueueEntry, Place, QueueId, QueueRecipient,
-    RecipientState, Rights, RightsEdit, SpecialUse, SystemFlags, Timestamp, Uid, UidSet,
+    AccountEdit, AccountId, AddressTarget, DeliverBy, FlagEdit, FlagNames, FlagScope, Grant,
+    Grantee, MailboxEdit, MailboxId, ModSeq, NewMessage, NewQueueEntry, Place, QueueId,
+    QueueRecipient, RecipientState, Rights, RightsEdit, SpecialUse, SystemFlags, Timestamp,
+    TlsWish, Uid, UidSet, Wishes,
 };
 
 use super::BodySpec;
@@ -362,6 +363,15 @@ impl Chooser {
             language: "fr".to_owned(),
             due: Timestamp(now.0 + self.random.below(100_000) as i64),
             expires: Timestamp(now.0 + 1_000_000),
+            wishes: Wishes {
+                priority: self.random.below(19) as i8 - 9,
+                deliver_by: self.random.chance(20).then_some(DeliverBy {
+                    at: Timestamp(now.0 + 50_000),
+                    or_return: true,
+                    trace: false,
+                }),
+                tls: TlsWish::AsPolicy,
+            },
         }
     }
 

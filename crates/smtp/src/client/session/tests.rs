@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::address::Address;
-use crate::client::{MailRecipient, RecipientReport};
+use crate::client::{MailRecipient, RecipientReport, Wishes};
 use crate::command::Secret;
 use crate::parameters::{Body, Notify, Ret};
 
@@ -33,6 +33,7 @@ fn mail(recipients: &[&str]) -> Mail {
         smtputf8: false,
         ret: None,
         envelope_id: None,
+        wishes: Wishes::default(),
     }
 }
 

@@ -4,19 +4,22 @@
 //! Every peer has an address of its own in 127.0.0.0/8 and all share one port. Time is virtual: a
 //! test that moves it makes the entry due by hand, as `queue retry` does.
 
-use std::collections::HashMap;
+mod policy;
+
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use facteur_server::dns::{DnsError, Mx, TableDns};
 use facteur_server::intake::Intake;
+use facteur_server::net::{Connecting, Net, SystemNet};
 use facteur_server::queue::{self, ClientTls, Sender};
 use facteur_server::{Config, Context, Smarthost};
 use facteur_sim::{Fault, SimDisk, VirtualClock};
 use facteur_store::{
     AccountId, Clock, Credentials, Error, NewAccount, NewQueueEntry, Notify, Options, QueueEntry,
-    QueueFilter, QueueRecipient, RecipientState, Store,
+    QueueFilter, QueueRecipient, RecipientState, Store, WaitReason, Wishes,
 };
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
@@ -50,12 +53,15 @@ struct Heard {
     connections: Arc<Mutex<Vec<Vec<String>>>>,
     /// Connections open now, and the most at once.
     open: Arc<Mutex<(usize, usize)>>,
+    /// Lines that get their own reply once, and the usual one after that.
+    once: Arc<Mutex<HashSet<&'static str>>>,
+    used: Arc<Mutex<HashSet<&'static str>>>,
+    /// A message begins.
     arrived: Arc<tokio::sync::Notify>,
 }
 
 impl Heard {
     fn came(&self) {
-        self.arrived.notify_one();
         let mut open = self.open.lock().unwrap();
         open.0 += 1;
         open.1 = open.1.max(open.0);
@@ -99,8 +105,23 @@ struct World {
     ctx: Arc<Context>,
     alice: AccountId,
     listeners: Mutex<HashMap<Ipv4Addr, TcpListener>>,
+    /// Where the policy host is.
+    https: Mutex<Option<SocketAddr>>,
     certificate: Arc<rcgen::CertifiedKey<rcgen::KeyPair>>,
     _directory: tempfile::TempDir,
+}
+
+/// Port 443 is somewhere else.
+#[derive(Debug)]
+struct Redirected {
+    https: SocketAddr,
+}
+
+impl Net for Redirected {
+    fn connect(&self, to: SocketAddr, from: Option<IpAddr>) -> Connecting<'_> {
+        let to = if to.port() == 443 { self.https } else { to };
+        SystemNet.connect(to, from)
+    }
 }
 
 fn loopback(last: u8) -> Ipv4Addr {
@@ -118,7 +139,8 @@ impl World {
             let address = SocketAddr::from((loopback(last), port));
             listeners.insert(loopback(last), TcpListener::bind(address).await.unwrap());
         }
-        let names = vec!["mx1.test".to_owned(), "mx2.test".to_owned()];
+        let names = ["mx1.test", "mx2.test", "mta-sts.one.test"];
+        let names = names.map(str::to_owned).to_vec();
         let certificate = Arc::new(rcgen::generate_simple_self_signed(names).unwrap());
         let directory = tempfile::tempdir().unwrap();
         let authority = directory.path().join("ca.pem");
@@ -170,6 +192,7 @@ impl World {
             ctx: Context::new(config, store).unwrap(),
             alice,
             listeners: Mutex::new(listeners),
+            https: Mutex::new(None),
             certificate,
             _directory: directory,
         }
@@ -252,6 +275,7 @@ impl World {
             language: "en".to_owned(),
             due: now,
             expires: now.after(Duration::from_secs(5 * 86_400)),
+            wishes: Wishes::default(),
         };
         change(&mut new);
         self.store()
@@ -261,11 +285,15 @@ impl World {
     }
 
     fn sender(&self) -> Sender {
-        Sender {
-            ctx: Arc::clone(&self.ctx),
-            dns: self.dns.clone(),
-            tls: ClientTls::new(self.ctx.config.queue.extra_authorities.as_deref()).unwrap(),
-        }
+        let tls = ClientTls::new(self.ctx.config.queue.extra_authorities.as_deref());
+        let net = Arc::new(Redirected {
+            https: self
+                .https
+                .lock()
+                .unwrap()
+                .unwrap_or(([127, 7, 0, 99], 1).into()),
+        });
+        Sender::new(Arc::clone(&self.ctx), self.dns.clone(), net, tls.unwrap())
     }
 
     fn run(&self) {
@@ -365,12 +393,21 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         }
         in_body = false;
         let verb = line.split(' ').next().unwrap_or_default();
-        let reply = replies.get(line.as_str()).or_else(|| replies.get(verb));
+        let own = replies.get_key_value(line.as_str());
+        let used = own.is_some_and(|(line, _)| log.used.lock().unwrap().contains(line));
+        let own = own.filter(|_| !used).map(|(line, reply)| {
+            if log.once.lock().unwrap().contains(line) {
+                log.used.lock().unwrap().insert(line);
+            }
+            reply
+        });
+        let reply = own.or_else(|| replies.get(verb));
         let reply = reply.copied().unwrap_or("500 what?");
         if !answer(&mut stream, reply).await {
             return None;
         }
         match verb {
+            "MAIL" => log.arrived.notify_one(),
             "DATA" => in_body = reply.starts_with("354"),
             "QUIT" => return None,
             "STARTTLS" if reply.starts_with("220") => return Some(stream.into_inner()),
@@ -396,8 +433,13 @@ async fn delivers_what_was_taken_in() {
     let world = World::new(nothing).await;
     let peer = world.peer(1, replies(&[]));
     world.enqueue("one.test", &["a", "b"], as_it_is).await;
-    world.run();
+    let running = tokio::spawn(queue::run(world.sender()));
     world.until_empty().await;
+    // The connection waits for another message, until the server stops.
+    assert!(peer.starting("QUIT").is_empty());
+    world.ctx.shutdown.start();
+    running.await.unwrap();
+    assert_eq!(peer.starting("QUIT").len(), 1);
     assert_eq!(peer.bodies(), [format!("{PREFIX}{BODY}")]);
     assert_eq!(peer.starting("EHLO"), ["EHLO mail.example.test"]);
     assert_eq!(peer.starting("MAIL"), ["MAIL FROM:<alice@example.test>"]);
@@ -405,7 +447,6 @@ async fn delivers_what_was_taken_in() {
         peer.starting("RCPT"),
         ["RCPT TO:<a@one.test>", "RCPT TO:<b@one.test>"]
     );
-    assert_eq!(peer.starting("QUIT").len(), 1);
     assert!(world.inbox().is_empty());
 }
 
@@ -758,18 +799,64 @@ async fn success_is_told_by_whoever_can() {
 }
 
 #[tokio::test]
-async fn one_domain_does_not_take_every_place() {
+async fn a_connection_takes_one_message_after_the_other() {
     let world = World::new(nothing).await;
     let peer = world.peer(1, replies(&[]));
-    for _ in 0..20 {
+    for _ in 0..40 {
         world.enqueue("one.test", &["a"], as_it_is).await;
     }
     world.run();
     world.until_empty().await;
-    assert_eq!(peer.bodies().len(), 20);
-    let most = peer.open.lock().unwrap().1;
-    // One more may be saying goodbye while the next begins.
-    assert!(most <= 8, "{most} at once");
+    assert_eq!(peer.bodies().len(), 40);
+    let connections = peer.connections.lock().unwrap().len();
+    assert!(connections <= 20, "{connections} for 40 messages");
+}
+
+/// The other side may end a connection while it waits; nobody notices.
+#[tokio::test]
+async fn a_connection_that_ended_meanwhile_is_no_failure() {
+    for farewell in ["drop", "421 4.4.2 you took long"] {
+        let world = World::new(nothing).await;
+        let changes = [("MAIL FROM:<second@example.test>", farewell)];
+        let peer = world.peer(1, replies(&changes));
+        world.enqueue("one.test", &["a"], as_it_is).await;
+        world.run();
+        world.until_empty().await;
+        // Said to the one that waited only.
+        peer.once
+            .lock()
+            .unwrap()
+            .insert("MAIL FROM:<second@example.test>");
+        world
+            .enqueue("one.test", &["b"], |new| {
+                new.reverse_path = "second@example.test".to_owned();
+            })
+            .await;
+        world.until_empty().await;
+        assert_eq!(peer.bodies().len(), 2, "{farewell}");
+        assert_eq!(peer.connections.lock().unwrap().len(), 2);
+        assert!(world.inbox().is_empty());
+    }
+}
+
+/// What can't be reached is not tried again by each message, and waits no longer than needed.
+#[tokio::test]
+async fn a_dead_host_is_remembered() {
+    let world = World::new(nothing).await;
+    world.dns.set_mx("gone.test", Ok(vec![mx(10, "dead.test")]));
+    world.enqueue("gone.test", &["a"], as_it_is).await;
+    world.run();
+    world.after_attempts(1).await;
+    world.enqueue("gone.test", &["b"], as_it_is).await;
+    let tried = |entries: &[QueueEntry]| entries.iter().all(|e| !e.last_outcome.is_empty());
+    let entries = world.until(|e| e.len() == 2 && tried(e)).await;
+    let now = world.clock.now();
+    let told: Vec<_> = entries
+        .iter()
+        .map(|entry| (entry.attempts, entry.reason, entry.due.0 - now.0))
+        .collect();
+    let unreachable = WaitReason::Unreachable;
+    assert_eq!(told, [(1, unreachable, 300_000), (0, unreachable, 60_000)]);
 }
 
 #[tokio::test]

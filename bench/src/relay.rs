@@ -1,0 +1,274 @@
+//! Mail on its way through: taken durably, handed to a sink that plays many destinations. From the
+//! first MAIL to the last arrival.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use crate::client::Connection;
+use crate::measure::{Meter, memory_bytes};
+use crate::peer::{Peer, USER};
+use crate::table::{Better, Row, push};
+use crate::work::{KIB, Load, Start, message, now};
+
+/// Where the sink listens, on each address of 127.9.0.0/16.
+pub const SINK_PORT: u16 = 32_925;
+pub const DNS_PORT: u16 = 32_953;
+/// A destination that takes connections and never says a word.
+const MUTE: Ipv4Addr = Ipv4Addr::new(127, 9, 255, 1);
+const SESSIONS: u64 = 32;
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// `dN.relay.test` is at 127.9.(N / 200).(N % 200 + 1).
+pub fn destination(number: u64) -> Ipv4Addr {
+    let [high, low] = [number / 200, number % 200 + 1].map(|part| part as u8);
+    Ipv4Addr::new(127, 9, high, low)
+}
+
+/// What arrived at the sink, apart from what went to nobody.
+fn arrived() -> &'static AtomicU64 {
+    static ARRIVED: AtomicU64 = AtomicU64::new(0);
+    &ARRIVED
+}
+
+/// The sink and its name server, for as long as this program runs.
+fn sink() -> Result<()> {
+    static STARTED: OnceLock<bool> = OnceLock::new();
+    let started = STARTED.get_or_init(|| start().is_ok());
+    ensure!(*started, "the sink can't be started");
+    Ok(())
+}
+
+fn start() -> Result<()> {
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, SINK_PORT))?;
+    thread::spawn(move || {
+        while let Ok((socket, _)) = listener.accept() {
+            let session = thread::Builder::new().stack_size(128 * KIB);
+            let _ = session.spawn(move || serve(socket));
+        }
+    });
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, DNS_PORT))?;
+    thread::spawn(move || {
+        let mut packet = [0; 1500];
+        while let Ok((length, peer)) = socket.recv_from(&mut packet) {
+            if let Some(reply) = packet.get(..length).and_then(dns_reply) {
+                let _ = socket.send_to(&reply, peer);
+            }
+        }
+    });
+    Ok(())
+}
+
+fn serve(socket: TcpStream) -> std::io::Result<()> {
+    socket.set_nodelay(true)?;
+    if socket.local_addr()?.ip() == MUTE {
+        thread::sleep(PATIENCE);
+        return Ok(());
+    }
+    let mut output = socket.try_clone()?;
+    let mut input = BufReader::with_capacity(16 * KIB, socket);
+    output.write_all(b"220 sink.test ESMTP\r\n")?;
+    let mut line = Vec::new();
+    let mut in_body = false;
+    loop {
+        line.clear();
+        if input.read_until(b'\n', &mut line)? == 0 {
+            return Ok(());
+        }
+        let reply: &[u8] = if in_body {
+            if line != b".\r\n" {
+                continue;
+            }
+            in_body = false;
+            arrived().fetch_add(1, Ordering::Relaxed);
+            b"250 2.0.0 taken\r\n"
+        } else if line.starts_with(b"EHLO") {
+            b"250-sink.test\r\n250-PIPELINING\r\n250 8BITMIME\r\n"
+        } else if line.starts_with(b"DATA") {
+            in_body = true;
+            b"354 go\r\n"
+        } else if line.starts_with(b"QUIT") {
+            return output.write_all(b"221 bye\r\n");
+        } else {
+            b"250 2.1.0 OK\r\n"
+        };
+        output.write_all(reply)?;
+    }
+}
+
+/// Addresses of `dN.relay.test` and of `mute.relay.test`, and that there is nothing else.
+fn dns_reply(query: &[u8]) -> Option<Vec<u8>> {
+    let mut labels = Vec::new();
+    let mut at = 12;
+    loop {
+        let length = usize::from(*query.get(at)?);
+        at += 1;
+        if length == 0 {
+            break;
+        }
+        labels.push(String::from_utf8_lossy(query.get(at..at + length)?).to_lowercase());
+        at += length;
+    }
+    let kind = u16::from_be_bytes(query.get(at..at + 2)?.try_into().ok()?);
+    let end = at + 4;
+    let first = labels.first().map(String::as_str).unwrap_or_default();
+    let number = first.strip_prefix('d').and_then(|rest| rest.parse().ok());
+    let address = match first {
+        "mute" => Some(MUTE),
+        _ => number.map(destination),
+    };
+    let address = address.filter(|_| kind == 1 && labels.len() == 3);
+    let mut reply = query.get(..2)?.to_vec();
+    reply.extend_from_slice(&[0x81, 0x80, 0, 1, 0, u8::from(address.is_some()), 0]);
+    reply.extend_from_slice(&[u8::from(address.is_none()), 0, 0]);
+    reply.extend_from_slice(query.get(12..end)?);
+    match address {
+        Some(address) => {
+            reply.extend_from_slice(&[0xc0, 12, 0, 1, 0, 1, 0, 0, 1, 44, 0, 4]);
+            reply.extend_from_slice(&address.octets());
+        }
+        None => {
+            // The root's SOA, so that "nothing" is remembered.
+            reply.extend_from_slice(&[0, 0, 6, 0, 1, 0, 0, 1, 44, 0, 22, 0, 0]);
+            for value in [1u32, 300, 300, 300, 300] {
+                reply.extend_from_slice(&value.to_be_bytes());
+            }
+        }
+    }
+    Some(reply)
+}
+
+/// One session that hands over its share of the messages.
+fn session(peer: &Peer, from: u64, count: u64, to: &(dyn Fn(u64) -> String + Sync)) -> Result<()> {
+    let mut connection = Connection::open(peer.relay, None)?;
+    connection.smtp_hello()?;
+    if peer.relay_needs_login {
+        connection.smtp_login(USER, &peer.password)?;
+    }
+    for number in from..from + count {
+        let mut data = message(4 * KIB, 20_000_000 + number);
+        data.extend_from_slice(b".\r\n");
+        connection.smtp_message_from(USER, &to(number), &data)?;
+    }
+    Ok(())
+}
+
+/// Messages a second until `expected` have arrived, and CPU seconds for a thousand.
+fn relay(
+    peer: &Peer,
+    messages: u64,
+    expected: u64,
+    to: &(dyn Fn(u64) -> String + Sync),
+) -> Result<(f64, f64)> {
+    let before = arrived().load(Ordering::Relaxed);
+    let meter = Meter::start(peer.roots()?)?;
+    let start = now();
+    let share = messages / SESSIONS;
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..SESSIONS)
+            .map(|worker| {
+                let rest = if worker == 0 { messages % SESSIONS } else { 0 };
+                let from = worker * share + if worker == 0 { 0 } else { messages % SESSIONS };
+                scope.spawn(move || session(peer, from, share + rest, to))
+            })
+            .collect();
+        for worker in workers {
+            worker
+                .join()
+                .unwrap_or_else(|_| anyhow::bail!("a session failed"))?;
+        }
+        anyhow::Ok(())
+    })?;
+    while arrived().load(Ordering::Relaxed) < before + expected {
+        ensure!(start.elapsed() < PATIENCE, "the mail does not arrive");
+        thread::sleep(Duration::from_millis(5));
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    let used = meter.stop()?;
+    Ok((
+        expected as f64 / seconds,
+        used.cpu_seconds * 1000.0 / messages as f64,
+    ))
+}
+
+pub fn rows(peer: &Peer, _: Load, rows: &mut Vec<Row>) -> Result<()> {
+    const MESSAGES: u64 = 10_000;
+    sink()?;
+    let to = |number: u64| format!("r{number}@d{}.relay.test", number % 100);
+    let (rate, cpu) = relay(peer, MESSAGES, MESSAGES, &to)?;
+    let name = "relay 10,000 of 4 KiB to 100 destinations";
+    push(rows, name, rate, "/s", Better::More);
+    push(rows, "  CPU seconds per 1,000", cpu, "s", Better::Less);
+    Ok(())
+}
+
+/// A destination that never answers, among a thousand that do: best of three, in turn.
+pub fn dead_rows(peer: &Peer, _: Load, rows: &mut Vec<Row>) -> Result<()> {
+    const MESSAGES: u64 = 10_000;
+    sink()?;
+    let good = |number: u64| format!("r{number}@d{}.relay.test", number % 1000);
+    let with_one = |number: u64| match number % 1000 {
+        500 => format!("r{number}@mute.relay.test"),
+        other => format!("r{number}@d{other}.relay.test"),
+    };
+    let (mut without, mut with) = (0.0_f64, 0.0_f64);
+    for _ in 0..3 {
+        without = without.max(relay(peer, MESSAGES, MESSAGES, &good)?.0);
+        let expected = MESSAGES - MESSAGES / 1000;
+        with = with.max(relay(peer, MESSAGES, expected, &with_one)?.0);
+    }
+    let name = "relay to 1,000 destinations";
+    push(rows, name, without, "/s", Better::More);
+    push(
+        rows,
+        "  one of them never answers",
+        with,
+        "/s",
+        Better::More,
+    );
+    Ok(())
+}
+
+/// A million waiting entries: a thousand messages to a thousand destinations that can't be found.
+pub fn queued_rows(start: Start<'_>, rows: &mut Vec<Row>) -> Result<()> {
+    const RECIPIENTS: u64 = 1000;
+    const MESSAGES: u64 = 1000;
+    let peer = start(false)?;
+    let mut connection = Connection::open(peer.relay, None)?;
+    connection.smtp_hello()?;
+    if peer.relay_needs_login {
+        connection.smtp_login(USER, &peer.password)?;
+    }
+    for number in 0..MESSAGES {
+        let mut data = message(4 * KIB, 30_000_000 + number);
+        data.extend_from_slice(b".\r\n");
+        let to = (0..RECIPIENTS).map(|one| format!("r@lost{one}.relay.invalid"));
+        connection.smtp_message_to_many(USER, to, &data)?;
+    }
+    drop(connection);
+    peer.stop()?;
+    let peer = start(false)?;
+    let seconds = peer.start_seconds;
+    thread::sleep(Duration::from_secs(10));
+    let memory = memory_bytes(&peer.roots()?) as f64 / 1_048_576.0;
+    let name = "start with 1,000,000 queued";
+    push(rows, name, seconds * 1000.0, "ms", Better::Less);
+    push(
+        rows,
+        "  memory, ten seconds later",
+        memory,
+        "MiB",
+        Better::Less,
+    );
+    peer.stop()
+}
+
+/// Where a name server of ours answers.
+pub fn dns_address() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, DNS_PORT).into()
+}
