@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use crate::auth::{Auth, Scene};
 use crate::config::{Config, Role};
 use crate::gate::{Gate, Place};
+use crate::history::History;
 use crate::imap::catalog::Catalog;
 use crate::imap::quirks::Quirks;
 use crate::junk;
@@ -33,6 +34,7 @@ pub struct Context {
     pub pop3: pop3::Locks,
     pub catalog: Catalog,
     pub junk: junk::Filter,
+    pub history: History,
     pub(crate) quirks: Quirks,
     sessions: AtomicU64,
 }
@@ -59,6 +61,7 @@ impl Context {
             pop3: pop3::Locks::default(),
             catalog: Catalog::new(store.clone()),
             junk: junk::Filter::new(store.clone()),
+            history: History::new(store.clone()),
             quirks: Quirks::default(),
             sessions: AtomicU64::new(0),
             clock,

@@ -1,0 +1,139 @@
+//! The thread that writes events down.
+
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, channel};
+
+use facteur_store::{Error, Notes, Store};
+
+use super::DIRECTORY;
+use super::event::Event;
+use super::limits::{BYTES_MAX, DAYS, PIECE_BYTES};
+use crate::admin::rfc3339;
+
+const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
+
+/// What the thread is told.
+#[derive(Debug)]
+pub enum Told {
+    Event(Box<Event>),
+    /// Dropped when everything before is written.
+    Settle(#[expect(dead_code, reason = "its drop is the answer")] std::sync::mpsc::Sender<()>),
+}
+
+pub struct Writer {
+    store: Store,
+    notes: Option<Notes>,
+    /// The day of the file that is written, counted from 1970, and how much it grew since the
+    /// files were looked through.
+    day: i64,
+    grown: u64,
+    failed: bool,
+}
+
+impl Writer {
+    pub fn new(store: Store) -> Writer {
+        Writer {
+            store,
+            notes: None,
+            day: i64::MIN,
+            grown: 0,
+            failed: false,
+        }
+    }
+
+    pub fn tell(told: &SyncSender<Told>, event: Event) {
+        if let Err(TrySendError::Full(_)) = told.try_send(Told::Event(Box::new(event))) {
+            tracing::warn!("an event is missing in a message's history: too much at once");
+        }
+    }
+
+    /// Returns when all that was told before is written.
+    pub fn settle(told: &SyncSender<Told>) {
+        let (done, wait) = channel();
+        if told.send(Told::Settle(done)).is_ok() {
+            let _ = wait.recv();
+        }
+    }
+
+    /// Until nobody tells anything any more.
+    pub fn run(mut self, told: &Receiver<Told>) {
+        while let Ok(first) = told.recv() {
+            let mut waiting = Vec::new();
+            let mut lines = Vec::new();
+            let mut day = None;
+            let mut next = Some(first);
+            while let Some(one) = next {
+                match one {
+                    Told::Event(event) => {
+                        let today = event.at.div_euclid(DAY_MILLIS);
+                        if *day.get_or_insert(today) != today {
+                            self.write(day.take(), &mut lines);
+                            day = Some(today);
+                        }
+                        lines.extend_from_slice(&event.line());
+                    }
+                    Told::Settle(done) => waiting.push(done),
+                }
+                next = match lines.len() < PIECE_BYTES {
+                    true => told.try_recv().ok(),
+                    false => None,
+                };
+            }
+            self.write(day, &mut lines);
+        }
+    }
+
+    fn write(&mut self, day: Option<i64>, lines: &mut Vec<u8>) {
+        let Some(day) = day.filter(|_| !lines.is_empty()) else {
+            return;
+        };
+        let written = self.try_write(day, lines);
+        lines.clear();
+        match written {
+            Ok(()) => self.failed = false,
+            Err(error) if !self.failed => {
+                tracing::warn!(%error, "the history of messages is not kept");
+                self.failed = true;
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn try_write(&mut self, day: i64, lines: &[u8]) -> Result<(), Error> {
+        // What is reserved is for mail.
+        if self.store.is_full() {
+            return Err(Error::DiskFull);
+        }
+        let notes = match &self.notes {
+            Some(notes) => notes,
+            None => self.notes.insert(self.store.notes(DIRECTORY)?),
+        };
+        if day != self.day || self.grown > BYTES_MAX / 16 {
+            forget(notes, day)?;
+            (self.day, self.grown) = (day, 0);
+        }
+        self.grown += lines.len() as u64;
+        notes.append(&name(day), lines)
+    }
+}
+
+/// `2026-11-22`
+fn name(day: i64) -> String {
+    let start = facteur_store::Timestamp(day.saturating_mul(DAY_MILLIS));
+    let mut text = rfc3339(start);
+    text.truncate("2026-11-22".len());
+    text
+}
+
+/// Removes what is too old, and the oldest of what is too much.
+fn forget(notes: &Notes, today: i64) -> Result<(), Error> {
+    let files = notes.list()?;
+    let first = name(today - DAYS);
+    let mut bytes: u64 = files.iter().map(|(_, size)| size).sum();
+    for (file, size) in files {
+        if file < first || bytes > BYTES_MAX {
+            notes.remove(&file)?;
+            bytes = bytes.saturating_sub(size);
+        }
+    }
+    Ok(())
+}
