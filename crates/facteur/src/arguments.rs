@@ -54,6 +54,8 @@ pub enum Do {
     Store(Store),
     #[command(subcommand, about = t(texts::ABOUT_SEARCH))]
     Search(Search),
+    #[command(about = t(texts::ABOUT_TRACE))]
+    Trace(Trace),
     #[command(subcommand, about = t(texts::ABOUT_CONFIG))]
     Config(Config),
     #[command(about = t(texts::ABOUT_STATUS))]
@@ -337,6 +339,14 @@ pub enum Search {
         #[arg(value_name = "ADDRESS", help = t(texts::HELP_SEARCH_ADDRESS))]
         address: Option<String>,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct Trace {
+    #[arg(value_name = "MESSAGE-ID|ADDRESS", help = t(texts::HELP_TRACE_ABOUT))]
+    pub about: String,
+    #[arg(long = "for", value_name = "ADDRESS", help = t(texts::HELP_TRACE_FOR))]
+    pub only: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -109,6 +109,22 @@ texts! {
         "Rétablir une boîte supprimée, ou les messages supprimés dans une boîte";
     ABOUT_STORE_VERIFY: "Read everything, check it, and rebuild the index beside the old one to compare them",
         "Tout lire, tout vérifier, et refaire l'index à côté de l'ancien pour les comparer";
+    ABOUT_TRACE: "Tell what became of a message, from its arrival to the mailbox or the report",
+        "Dire ce qu'un message est devenu, de son arrivée à la boîte aux lettres ou au rapport";
+    HELP_TRACE_ABOUT: "Message-ID of one message, or an address that sent or got some",
+        "Message-ID d'un message, ou adresse qui en a envoyé ou reçu";
+    HELP_TRACE_FOR: "Only the mail of this address", "Seulement le courrier de cette adresse";
+    TRACE_NONE: "Nothing is known of {0} in the last 30 days.", "On ne sait rien de {0} sur les 30 derniers jours.";
+    TRACE_MORE: "There are more; these are the newest {0}.", "Il y en a d'autres ; voici les {0} plus récents.";
+    TRACE_ACCEPTED: "taken from {0}, {1}, by {2} from {3}", "reçu de {0}, {1}, par {2} depuis {3}";
+    TRACE_HERE: "  for {0}: put into the mailbox of {1}", "  pour {0} : mis dans la boîte de {1}";
+    TRACE_QUEUED: "  for {0}: waits to be sent to {1}", "  pour {0} : attend d'être envoyé à {1}";
+    TRACE_REFUSED: "refused, from {0} to {1}, by {2} from {3}: {4}", "refusé, de {0} à {1}, par {2} depuis {3} : {4}";
+    TRACE_DELIVERED: "{0}: handed over; {1}", "{0} : remis ; {1}";
+    TRACE_DELAYED: "{0}: not yet; {1}", "{0} : pas encore ; {1}";
+    TRACE_FAILED: "{0}: failed; {1}", "{0} : échec ; {1}";
+    TRACE_AGAIN: "tried again at {0}", "nouvel essai à {0}";
+    TRACE_REPORTED: "the sender is told", "l'expéditeur en est informé";
     ABOUT_SEARCH: "The search catalogue", "Le catalogue de recherche";
     ABOUT_SEARCH_REBUILD: "Throw the search catalogue away and have it made anew",
         "Jeter le catalogue de recherche et le faire refaire";

@@ -27,6 +27,7 @@ pub mod dns;
 pub mod drive;
 pub mod gate;
 pub mod groups;
+pub mod history;
 pub mod imap;
 pub mod intake;
 pub mod junk;

@@ -13,6 +13,7 @@ pub mod serve;
 pub mod setup;
 pub mod status;
 pub mod store;
+pub mod trace;
 
 use serde_json::Value;
 

@@ -16,6 +16,7 @@ fn deleted_mail_comes_back_and_waiting_mail_obeys() {
     let ask = |arguments: &[&str]| run(ENGLISH, &[arguments, &["--json", "--data", data]].concat());
     restore(offset + 110, password, &ask);
     queue(offset + 587, password, &ask);
+    trace(&ask);
     demo.stop(Signal::TERM);
 }
 
@@ -104,6 +105,28 @@ fn queue(port: u16, password: &str, ask: &dyn Fn(&[&str]) -> Ran) {
     let ids: Vec<String> = [0, 1].map(|n| entries[n]["id"].to_string()).to_vec();
     ask(&["queue", "drop", &ids[0], &ids[1]]).json();
     assert_eq!(ask(&["queue", "list"]).json(), serde_json::json!([]));
+}
+
+/// What `queue` sent, and what became of it.
+fn trace(ask: &dyn Fn(&[&str]) -> Ran) {
+    let found = ask(&["trace", "Carol@elsewhere.example"]).json();
+    let messages = found["messages"].as_array().unwrap();
+    assert_eq!(messages.len(), 1, "{found}");
+    let events = messages[0]["events"].as_array().unwrap();
+    assert_eq!(events[0]["event"], "accepted");
+    assert_eq!(events[0]["door"], "submission");
+    assert_eq!(events[0]["from"], "alice@example.test");
+    let way = &events[0]["recipients"][0];
+    assert_eq!(way["to"], "carol@elsewhere.example");
+    assert_eq!(way["here"], false);
+    let tried = events.iter().filter(|event| event["event"] == "tried");
+    assert!(tried.count() >= 1, "{found}");
+    let id = events[0]["message_id"].as_str().unwrap();
+    assert!(id.ends_with("@mail.example.test>"), "{id}");
+    let same = ask(&["trace", id]).json();
+    assert_eq!(same["messages"].as_array().unwrap().len(), 1);
+    let bob = ask(&["trace", id, "--for", "bob@example.test"]).json();
+    assert_eq!(bob["messages"], serde_json::json!([]));
 }
 
 fn base64(text: &str) -> String {

@@ -21,6 +21,7 @@ mod queue;
 mod search;
 mod socket;
 mod status;
+mod trace;
 
 use std::sync::Arc;
 
@@ -53,6 +54,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .merge(queue::routes())
         .merge(mailboxes::routes())
         .merge(search::routes())
+        .merge(trace::routes())
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_route)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

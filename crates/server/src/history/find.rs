@@ -75,7 +75,7 @@ fn who_has(
         .iter()
         .collect::<BTreeSet<_>>()
         .into_iter()
-        .map(|needle| memchr::memmem::Finder::new(needle.as_bytes()))
+        .map(|needle| memchr::memmem::Finder::new(&as_written(needle)).into_owned())
         .collect();
     let (mut keys, mut order) = (HashSet::new(), std::collections::VecDeque::new());
     let (mut lone, mut more) = (Vec::new(), false);
@@ -107,11 +107,21 @@ fn who_has(
     Ok((keys, lone, more))
 }
 
+/// As it stands in a line.
+fn as_written(text: &str) -> Vec<u8> {
+    let quoted = serde_json::to_vec(text).unwrap_or_default();
+    let text = quoted.strip_prefix(b"\"");
+    let text = text.and_then(|text| text.strip_suffix(b"\""));
+    text.unwrap_or_default().to_vec()
+}
+
 fn names(event: &Event, needles: &[String]) -> bool {
     use super::event::What;
     let is_asked = |text: &str| {
         let text = text.trim_matches(['<', '>']);
-        needles.iter().any(|needle| text.eq_ignore_ascii_case(needle))
+        needles
+            .iter()
+            .any(|needle| text.eq_ignore_ascii_case(needle))
     };
     let message_id = match &event.what {
         What::Accepted { message_id, .. } | What::Refused { message_id, .. } => message_id,
@@ -122,7 +132,9 @@ fn names(event: &Event, needles: &[String]) -> bool {
 
 fn is_of(events: &[Event], address: &str) -> bool {
     let people = events.iter().flat_map(Event::people);
-    people.into_iter().any(|one| one.eq_ignore_ascii_case(address))
+    people
+        .into_iter()
+        .any(|one| one.eq_ignore_ascii_case(address))
 }
 
 /// All lines of all files, the oldest first, until `each` breaks.

@@ -4,6 +4,8 @@
 pub const DAYS: i64 = 30;
 /// All files together; the oldest go first.
 pub const BYTES_MAX: u64 = 1 << 30;
+/// Refusals of a day that came before a message: who guesses addresses must not push out the rest.
+pub const LONE_BYTES_MAX: usize = 16 << 20;
 /// Events that wait for the writer.
 pub const WAITING_MAX: usize = 8_192;
 /// Written in one go, about.

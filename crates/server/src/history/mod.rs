@@ -7,7 +7,7 @@
 
 mod event;
 mod find;
-mod limits;
+pub(crate) mod limits;
 mod writer;
 
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -79,7 +79,10 @@ impl History {
 
 impl Drop for History {
     fn drop(&mut self) {
-        let writer = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let writer = self
+            .writer
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(Running { told, thread }) = writer.take() {
             drop(told);
             let _ = thread.join();

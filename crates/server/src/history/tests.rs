@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use facteur_sim::{SimClock, SimDisk};
-use facteur_store::{BlobId, Clock, Options, Store, Timestamp};
+use facteur_sim::{SimDisk, VirtualClock};
+use facteur_store::{BlobId, Options, Store, Timestamp};
 
 use super::*;
 
@@ -58,8 +58,7 @@ struct World {
 
 impl World {
     fn new() -> World {
-        let disk = SimDisk::new(1);
-        let clock: Arc<dyn Clock> = Arc::new(SimClock::new(1));
+        let (disk, clock) = (Arc::new(SimDisk::new(1)), Arc::new(VirtualClock::new(1)));
         let (store, _) = Store::open(disk, clock, Options::default()).unwrap();
         World {
             history: History::new(store.clone()),
@@ -68,7 +67,9 @@ impl World {
     }
 
     fn tell(&self, events: impl IntoIterator<Item = Event>) {
-        events.into_iter().for_each(|event| self.history.tell(event));
+        events
+            .into_iter()
+            .for_each(|event| self.history.tell(event));
     }
 
     /// The numbers of events of each message found.
@@ -101,7 +102,11 @@ fn a_message_is_found_by_its_id_and_by_its_people() {
     assert_eq!(world.found("eve@example.test", None), [0_usize; 0]);
     assert_eq!(world.found("", None), [0_usize; 0]);
     let both = world.history.find("1@example.test", None).unwrap();
-    let times: Vec<i64> = both.messages[0].events.iter().map(|event| event.at).collect();
+    let times: Vec<i64> = both.messages[0]
+        .events
+        .iter()
+        .map(|event| event.at)
+        .collect();
     assert_eq!(times, [1000, 3000]);
 }
 

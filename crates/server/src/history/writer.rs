@@ -1,12 +1,12 @@
 //! The thread that writes events down.
 
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel};
 
 use facteur_store::{Error, Notes, Store};
 
 use super::DIRECTORY;
 use super::event::Event;
-use super::limits::{BYTES_MAX, DAYS, PIECE_BYTES};
+use super::limits::{BYTES_MAX, DAYS, LONE_BYTES_MAX, PIECE_BYTES};
 use crate::admin::rfc3339;
 
 const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
@@ -16,7 +16,7 @@ const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
 pub enum Told {
     Event(Box<Event>),
     /// Dropped when everything before is written.
-    Settle(#[expect(dead_code, reason = "its drop is the answer")] std::sync::mpsc::Sender<()>),
+    Settle(Sender<()>),
 }
 
 pub struct Writer {
@@ -26,6 +26,8 @@ pub struct Writer {
     /// files were looked through.
     day: i64,
     grown: u64,
+    /// Bytes of this day that tell of no message.
+    lone: usize,
     failed: bool,
 }
 
@@ -36,6 +38,7 @@ impl Writer {
             notes: None,
             day: i64::MIN,
             grown: 0,
+            lone: 0,
             failed: false,
         }
     }
@@ -69,7 +72,13 @@ impl Writer {
                             self.write(day.take(), &mut lines);
                             day = Some(today);
                         }
-                        lines.extend_from_slice(&event.line());
+                        let line = event.line();
+                        if event.message.is_none() {
+                            self.lone += line.len();
+                        }
+                        if !event.message.is_none() || self.lone <= LONE_BYTES_MAX {
+                            lines.extend_from_slice(&line);
+                        }
                     }
                     Told::Settle(done) => waiting.push(done),
                 }
@@ -107,6 +116,9 @@ impl Writer {
             Some(notes) => notes,
             None => self.notes.insert(self.store.notes(DIRECTORY)?),
         };
+        if day != self.day {
+            self.lone = 0;
+        }
         if day != self.day || self.grown > BYTES_MAX / 16 {
             forget(notes, day)?;
             (self.day, self.grown) = (day, 0);

@@ -13,6 +13,7 @@ mod connect;
 mod converse;
 mod dane;
 mod dialogue;
+mod history;
 mod hosts;
 mod letter;
 mod limits;

@@ -13,12 +13,12 @@ use facteur_store::{
 use tokio::task::JoinSet;
 
 use super::dialogue::Dialogue;
-use super::limits;
 use super::pace::Contact;
 use super::plan::{self, Reported};
 use super::report::{self, Returned};
 use super::schedule::{Room, Schedule, Started};
 use super::send::{self, Sender};
+use super::{history, limits};
 use crate::context::Counters;
 use crate::intake::Intake;
 use crate::limits::STREAM_BYTES;
@@ -234,6 +234,9 @@ async fn transfer(sender: &Sender, entry: QueueEntry, mut lease: Lease<'_>) -> C
         words,
         "attempt"
     );
+    if attempt.rest.is_none() {
+        history::tell(&sender.ctx, &entry, &attempt.outcomes, &next);
+    }
     // What was sent and is not written down would be sent again: until the outcome is kept, with
     // its report, nobody else gets the entry. A full disk has room again some day.
     loop {

@@ -19,6 +19,7 @@ use super::{Driver, Target, directory, refusal};
 use crate::config::Role;
 use crate::context::Counters;
 use crate::drive::Stream;
+use crate::history::Key;
 use crate::intake::Intake;
 use crate::junk::{self, Filing};
 
@@ -107,9 +108,14 @@ impl<S: Stream> Driver<S> {
             .finish()
             .await
             .map_err(|error| self.store_failed(&error))?;
-        let additions = self.judge(&facts)?;
+        let key = Key::of(body.body.id());
+        let additions = self
+            .judge(&facts)
+            .inspect_err(|refusal| self.tell_refused(key.clone(), &facts, *refusal))?;
         let trace = format!("{}{additions}", self.received());
-        let sorted = self.sort(&facts, &trace)?;
+        let sorted = self
+            .sort(&facts, &trace)
+            .inspect_err(|refusal| self.tell_refused(key.clone(), &facts, *refusal))?;
         let filings = self.filings(&facts, head, &trace, &sorted).await;
         let written = Written {
             additions: &additions,
@@ -137,6 +143,7 @@ impl<S: Stream> Driver<S> {
             queued,
             "message accepted"
         );
+        self.tell_accepted(key, &facts, &additions, &sorted.targets);
         Ok(results)
     }
 

@@ -96,6 +96,7 @@ impl<S: Stream> Driver<S> {
                     Recipient::Postmaster => "postmaster".to_owned(),
                 };
                 tracing::info!(session = %self.wire.peer().session, to, ?refusal, "recipient refused");
+                self.tell_unwanted(recipient, refusal);
                 Outcome::Refused(refusal)
             }
         }

@@ -9,6 +9,7 @@ mod auth;
 mod body;
 mod decide;
 pub(crate) mod directory;
+mod history;
 mod judge;
 mod mail;
 mod rcpt;
