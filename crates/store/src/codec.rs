@@ -4,13 +4,18 @@
 
 use crate::Error;
 
+/// What the row of a message takes, about.
+const ROW_BYTES: usize = 32;
+
 /// Appends fields to a buffer.
 #[derive(Debug, Default)]
 pub struct Writer(pub Vec<u8>);
 
 impl Writer {
     pub fn version(version: u8) -> Self {
-        Writer(vec![version])
+        let mut bytes = Vec::with_capacity(ROW_BYTES);
+        bytes.push(version);
+        Writer(bytes)
     }
 
     pub fn u8(&mut self, value: u8) -> &mut Self {

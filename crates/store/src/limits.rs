@@ -27,8 +27,8 @@ pub const MERGE_BESIDE_BYTES_MIN: usize = 1 << 20;
 /// And once this much time or journal went by.
 pub const INDEX_COMMIT_SECONDS: u64 = 30;
 pub const INDEX_COMMIT_BYTES: u64 = 64 << 20;
-/// Memory for the index's pages.
-pub const INDEX_CACHE_BYTES: usize = 64 << 20;
+/// Memory for the index's pages, at most: what 100,000 messages have of envelopes and structures.
+pub const INDEX_CACHE_BYTES: usize = 96 << 20;
 /// The same of a file that is derived from the store's content: the system's cache does the rest.
 pub const DERIVED_CACHE_BYTES: usize = 16 << 20;
 /// Rows in one shared page of the message index.

@@ -28,7 +28,8 @@ pub struct Tx<'a> {
     group_mark: usize,
     dump: &'a mut Vec<u8>,
     dump_mark: usize,
-    undo: Vec<(Vec<u8>, Option<Edit>)>,
+    /// What stood there before; `None`: nothing did, the group begins with this transaction.
+    undo: Option<Vec<(Vec<u8>, Option<Edit>)>>,
     changes: BTreeMap<AccountId, (ModSeq, MailboxChanges)>,
     now: Timestamp,
     /// Bytes of bodies that nobody has any more.
@@ -45,6 +46,7 @@ impl<'a> Tx<'a> {
         now: Timestamp,
     ) -> Self {
         let (group_mark, dump_mark) = (group.len(), dump.len());
+        let undo = (!edits.is_empty()).then(Vec::new);
         Tx {
             view,
             edits,
@@ -53,7 +55,7 @@ impl<'a> Tx<'a> {
             group_mark,
             dump,
             dump_mark,
-            undo: Vec::new(),
+            undo,
             changes: BTreeMap::new(),
             now,
             freed: 0,
@@ -85,6 +87,10 @@ impl<'a> Tx<'a> {
     }
 
     fn edit(&mut self, key: Vec<u8>, edit: Edit) {
+        let Some(undo) = &mut self.undo else {
+            self.edits.insert(key, edit);
+            return;
+        };
         let before = match self.edits.entry(key.clone()) {
             Entry::Occupied(mut entry) => Some(entry.insert(edit)),
             Entry::Vacant(entry) => {
@@ -92,7 +98,7 @@ impl<'a> Tx<'a> {
                 None
             }
         };
-        self.undo.push((key, before));
+        undo.push((key, before));
     }
 
     /// At most `max` rows of a span, ascending.
@@ -149,11 +155,16 @@ impl<'a> Tx<'a> {
 
     /// Takes back everything that the closure did.
     pub fn roll_back(self) {
-        for (key, before) in self.undo.into_iter().rev() {
-            match before {
-                Some(edit) => self.edits.insert(key, edit),
-                None => self.edits.remove(&key),
-            };
+        match self.undo {
+            None => self.edits.clear(),
+            Some(undo) => {
+                for (key, before) in undo.into_iter().rev() {
+                    match before {
+                        Some(edit) => self.edits.insert(key, edit),
+                        None => self.edits.remove(&key),
+                    };
+                }
+            }
         }
         self.group.truncate(self.group_mark);
         self.dump.truncate(self.dump_mark);
