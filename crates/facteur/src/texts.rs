@@ -228,6 +228,7 @@ texts! {
     KIND_OPTIONAL_PATH: "a path in quotes, or \"\"", "un chemin entre guillemets, ou \"\"";
     KIND_CHOICE: "one of {0}", "l'une de ces valeurs : {0}";
     KIND_ADDRESSES: "a list of addresses with port, such as [\"0.0.0.0:25\"]", "une liste d'adresses avec port, comme [\"0.0.0.0:25\"]";
+    KIND_ROUTES: "a list of domains with their hosts, such as [\"branch.example=mail.branch.example:25\"]", "une liste de domaines avec leurs serveurs, comme [\"branch.example=mail.branch.example:25\"]";
     KIND_IPS: "a list of addresses without port, such as [\"192.0.2.25\"]", "une liste d'adresses sans port, comme [\"192.0.2.25\"]";
     KIND_OPTIONAL_ADDRESS: "an address with port, such as \"127.0.0.1:53\", or \"\"", "une adresse avec port, comme \"127.0.0.1:53\", ou \"\"";
     KIND_OPTIONAL_HOST_PORT: "a host with port, such as \"smtp.example.org:587\", or \"\"",

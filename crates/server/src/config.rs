@@ -124,9 +124,20 @@ pub struct Smarthost {
     pub password: Option<String>,
 }
 
+/// Mail for one domain goes to this host instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DomainRoute {
+    /// Lower case, A-labels.
+    pub domain: String,
+    pub host: String,
+    pub port: u16,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueConfig {
     pub smarthost: Option<Smarthost>,
+    /// Hosts of single domains, before the smarthost and the MX.
+    pub routes: Vec<DomainRoute>,
     /// A resolver to ask instead of the system's.
     pub dns_server: Option<SocketAddr>,
     /// Port to deliver to; 25 except in tests.
@@ -147,10 +158,26 @@ pub struct QueueConfig {
     pub delay_notice_after: Duration,
 }
 
+impl QueueConfig {
+    pub fn route_of(&self, domain: &str) -> Option<&DomainRoute> {
+        let mut routes = self.routes.iter();
+        routes.find(|route| route.domain.eq_ignore_ascii_case(domain))
+    }
+
+    /// The smarthost, where nothing else is said about the domain.
+    pub fn smarthost_of(&self, domain: &str) -> Option<&Smarthost> {
+        match self.route_of(domain) {
+            Some(_) => None,
+            None => self.smarthost.as_ref(),
+        }
+    }
+}
+
 impl Default for QueueConfig {
     fn default() -> Self {
         QueueConfig {
             smarthost: None,
+            routes: Vec::new(),
             dns_server: None,
             port: 25,
             loopback_only: false,

@@ -41,7 +41,8 @@ pub mod smtp;
 pub mod tls;
 
 pub use config::{
-    CertificateFiles, Config, Limits, Listen, ListenAddress, QueueConfig, Role, Smarthost,
+    CertificateFiles, Config, DomainRoute, Limits, Listen, ListenAddress, QueueConfig, Role,
+    Smarthost,
 };
 pub use context::{Context, Counters, Peer, PeerAddress, SessionId, Shutdown};
 pub use server::{Bound, Running, Seams, Server, StartError};

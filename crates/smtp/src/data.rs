@@ -119,18 +119,27 @@ pub struct TextCheck {
 
 impl TextCheck {
     pub fn push(&mut self, bytes: &[u8]) {
-        let mut after_cr = self.after_cr;
-        for byte in bytes {
+        // Where an LF has to stand, after a CR.
+        let mut expected = self.after_cr.then_some(0);
+        for at in memchr::memchr3_iter(b'\r', b'\n', 0, bytes) {
+            let byte = bytes.get(at).copied();
+            let after_cr = expected == Some(at);
+            if expected.is_some_and(|expected| expected < at) {
+                self.found(BodyFault::BareCrOrLf);
+            }
             match byte {
-                b'\n' if after_cr => {}
-                b'\n' => self.found(BodyFault::BareCrOrLf),
+                Some(b'\n') if after_cr => {}
+                Some(b'\n') => self.found(BodyFault::BareCrOrLf),
                 _ if after_cr => self.found(BodyFault::BareCrOrLf),
-                0 => self.found(BodyFault::Nul),
+                Some(0) => self.found(BodyFault::Nul),
                 _ => {}
             }
-            after_cr = *byte == b'\r';
+            expected = (byte == Some(b'\r')).then_some(at + 1);
         }
-        self.after_cr = after_cr;
+        if expected.is_some_and(|expected| expected < bytes.len()) {
+            self.found(BodyFault::BareCrOrLf);
+        }
+        self.after_cr = expected == Some(bytes.len());
     }
 
     fn found(&mut self, fault: BodyFault) {
@@ -180,12 +189,16 @@ impl DataEncoder {
             return Err(fault);
         }
         out.reserve(chunk.len());
-        for line in chunk.split_inclusive(|b| *b == b'\n') {
+        let mut rest = chunk;
+        while !rest.is_empty() {
+            let end = memchr::memchr(b'\n', rest).map(|at| at + 1);
+            let (line, after) = rest.split_at(end.unwrap_or(rest.len()));
             if self.line_start && line.first() == Some(&b'.') {
                 out.push(b'.');
             }
             out.extend_from_slice(line);
-            self.line_start = line.last() == Some(&b'\n');
+            self.line_start = end.is_some();
+            rest = after;
         }
         self.ends_line = self.line_start;
         Ok(())
@@ -323,7 +336,29 @@ mod tests {
         assert!(encoder.finish(&mut Vec::new()).is_err());
     }
 
+    /// As the rule reads: CR and LF only together, no NUL.
+    fn is_text(bytes: &[u8]) -> bool {
+        let alone = |at: usize| match bytes[at] {
+            b'\r' => bytes.get(at + 1) != Some(&b'\n'),
+            b'\n' => at == 0 || bytes[at - 1] != b'\r',
+            byte => byte == 0,
+        };
+        !(0..bytes.len()).any(alone)
+    }
+
     proptest! {
+        #[test]
+        fn text_is_what_the_rule_says(
+            bytes in proptest::collection::vec(proptest::sample::select(b"\r\n\0ab".to_vec()), 0..12),
+            cut in 0usize..12,
+        ) {
+            let mut check = TextCheck::default();
+            let (head, tail) = bytes.split_at(cut.min(bytes.len()));
+            check.push(head);
+            check.push(tail);
+            prop_assert_eq!(check.finish().is_none(), is_text(&bytes), "{:?}", bytes);
+        }
+
         #[test]
         fn both_ways(text in "[.a\r]{0,60}", out_chunk in 1usize..9, in_chunk in 1usize..9) {
             let text = text.replace('\r', "\r\n");

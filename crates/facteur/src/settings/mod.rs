@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use facteur_server::{
-    CertificateFiles, Config, Limits, Listen, ListenAddress, QueueConfig, Role, Smarthost,
+    CertificateFiles, Config, DomainRoute, Limits, Listen, ListenAddress, QueueConfig, Role,
+    Smarthost,
 };
 use toml::Value;
 
@@ -148,6 +149,7 @@ impl Settings {
         config.queue = QueueConfig {
             smarthost: self.smarthost()?,
             dns_server: self.text("queue.dns_server").parse().ok(),
+            routes: self.routes(),
             source_addresses: self.ips("queue.source_addresses"),
             transfers_max: self.count("queue.transfers_max"),
             extra_authorities: self.path("queue.authorities"),
@@ -156,6 +158,19 @@ impl Settings {
             ..QueueConfig::default()
         };
         Ok(config)
+    }
+
+    fn routes(&self) -> Vec<DomainRoute> {
+        let list = self.get("queue.routes").and_then(Value::as_array);
+        let texts = list.into_iter().flatten().filter_map(Value::as_str);
+        let routes = texts.filter_map(value::route);
+        routes
+            .map(|(domain, host, port)| DomainRoute {
+                domain: domain.to_ascii_lowercase(),
+                host: host.to_owned(),
+                port,
+            })
+            .collect()
     }
 
     fn ips(&self, name: &str) -> Vec<IpAddr> {

@@ -15,6 +15,8 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// A list of `address:port`.
     Addresses,
+    /// A list of `domain=host:port`.
+    Routes,
     /// A list of addresses without port.
     Ips,
     /// One `address:port`, or empty: none.
@@ -66,7 +68,7 @@ const LANGUAGES: &[&str] = &["en", "fr"];
 const TLS_MODES: &[&str] = &["starttls", "implicit"];
 const LOG_LEVELS: &[&str] = &["error", "warn", "info", "debug"];
 
-pub const SETTINGS: [Setting; 31] = [
+pub const SETTINGS: [Setting; 32] = [
     setting(
         "hostname",
         Kind::HostName,
@@ -234,6 +236,14 @@ pub const SETTINGS: [Setting; 31] = [
         r#""/etc/facteur/smarthost-password""#,
         "A file whose first line is the password at the smarthost. Nobody else should be able to read it.",
         "Un fichier dont la première ligne est le mot de passe sur ce serveur. Personne d'autre ne devrait pouvoir le lire.",
+    ),
+    setting(
+        "queue.routes",
+        Kind::Routes,
+        "[]",
+        r#"["branch.example=mail.branch.example:25"]"#,
+        "Send mail for these domains to these hosts, whatever the DNS and the smarthost say. TLS is used when it is offered.",
+        "Envoyer le courrier de ces domaines à ces serveurs, quoi que disent le DNS et le serveur d'envoi. TLS est utilisé quand il est proposé.",
     ),
     setting(
         "queue.dns_server",

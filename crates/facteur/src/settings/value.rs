@@ -29,6 +29,9 @@ pub(super) fn check(kind: Kind, value: &Value) -> Result<(), String> {
         Kind::Addresses => value
             .as_array()
             .is_some_and(|list| list.iter().all(is_address)),
+        Kind::Routes => value
+            .as_array()
+            .is_some_and(|list| list.iter().all(is_route)),
         Kind::Ips => value.as_array().is_some_and(|list| list.iter().all(is_ip)),
         Kind::OptionalAddress => text == Some("") || is_address(value),
         Kind::OptionalHostPort => {
@@ -57,6 +60,7 @@ pub(super) fn expected(kind: Kind) -> String {
             fill(texts::KIND_CHOICE, &[&choices.join(", ")])
         }
         Kind::Addresses => t(texts::KIND_ADDRESSES).to_owned(),
+        Kind::Routes => t(texts::KIND_ROUTES).to_owned(),
         Kind::Ips => t(texts::KIND_IPS).to_owned(),
         Kind::OptionalAddress => t(texts::KIND_OPTIONAL_ADDRESS).to_owned(),
         Kind::OptionalHostPort => t(texts::KIND_OPTIONAL_HOST_PORT).to_owned(),
@@ -84,6 +88,17 @@ pub fn is_host_name(text: &str) -> bool {
 fn is_address(value: &Value) -> bool {
     let text = value.as_str();
     text.is_some_and(|text| text.parse::<SocketAddr>().is_ok())
+}
+
+fn is_route(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| route(text).is_some())
+}
+
+/// `domain=host:port`.
+pub(super) fn route(text: &str) -> Option<(&str, &str, u16)> {
+    let (domain, host) = text.split_once('=')?;
+    let (host, port) = host_port(host)?;
+    is_host_name(domain).then_some((domain, host, port))
 }
 
 fn is_ip(value: &Value) -> bool {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::time::Duration;
 
 use facteur_smtp::client::{Client, Config, LocalError, Stage, Step};
@@ -30,6 +31,32 @@ pub struct Outgoing<'a> {
     pub prefix: &'a [u8],
     pub blob: BlobId,
     pub body_size: u64,
+}
+
+impl Outgoing<'_> {
+    /// Bytes of the body; what was taken in a moment ago is read without the disk.
+    async fn read(&self, range: Range<u64>) -> Result<Vec<u8>, LocalError> {
+        let mut piece = Vec::new();
+        let cached = self
+            .store
+            .read_body_cached(self.blob, range.clone(), &mut piece);
+        if matches!(cached, Ok(true)) {
+            return Ok(piece);
+        }
+        let (store, blob) = (self.store.clone(), self.blob);
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut piece = Vec::new();
+            store.read_body(blob, range, &mut piece).map(|()| piece)
+        });
+        match reading.await {
+            Ok(Ok(piece)) => Ok(piece),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "a queued message can't be read");
+                Err(LocalError::ConnectionLost)
+            }
+            Err(_) => Err(LocalError::ConnectionLost),
+        }
+    }
 }
 
 pub struct Dialogue {
@@ -115,27 +142,18 @@ impl Dialogue {
 
     /// Streams the message; the session then waits for the reply.
     pub async fn send_body(&mut self, message: &Outgoing<'_>) -> Result<(), LocalError> {
-        self.push(message.prefix).await?;
+        self.push(message.prefix)?;
         let mut offset = 0;
         while offset < message.body_size {
             let end = message.body_size.min(offset + STREAM_BYTES);
-            let (store, blob) = (message.store.clone(), message.blob);
-            let piece = tokio::task::spawn_blocking(move || {
-                let mut piece = Vec::new();
-                store
-                    .read_body(blob, offset..end, &mut piece)
-                    .map(|()| piece)
-            });
-            match piece.await {
-                Ok(Ok(piece)) => self.push(&piece).await?,
-                Ok(Err(error)) => {
-                    tracing::error!(%error, "a queued message can't be read");
-                    return Err(LocalError::ConnectionLost);
-                }
-                Err(_) => return Err(LocalError::ConnectionLost),
+            let piece = message.read(offset..end).await?;
+            self.push(&piece)?;
+            if end < message.body_size {
+                self.flush().await?;
             }
             offset = end;
         }
+        // A small message goes out in one piece, its end with it.
         self.client.end_body().map_err(|_| LocalError::NotText)?;
         self.flush().await
     }
@@ -146,11 +164,10 @@ impl Dialogue {
         let _ = timeout(limits::QUIT, self.next()).await;
     }
 
-    async fn push(&mut self, bytes: &[u8]) -> Result<(), LocalError> {
+    fn push(&mut self, bytes: &[u8]) -> Result<(), LocalError> {
         self.client
             .push_body(bytes)
-            .map_err(|_| LocalError::NotText)?;
-        self.flush().await
+            .map_err(|_| LocalError::NotText)
     }
 
     async fn flush(&mut self) -> Result<(), LocalError> {

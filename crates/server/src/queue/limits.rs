@@ -29,9 +29,15 @@ pub const DEAD_HOSTS_MAX: usize = 10_000;
 
 /// A connection waits so long for another message.
 pub const IDLE_CONNECTION: Duration = Duration::from_secs(10);
+/// Between looks for connections that have waited long.
+pub const SWEEP: Duration = Duration::from_secs(1);
 pub const IDLE_CONNECTIONS_MAX: usize = 500;
 pub const MESSAGES_OF_A_CONNECTION_MAX: u32 = 500;
 pub const CONNECTION_AGE_MAX: Duration = Duration::from_secs(300);
+
+/// How long the way to a destination is believed; what is proven about its hosts, too.
+pub const WAY_KNOWN: Duration = Duration::from_secs(15);
+pub const WAYS_MAX: usize = 10_000;
 
 /// The store may have more that is due than it could say: look again after this time at the latest.
 pub const LOOK_AGAIN: Duration = Duration::from_secs(60);

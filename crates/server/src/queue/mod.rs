@@ -30,6 +30,7 @@ mod security;
 mod send;
 mod sts;
 mod tls;
+mod ways;
 
 pub use runner::run;
 pub use send::Sender;

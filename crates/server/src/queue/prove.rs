@@ -19,7 +19,9 @@ pub async fn demand(
     hops: Vec<Hop>,
 ) -> Result<Vec<Hop>, Outcome> {
     let is_literal = entry.domain.starts_with('[');
-    if sender.ctx.config.queue.smarthost.is_some() || is_literal {
+    let config = &sender.ctx.config.queue;
+    let elsewhere = config.smarthost.is_some() || config.route_of(&entry.domain).is_some();
+    if elsewhere || is_literal {
         return Ok(hops);
     }
     let policy = match entry.wishes.tls {

@@ -39,6 +39,9 @@ pub struct Question<'a> {
 
 /// Addresses in the order to try, at least one; or what becomes of the recipients.
 pub async fn route(question: &Question<'_>) -> Result<Vec<Hop>, Outcome> {
+    if let Some(route) = question.config.route_of(question.domain) {
+        return resolve(question, std::slice::from_ref(&route.host), route.port).await;
+    }
     if let Some(smarthost) = &question.config.smarthost {
         let host = std::slice::from_ref(&smarthost.host);
         return resolve(question, host, smarthost.port).await;
@@ -150,7 +153,7 @@ fn hops(
             host: host.clone(),
             address: *address,
             port,
-            security: security(question.config),
+            security: security(question),
         })
         .take(HOPS_MAX)
         .collect();
@@ -167,8 +170,8 @@ fn hops(
     Ok(hops)
 }
 
-fn security(config: &QueueConfig) -> Security {
-    match &config.smarthost {
+fn security(question: &Question<'_>) -> Security {
+    match question.config.smarthost_of(question.domain) {
         Some(smarthost) if smarthost.implicit_tls => Security::CheckedImplicit,
         Some(_) => Security::Checked,
         None => Security::Opportunistic,
@@ -236,7 +239,7 @@ mod tests {
     use facteur_sim::VirtualClock;
 
     use super::*;
-    use crate::config::Smarthost;
+    use crate::config::{DomainRoute, Smarthost};
     use crate::dns::TableDns;
 
     fn mx(preference: u16, exchange: &str) -> Mx {
@@ -317,6 +320,29 @@ mod tests {
                 "{domain}"
             );
         }
+    }
+
+    #[tokio::test]
+    async fn a_domain_has_a_way_of_its_own() {
+        let config = QueueConfig {
+            smarthost: Some(Smarthost {
+                host: "b.test".to_owned(),
+                port: 587,
+                implicit_tls: false,
+                user: None,
+                password: None,
+            }),
+            routes: vec![DomainRoute {
+                domain: "inside.test".to_owned(),
+                host: "a.test".to_owned(),
+                port: 2525,
+            }],
+            ..QueueConfig::default()
+        };
+        for (domain, address) in [("Inside.test", "192.0.2.1"), ("two.test", "192.0.2.2")] {
+            assert_eq!(ask(domain, &config).await, Ok(vec![address.to_owned()]));
+        }
+        assert!(config.smarthost_of("inside.test").is_none());
     }
 
     #[tokio::test]

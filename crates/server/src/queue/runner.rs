@@ -37,8 +37,12 @@ pub async fn run(sender: Sender) {
         ..Running::default()
     };
     loop {
-        for dialogue in sender.pool.sweep(ctx.clock.monotonic()) {
-            tokio::spawn(dialogue.quit());
+        let at = ctx.clock.monotonic();
+        if at >= running.sweep_at {
+            running.sweep_at = at + limits::SWEEP;
+            for dialogue in sender.pool.sweep(at) {
+                tokio::spawn(dialogue.quit());
+            }
         }
         news.borrow_and_update();
         let pause = match take(&sender, &mut running) {
@@ -124,6 +128,8 @@ struct Running {
     schedule: Schedule,
     /// Destinations that were there at the start, up to this one, are known; `None`: all are.
     read: Option<Option<String>>,
+    /// When to look for connections that have waited long.
+    sweep_at: Duration,
 }
 
 impl Running {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use facteur_smtp::Secret;
 use facteur_smtp::client::{Config, LocalError, Login, Stage};
-use facteur_store::{QueueEntry, QueueRecipient, RecipientState};
+use facteur_store::{QueueEntry, QueueRecipient, RecipientState, TlsWish};
 
 use super::connect;
 use super::converse::{Ended, Spoken, converse, unusable};
@@ -25,6 +25,7 @@ use super::route::{self, Hop, Question, ours};
 use super::security::Security;
 use super::sts::Policies;
 use super::tls::ClientTls;
+use super::ways::Found;
 use crate::Context;
 use crate::dns::Dns;
 use crate::net::{Net, Socket};
@@ -39,6 +40,7 @@ pub struct Sender {
     pub(super) pool: Arc<Pool>,
     pub(super) hosts: Arc<Hosts>,
     pub(super) policies: Arc<Policies>,
+    pub(super) ways: Arc<Found>,
 }
 
 impl Sender {
@@ -51,6 +53,7 @@ impl Sender {
             pool: Arc::default(),
             hosts: Arc::default(),
             policies: Arc::default(),
+            ways: Arc::default(),
         }
     }
 
@@ -99,6 +102,27 @@ pub async fn attempt(sender: &Sender, entry: &QueueEntry) -> Attempt {
         let late = ours("5.4.7", "The time by which it was to arrive is over.");
         return told(for_all(entry, &Outcome::Failed(late)));
     }
+    match way(sender, entry).await {
+        Ok(hops) => {
+            let attempt = ask(sender, entry, &hops).await;
+            if attempt.contact != Contact::Reached {
+                sender.ways.forget(&entry.domain);
+            }
+            attempt
+        }
+        Err(outcome) => told(for_all(entry, &outcome)),
+    }
+}
+
+/// Where the message may go, and what is to be proven there.
+async fn way(sender: &Sender, entry: &QueueEntry) -> Result<Arc<[Hop]>, Outcome> {
+    let ctx = &sender.ctx;
+    let now = ctx.clock.monotonic();
+    // A wish of the sender's is judged for itself.
+    let usual = entry.wishes.tls == TlsWish::AsPolicy;
+    if usual && let Some(hops) = sender.ways.get(&entry.domain, now) {
+        return Ok(hops);
+    }
     let question = Question {
         domain: &entry.domain,
         hostname: &ctx.config.hostname,
@@ -106,21 +130,19 @@ pub async fn attempt(sender: &Sender, entry: &QueueEntry) -> Attempt {
         dns: sender.dns.as_ref(),
         clock: ctx.clock.as_ref(),
     };
-    let hops = match route::route(&question).await {
-        Ok(hops) => prove::demand(sender, entry, hops).await,
-        Err(outcome) => Err(outcome),
-    };
-    match hops {
-        Ok(hops) => ask(sender, entry, hops).await,
-        Err(outcome) => told(for_all(entry, &outcome)),
+    let hops = route::route(&question).await?;
+    let hops = prove::demand(sender, entry, hops).await?;
+    if usual {
+        sender.ways.set(&entry.domain, &hops, now);
     }
+    Ok(hops.into())
 }
 
 /// Asks the hosts in their order.
-async fn ask(sender: &Sender, entry: &QueueEntry, hops: Vec<Hop>) -> Attempt {
+async fn ask(sender: &Sender, entry: &QueueEntry, hops: &[Hop]) -> Attempt {
     let letter = Letter::new(entry);
     let mut progress = Progress::new(&letter);
-    let mut left: Vec<(usize, Hop)> = hops.into_iter().enumerate().collect();
+    let mut left: Vec<(usize, Hop)> = hops.iter().cloned().enumerate().collect();
     let mut sum = Sum::default();
     while let Some((_, first)) = left.first()
         && !progress.open.is_empty()
@@ -323,7 +345,8 @@ async fn begin(
     hop: &Hop,
     socket: Box<dyn Socket>,
 ) -> Spoken {
-    let smarthost = sender.ctx.config.queue.smarthost.as_ref();
+    let config = &sender.ctx.config.queue;
+    let smarthost = config.smarthost_of(&letter.entry.domain);
     let login = smarthost.and_then(|smarthost| {
         Some(Login {
             user: smarthost.user.clone()?,
