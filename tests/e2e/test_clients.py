@@ -392,3 +392,31 @@ def test_data_survives_a_restart(facteur, place):
     facteur.command("store", "verify", "--data", facteur.data)
     facteur.start()
     assert fetch_all(facteur, "alice@example.test") == before
+
+
+def sieve_connect(facteur, *options, codes=(0,)):
+    command = ["sieve-connect", "--server", "localhost", "--4", "--port", facteur.ports["sieve"],
+               "--user", "bob@example.test", "--tlscafile", facteur.ca, "--passwordfd", "0"]
+    password = facteur.password("bob@example.test").encode() + b"\n"
+    return run(command + list(options), codes=codes, stdin=password)
+
+
+def test_sieve_connect(facteur, place):
+    script = place / "main.sieve"
+    script.write_text('require "fileinto";\r\nif header :is "subject" "sieved" { fileinto "Archive"; }\r\n')
+    bad = place / "bad.sieve"
+    bad.write_text("frob;\r\n")
+    upload = ["--localsieve", script, "--remotesieve", "main", "--upload"]
+    sieve_connect(facteur, *upload)
+    sieve_connect(facteur, "--remotesieve", "main", "--activate")
+    assert b'"main" ACTIVE' in sieve_connect(facteur, "--list")
+    kept = sieve_connect(facteur, "--localsieve", "-", "--remotesieve", "main", "--download")
+    assert kept.split() == script.read_bytes().split()
+    sieve_connect(facteur, "--localsieve", bad, "--remotesieve", "bad", "--upload",
+                  codes=range(1, 256))
+    run(["swaks", "--server", "localhost", "--port", facteur.ports["smtp"], "--from",
+         "alice@example.test", "--to", "bob@example.test", "--header", "Subject: sieved"])
+    with imap(facteur, "bob@example.test") as bob:
+        assert bob.select("Archive", readonly=True)[1] == [b"1"]
+    sieve_connect(facteur, "--deactivate")
+    sieve_connect(facteur, "--remotesieve", "main", "--delete")

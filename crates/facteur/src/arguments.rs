@@ -50,6 +50,8 @@ pub enum Do {
     Queue(Queue),
     #[command(subcommand, about = t(texts::ABOUT_MAILBOX))]
     Mailbox(Mailbox),
+    #[command(subcommand, about = t(texts::ABOUT_SIEVE))]
+    Sieve(Sieve),
     #[command(subcommand, about = t(texts::ABOUT_STORE))]
     Store(Store),
     #[command(subcommand, about = t(texts::ABOUT_SEARCH))]
@@ -323,6 +325,52 @@ pub enum Mailbox {
         mailbox: String,
         #[arg(long, value_name = "UIDS", help = t(texts::HELP_UIDS))]
         uids: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Sieve {
+    #[command(about = t(texts::ABOUT_SIEVE_LIST))]
+    List {
+        #[arg(value_name = "ADDRESS", help = t(texts::HELP_ADDRESS))]
+        address: String,
+    },
+    #[command(about = t(texts::ABOUT_SIEVE_SHOW))]
+    Show {
+        #[arg(value_name = "ADDRESS", help = t(texts::HELP_ADDRESS))]
+        address: String,
+        #[arg(value_name = "SCRIPT", help = t(texts::HELP_SCRIPT))]
+        name: String,
+    },
+    #[command(about = t(texts::ABOUT_SIEVE_PUT))]
+    Put {
+        #[arg(value_name = "ADDRESS", help = t(texts::HELP_ADDRESS))]
+        address: String,
+        #[arg(value_name = "SCRIPT", help = t(texts::HELP_SCRIPT))]
+        name: String,
+        #[arg(value_name = "FILE", help = t(texts::HELP_SCRIPT_FILE))]
+        file: PathBuf,
+        #[arg(long, help = t(texts::HELP_SCRIPT_ACTIVATE))]
+        activate: bool,
+    },
+    #[command(about = t(texts::ABOUT_SIEVE_ACTIVATE))]
+    Activate {
+        #[arg(value_name = "ADDRESS", help = t(texts::HELP_ADDRESS))]
+        address: String,
+        #[arg(value_name = "SCRIPT", help = t(texts::HELP_SCRIPT_NONE))]
+        name: Option<String>,
+    },
+    #[command(about = t(texts::ABOUT_SIEVE_REMOVE))]
+    Remove {
+        #[arg(value_name = "ADDRESS", help = t(texts::HELP_ADDRESS))]
+        address: String,
+        #[arg(value_name = "SCRIPT", help = t(texts::HELP_SCRIPT))]
+        name: String,
+    },
+    #[command(about = t(texts::ABOUT_SIEVE_CHECK))]
+    Check {
+        #[arg(value_name = "FILE", help = t(texts::HELP_SCRIPT_FILE))]
+        file: PathBuf,
     },
 }
 

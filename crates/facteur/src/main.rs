@@ -66,6 +66,7 @@ async fn ask(place: &Place, command: Do) -> Outcome {
         Do::Mailbox(command) => command::mailbox::run(&client, command).await,
         Do::Search(command) => command::search::run(&client, command).await,
         Do::Trace(command) => command::trace::run(&client, command).await,
+        Do::Sieve(command) => command::sieve::run(&client, command).await,
         Do::Status | Do::Demo(_) | Do::Setup(_) | Do::Serve | Do::Store(_) | Do::Config(_) => {
             command::status::run(&client).await
         }

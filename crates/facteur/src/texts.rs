@@ -62,6 +62,16 @@ texts! {
     ABOUT_DOMAIN: "Domains whose mail is kept here", "Les domaines dont le courrier est gardé ici";
     ABOUT_QUEUE: "Mail that waits to leave", "Le courrier qui attend de partir";
     ABOUT_MAILBOX: "Mailboxes, and what was deleted in them", "Les boîtes, et ce qui y a été supprimé";
+    ABOUT_SIEVE: "Filters: what is done with a person's mail when it arrives",
+        "Les filtres : ce qui est fait du courrier d'une personne à son arrivée";
+    ABOUT_SIEVE_LIST: "List a person's filter scripts", "Donner la liste des scripts de filtrage d'une personne";
+    ABOUT_SIEVE_SHOW: "Show a script", "Montrer un script";
+    ABOUT_SIEVE_PUT: "Check a script and keep it, in place of an older one of that name",
+        "Vérifier un script et le garder, à la place d'un plus ancien du même nom";
+    ABOUT_SIEVE_ACTIVATE: "Make a script the active one; without a name none is",
+        "Rendre un script actif ; sans nom, aucun ne l'est";
+    ABOUT_SIEVE_REMOVE: "Remove a script that is not active", "Supprimer un script qui n'est pas actif";
+    ABOUT_SIEVE_CHECK: "Tell whether a script can be used", "Dire si un script est utilisable";
     ABOUT_STORE: "The store on the disk", "Le dépôt sur le disque";
     ABOUT_CONFIG: "The configuration file", "Le fichier de configuration";
     ABOUT_STATUS: "Tell whether the server runs and what it has done", "Dire si le serveur tourne et ce qu'il a fait";
@@ -184,6 +194,10 @@ texts! {
     HELP_HELD: "Only what is held", "Seulement ce qui est retenu";
     HELP_ID: "Number of the entry, as in the list", "Numéro de l'entrée, comme dans la liste";
     HELP_QUEUE_ALL: "All entries", "Toutes les entrées";
+    HELP_SCRIPT: "Name of the script", "Nom du script";
+    HELP_SCRIPT_NONE: "Name of the script; without it none is active", "Nom du script ; sans lui, aucun n'est actif";
+    HELP_SCRIPT_FILE: "File with the script; - for standard input", "Fichier du script ; - pour l'entrée standard";
+    HELP_SCRIPT_ACTIVATE: "Make it the active script as well", "En faire aussi le script actif";
     HELP_MAILBOX: "Name of the mailbox", "Nom de la boîte";
     HELP_UIDS: "Only these messages, such as 3,7:12", "Seulement ces messages, par exemple 3,7:12";
 
@@ -309,6 +323,9 @@ texts! {
     CODE_NO_SUCH_MESSAGE: "There is no such message in {0}.", "Il n'y a pas de tel message dans {0}.";
     CODE_NO_SUCH_QUEUE_ENTRY: "There is no entry {0} in the queue; it may have left. `facteur queue list` shows all.",
         "Il n'y a pas d'entrée {0} dans la file ; elle est peut-être partie. `facteur queue list` les montre toutes.";
+    CODE_NO_SUCH_SCRIPT: "There is no script {0}. `facteur sieve list` shows all.",
+        "Il n'y a pas de script {0}. `facteur sieve list` les montre tous.";
+    CODE_BAD_SCRIPT: "The script {0} can't be used.", "Le script {0} n'est pas utilisable.";
     CODE_NOTHING_TO_RESTORE: "Nothing that was deleted in {0} is kept. `facteur mailbox deleted` shows what is.",
         "Rien de ce qui a été supprimé dans {0} n'est gardé. `facteur mailbox deleted` montre ce qui l'est.";
     CODE_ALIAS_LOOP: "{0} would lead back to itself, and mail to it to nobody. `facteur alias list` shows where it goes.",
@@ -388,6 +405,15 @@ texts! {
     QUEUE_HELD: "Entries held: {0}", "Entrées retenues : {0}";
     QUEUE_RELEASED: "Entries released: {0}", "Entrées libérées : {0}";
     QUEUE_DROPPED: "Entries thrown away: {0}", "Entrées jetées : {0}";
+    SCRIPT_PUT: "The script {0} is kept. It is not active.", "Le script {0} est gardé. Il n'est pas actif.";
+    SCRIPT_PUT_ACTIVE: "The script {0} is kept and active.", "Le script {0} est gardé et actif.";
+    SCRIPT_ACTIVE: "The script {0} is active.", "Le script {0} est actif.";
+    SCRIPT_NONE_ACTIVE: "No script is active.", "Aucun script n'est actif.";
+    SCRIPT_REMOVED: "The script {0} is removed.", "Le script {0} est supprimé.";
+    SCRIPT_VALID: "{0} can be used.", "{0} est utilisable.";
+    SCRIPT_BAD: "{0} can't be used: {1}", "{0} n'est pas utilisable : {1}";
+    SCRIPT_UNREADABLE: "{0} can't be read.", "{0} est illisible.";
+    SCRIPT_NONE: "There are no scripts.", "Il n'y a pas de scripts.";
     MAILBOX_RESTORED: "Mailbox {0} is back with its messages: {1}", "La boîte {0} est rétablie avec ses messages : {1}";
     MESSAGES_RESTORED: "Messages brought back to {0}: {1}", "Messages rétablis dans {0} : {1}";
     DELETED_NONE: "Nothing that was deleted is kept.", "Rien de ce qui a été supprimé n'est gardé.";
@@ -422,6 +448,8 @@ texts! {
     COLUMN_REASON: "Why it waits", "Pourquoi il attend";
     COLUMN_PRIORITY: "Priority", "Priorité";
     COLUMN_OUTCOME: "Last outcome", "Dernier résultat";
+    COLUMN_SCRIPT: "Script", "Script";
+    COLUMN_ACTIVE: "Active", "Actif";
     COLUMN_MAILBOX: "Mailbox", "Boîte";
     COLUMN_MAILBOX_DELETED: "Deleted mailbox", "Boîte supprimée";
     COLUMN_UID: "Uid", "Uid";
@@ -527,6 +555,8 @@ pub fn of_code(code: &str) -> Option<Text> {
         "no_such_mailbox" => CODE_NO_SUCH_MAILBOX,
         "no_such_message" => CODE_NO_SUCH_MESSAGE,
         "no_such_queue_entry" => CODE_NO_SUCH_QUEUE_ENTRY,
+        "no_such_script" => CODE_NO_SUCH_SCRIPT,
+        "bad_script" => CODE_BAD_SCRIPT,
         "nothing_to_restore" => CODE_NOTHING_TO_RESTORE,
         "not_an_alias" => CODE_NOT_AN_ALIAS,
         "alias_loop" => CODE_ALIAS_LOOP,

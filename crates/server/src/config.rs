@@ -19,10 +19,12 @@ pub enum Role {
     Imaps,
     Pop3,
     Pop3s,
+    /// ManageSieve with STARTTLS (RFC 5804).
+    Sieve,
 }
 
 impl Role {
-    pub const ALL: [Role; 8] = [
+    pub const ALL: [Role; 9] = [
         Role::Smtp,
         Role::Submission,
         Role::Submissions,
@@ -31,6 +33,7 @@ impl Role {
         Role::Imaps,
         Role::Pop3,
         Role::Pop3s,
+        Role::Sieve,
     ];
 
     /// As in the configuration file and in logs.
@@ -44,6 +47,7 @@ impl Role {
             Role::Imaps => "imaps",
             Role::Pop3 => "pop3",
             Role::Pop3s => "pop3s",
+            Role::Sieve => "sieve",
         }
     }
 
@@ -58,6 +62,7 @@ impl Role {
             Role::Imaps => 993,
             Role::Pop3 => 110,
             Role::Pop3s => 995,
+            Role::Sieve => 4190,
         }
     }
 

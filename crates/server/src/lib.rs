@@ -33,10 +33,12 @@ pub mod intake;
 pub mod junk;
 pub mod limits;
 mod listen;
+pub mod managesieve;
 pub mod net;
 pub mod pop3;
 pub mod queue;
 mod server;
+pub mod sieve;
 pub mod smtp;
 pub mod tls;
 

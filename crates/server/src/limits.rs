@@ -56,12 +56,26 @@ pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 /// RFC 1939 §3: the autologout timer, 10 minutes at least.
 pub const POP3_IDLE: Duration = Duration::from_secs(600);
 
+/// RFC 5804 §1.2: 30 minutes at least after login.
+pub const MANAGESIEVE_IDLE: Duration = Duration::from_secs(1800);
+
 /// Received fields of a message that still comes in (RFC 5321 §6.3: 100 at least).
 pub const RECEIVED_MAX: u32 = 100;
 /// Aliases that lead to aliases.
 pub const ALIAS_DEPTH_MAX: usize = 10;
 /// Addresses that one alias leads to, all told.
 pub const ALIAS_TARGETS_MAX: usize = 1000;
+
+/// Accounts that one message comes to by filters that send it on, with those that the envelope names.
+pub const FILTER_STOPS_MAX: usize = 1_100;
+/// Header bytes of a message that filters see; what comes after is not there for them.
+pub const FILTER_HEAD_BYTES_MAX: usize = 64 * 1024;
+/// About what we put in front of a copy.
+pub const FILTER_PREFIX_BYTES: u64 = 1024;
+/// Characters of a filter's reason in a report.
+pub const FILTER_REASON_CHARS_MAX: usize = 500;
+/// How long the owner of a script that fails is not told again.
+pub const FILTER_NOTICE_REMEMBERED: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// RFC 5321 §4.5.3.2.7: the server waits five minutes at least for a command.
 pub const SMTP_IDLE: Duration = Duration::from_secs(300);

@@ -19,6 +19,7 @@ use crate::drive::Stream;
 use crate::gate::{Full, Place};
 use crate::imap;
 use crate::limits;
+use crate::managesieve;
 use crate::pop3;
 use crate::server::Bound;
 use crate::smtp;
@@ -184,6 +185,7 @@ fn refusal(role: Role) -> &'static [u8] {
         }
         Role::Imap => b"* BYE [UNAVAILABLE] Too many connections, try again later\r\n",
         Role::Pop3 => b"-ERR [SYS/TEMP] Too many connections, try again later\r\n",
+        Role::Sieve => b"BYE (TRYLATER) \"too many connections, try again later\"\r\n",
         Role::Submissions | Role::Imaps | Role::Pop3s => b"",
     }
 }
@@ -240,6 +242,7 @@ async fn serve<S: Stream>(stream: S, peer: Peer, ctx: Arc<Context>) {
         }
         Role::Imap | Role::Imaps => Box::pin(imap::serve(stream, peer, ctx)).await,
         Role::Pop3 | Role::Pop3s => Box::pin(pop3::serve(stream, peer, ctx)).await,
+        Role::Sieve => Box::pin(managesieve::serve(stream, peer, ctx)).await,
     }
 }
 
@@ -282,10 +285,13 @@ mod tests {
         let (stream, _other) = tokio::io::duplex(1);
         let pop3 = pop3::serve(stream, peer(Role::Pop3), Arc::clone(&ctx));
         let (stream, _other) = tokio::io::duplex(1);
+        let sieve = managesieve::serve(stream, peer(Role::Sieve), Arc::clone(&ctx));
+        let (stream, _other) = tokio::io::duplex(1);
         let imap = imap::serve(stream, peer(Role::Imap), Arc::clone(&ctx));
         for (name, bytes) in [
             ("smtp", size_of_val(&smtp)),
             ("pop3", size_of_val(&pop3)),
+            ("sieve", size_of_val(&sieve)),
             ("imap", size_of_val(&imap)),
         ] {
             assert!(bytes <= 8 * 1024, "{name}: {bytes} bytes");

@@ -61,6 +61,7 @@ struct Snapshot {
     smtp: Arc<ServerConfig>,
     imap: Arc<ServerConfig>,
     pop3: Arc<ServerConfig>,
+    sieve: Arc<ServerConfig>,
 }
 
 impl Tls {
@@ -135,6 +136,7 @@ impl Snapshot {
             smtp: config(b"smtp")?,
             imap: config(b"imap")?,
             pop3: config(b"pop3")?,
+            sieve: config(b"managesieve")?,
             names,
         })
     }
@@ -144,6 +146,7 @@ impl Snapshot {
             Role::Smtp | Role::Submission | Role::Submissions | Role::Lmtp => &self.smtp,
             Role::Imap | Role::Imaps => &self.imap,
             Role::Pop3 | Role::Pop3s => &self.pop3,
+            Role::Sieve => &self.sieve,
         }
     }
 

@@ -8,6 +8,11 @@ fn imap() {
 }
 
 #[test]
+fn managesieve() {
+    world::run_directory("managesieve");
+}
+
+#[test]
 fn pop3() {
     world::run_directory("pop3");
 }

@@ -1,4 +1,5 @@
-//! Sieve: scripts that sort a person's mail. Bytes in, values out: no socket, no clock, no store.
+//! Sieve: scripts that sort a person's mail, and ManageSieve ([`manage`]), by which they are kept.
+//! Bytes in, values out: no socket, no clock, no store.
 //!
 //! RFC 5228 with the extensions of [`capability`]. A script goes through
 //!
@@ -30,6 +31,7 @@ pub mod error;
 mod lexer;
 pub mod limits;
 mod machine;
+pub mod manage;
 pub mod message;
 mod program;
 mod syntax;

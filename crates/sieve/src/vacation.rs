@@ -49,9 +49,13 @@ const SYSTEM_NAMES: &[&str] = &[
 /// RFC 5322 §3.6.4: References of a reply is cut in the middle when it grows beyond all use.
 const REFERENCES_MAX: usize = 20;
 
-/// The address that is answered: that of the reverse-path. `own`: the recipient's addresses, as
-/// the server knows them.
-pub fn recipient(mail: &Mail<'_>, vacation: &Vacation, own: &[String]) -> Result<String, Silence> {
+/// The address that is answered: that of the reverse-path. `own`: whether the server knows an
+/// address as the recipient's.
+pub fn recipient(
+    mail: &Mail<'_>,
+    vacation: &Vacation,
+    own: &dyn Fn(&str) -> bool,
+) -> Result<String, Silence> {
     let sender = crate::value::address(mail.from).ok_or(Silence::NullSender)?;
     if is_system(&sender) {
         return Err(Silence::SystemAddress);
@@ -64,12 +68,8 @@ pub fn recipient(mail: &Mail<'_>, vacation: &Vacation, own: &[String]) -> Result
     }
     let is_own = |address: &str| {
         let scripts = vacation.addresses.iter().map(String::as_str);
-        let mut all = own
-            .iter()
-            .map(String::as_str)
-            .chain([mail.to])
-            .chain(scripts);
-        all.any(|own| own.eq_ignore_ascii_case(address))
+        let mut all = [mail.to].into_iter().chain(scripts);
+        all.any(|own| own.eq_ignore_ascii_case(address)) || own(address)
     };
     if is_own(&sender) {
         return Err(Silence::OwnMessage);
@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn programs_and_lists_are_not_answered() {
-        let own = ["me@example.com".to_owned()];
+        let own = |address: &str| address.eq_ignore_ascii_case("me@example.com");
         let to = "To: Me <me@example.com>\r\n";
         let friend = "friend@elsewhere.test";
         for (header, from, expected) in [

@@ -18,6 +18,7 @@ mod mailboxes;
 mod messages;
 mod queue;
 mod rights;
+mod scripts;
 
 pub use mailboxes::{Given, normalised};
 pub use messages::Recipient;
@@ -55,6 +56,8 @@ pub struct AccountState {
     pub rights: BTreeMap<(MailboxId, Grantee), Rights>,
     /// What others have seen.
     pub seen: BTreeMap<(MailboxId, AccountId), BTreeSet<Uid>>,
+    pub scripts: BTreeMap<String, String>,
+    pub active_script: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -247,6 +250,8 @@ impl Model {
             log: Vec::new(),
             rights: BTreeMap::new(),
             seen: BTreeMap::new(),
+            scripts: BTreeMap::new(),
+            active_script: None,
         };
         let mut entry = state.begin();
         let inbox = [("INBOX", None)].into_iter();

@@ -69,3 +69,7 @@ pub const REPLY_TEXT_BYTES_MAX: usize = 1024;
 
 /// What the client puts into one write while it sends commands in a pipeline.
 pub const PIPELINE_BYTES_MAX: usize = 32 * 1024;
+
+/// Lines of a filter's reason, and characters of one, that a refusal says.
+pub const REASON_LINES_MAX: usize = 20;
+pub const REASON_LINE_CHARS_MAX: usize = 400;

@@ -140,6 +140,8 @@ replies! {
     LOOP = 554 "5.4.6" "the message goes round in a loop";
     NO_FROM = 550 "5.6.0" "the message needs one From field";
     MALFORMED = 554 "5.6.0" "the message is malformed";
+    /// RFC 5429 §2.5; the reason in its place where there is one ([`crate::server::Session::explain`]).
+    FILTERED = 550 "5.7.1" "the recipient's filter refuses the message";
     CONTENT_REFUSED = 554 "5.7.1" "the message is refused";
 }
 

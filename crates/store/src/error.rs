@@ -30,6 +30,10 @@ pub enum Error {
     TooManyKeywords,
     #[error("too many annotations")]
     TooManyEntries,
+    #[error("no such script")]
+    NoSuchScript,
+    #[error("too many scripts, or too large")]
+    TooManyScripts,
     #[error("too many people have rights")]
     TooManyRights,
     #[error("the account is over its quota")]

@@ -39,6 +39,9 @@ pub enum Family {
     Subscription = 12,
     Right = 13,
     Seen = 14,
+    /// By name; the one without a name says which is active.
+    Script = 15,
+    Memory = 16,
 }
 
 /// What a key names, for those who walk over all rows.
@@ -96,6 +99,8 @@ fn family_of(byte: u8) -> Option<Family> {
         Subscription,
         Right,
         Seen,
+        Script,
+        Memory,
     ]
     .into_iter()
     .find(|family| *family as u8 == byte)
@@ -165,6 +170,21 @@ pub fn subscription(account: AccountId, name: &str) -> Vec<u8> {
 pub fn metadata(account: AccountId, mailbox: MailboxId, entry: &str) -> Vec<u8> {
     let mailbox = mailbox.0.to_be_bytes();
     in_account(account, Family::Metadata, &[&mailbox, entry.as_bytes()])
+}
+
+/// A filter script; the name is not empty.
+pub fn script(account: AccountId, name: &str) -> Vec<u8> {
+    in_account(account, Family::Script, &[name.as_bytes()])
+}
+
+/// Where the name of the active script is.
+pub fn active_script(account: AccountId) -> Vec<u8> {
+    in_account(account, Family::Script, &[])
+}
+
+/// Something that runs of scripts remember, by its hash.
+pub fn memory(account: AccountId, key: [u8; 16]) -> Vec<u8> {
+    in_account(account, Family::Memory, &[&key])
 }
 
 /// Rights of somebody in a mailbox; mailbox 0 is the whole tree.

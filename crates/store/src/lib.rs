@@ -43,6 +43,7 @@ pub use ops::changes::{AccountWatcher, Changes, Follower, Watcher};
 pub use ops::metadata::MetadataEdit;
 pub use ops::queue::{Look, QueueFilter};
 pub use ops::read::Bodies;
+pub use ops::scripts::{Memory, NewMailbox, Parcel, Script, ScriptEdit};
 pub use rights::{FlagScope, Grant, Grantee, Place, Rights, RightsEdit};
 pub use spool::{Body, Spool};
 pub use store::*;

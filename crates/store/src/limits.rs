@@ -50,6 +50,12 @@ pub const KEYWORD_BYTES_MAX: usize = 255;
 /// Annotations of one mailbox, and bytes of all of an account with their names (RFC 5464).
 pub const METADATA_ENTRIES_MAX: usize = 256;
 pub const METADATA_BYTES_MAX: usize = 1 << 20;
+/// Filter scripts of one account, bytes of a name, and bytes of all of them.
+pub const SCRIPTS_MAX: usize = 64;
+pub const SCRIPT_NAME_BYTES_MAX: usize = 512;
+pub const SCRIPTS_BYTES_MAX: usize = 2 << 20;
+/// Rows of what an account's scripts remember; RFC 5230 §4.2 asks for 1,000.
+pub const REMEMBERED_MAX: usize = 20_000;
 /// Rows of rights in one mailbox.
 pub const RIGHTS_OF_A_MAILBOX_MAX: usize = 256;
 /// Rows of rights in one account.

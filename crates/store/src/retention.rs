@@ -69,7 +69,7 @@ impl Store {
         if expired {
             self.write(move |tx| expire(tx, account, cutoff)).await?;
         }
-        Ok(expired)
+        Ok(self.forget_step(account).await? || expired)
     }
 }
 

@@ -541,6 +541,34 @@ pub fn decode_metadata(bytes: &[u8]) -> Result<Vec<u8>, Error> {
     Ok(value)
 }
 
+/// The text of a script, or the name of the active one.
+pub fn encode_script(text: &str) -> Vec<u8> {
+    let mut w = Writer::version(VERSION);
+    w.str(text);
+    w.0
+}
+
+pub fn decode_script(bytes: &[u8]) -> Result<String, Error> {
+    let mut r = Reader::version(bytes, "script", VERSION)?;
+    let text = r.string()?;
+    r.end()?;
+    Ok(text)
+}
+
+/// Until when something is remembered.
+pub fn encode_memory(until: Timestamp) -> Vec<u8> {
+    let mut w = Writer::version(VERSION);
+    w.i64(until.0);
+    w.0
+}
+
+pub fn decode_memory(bytes: &[u8]) -> Result<Timestamp, Error> {
+    let mut r = Reader::version(bytes, "memory", VERSION)?;
+    let until = Timestamp(r.i64()?);
+    r.end()?;
+    Ok(until)
+}
+
 pub fn encode_thread(thread: ThreadId) -> Vec<u8> {
     let mut w = Writer::version(VERSION);
     w.u64(thread.0);

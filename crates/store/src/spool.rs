@@ -45,6 +45,16 @@ impl Packed {
         self.payload.len()
     }
 
+    /// Appends the bytes as they came.
+    pub fn unpack_into(&self, out: &mut Vec<u8>) -> Result<(), Error> {
+        if self.kind == Kind::ChunkZstd {
+            return pack::unpack_into(&self.payload, self.raw_len as usize, out)
+                .map_err(Error::Disk);
+        }
+        out.extend_from_slice(&self.payload);
+        Ok(())
+    }
+
     pub fn add_to(&self, appender: &Appender, group: &mut Group) -> Chunk {
         let position = appender.add(
             group,

@@ -20,7 +20,7 @@ use crate::process::{self, Signals, start_failure};
 use crate::texts::{self, fill, t};
 
 /// Every listener but LMTP, which has a socket in the data directory.
-const ROLES: [Role; 7] = [
+const ROLES: [Role; 8] = [
     Role::Smtp,
     Role::Submission,
     Role::Submissions,
@@ -28,6 +28,7 @@ const ROLES: [Role; 7] = [
     Role::Imaps,
     Role::Pop3,
     Role::Pop3s,
+    Role::Sieve,
 ];
 
 /// The directory of the demo, removed with this value unless somebody named it.

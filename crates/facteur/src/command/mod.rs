@@ -11,6 +11,7 @@ pub mod queue;
 pub mod search;
 pub mod serve;
 pub mod setup;
+pub mod sieve;
 pub mod status;
 pub mod store;
 pub mod trace;

@@ -223,6 +223,8 @@ fn records(plan: &Plan, addresses: &[IpAddr]) -> Vec<Record> {
         ("_submission", 10, 587),
         ("_imaps", 0, 993),
         ("_pop3s", 10, 995),
+        // RFC 5804 §1.8.
+        ("_sieve", 0, 4190),
     ] {
         add(
             format!("{service}._tcp.{domain}"),

@@ -68,7 +68,7 @@ const LANGUAGES: &[&str] = &["en", "fr"];
 const TLS_MODES: &[&str] = &["starttls", "implicit"];
 const LOG_LEVELS: &[&str] = &["error", "warn", "info", "debug"];
 
-pub const SETTINGS: [Setting; 32] = [
+pub const SETTINGS: [Setting; 33] = [
     setting(
         "hostname",
         Kind::HostName,
@@ -180,6 +180,14 @@ pub const SETTINGS: [Setting; 32] = [
         "[]",
         "POP3 under TLS from the first byte.",
         "POP3 sous TLS dès le premier octet.",
+    ),
+    setting(
+        "listen.sieve",
+        Kind::Addresses,
+        r#"["0.0.0.0:4190", "[::]:4190"]"#,
+        "[]",
+        "ManageSieve, by which mail programs edit their owner's filters, with STARTTLS.",
+        "ManageSieve, par lequel les logiciels de courrier modifient les filtres de leur utilisateur, avec STARTTLS.",
     ),
     setting(
         "listen.lmtp",

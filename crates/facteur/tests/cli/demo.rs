@@ -40,6 +40,7 @@ fn temporary(offset: u16) {
         ("imaps", 993),
         ("pop3", 110),
         ("pop3s", 995),
+        ("sieve", 4190),
     ] {
         assert_eq!(ready["ports"][name], offset + standard, "{name}");
     }

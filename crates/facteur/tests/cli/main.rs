@@ -8,5 +8,6 @@ mod mail;
 mod manual;
 mod running;
 mod setup;
+mod sieve;
 mod support;
 mod usage;

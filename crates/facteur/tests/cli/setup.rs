@@ -40,6 +40,7 @@ fn setup_makes_everything_and_says_what_to_publish() {
             "_submission._tcp.xn--exmple-cua.test SRV",
             "_imaps._tcp.xn--exmple-cua.test SRV",
             "_pop3s._tcp.xn--exmple-cua.test SRV",
+            "_sieve._tcp.xn--exmple-cua.test SRV",
         ]
     );
     let mode = |name: &str| site.path(name).metadata().unwrap().permissions().mode() & 0o777;

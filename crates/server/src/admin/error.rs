@@ -13,6 +13,7 @@ pub enum Code {
     BadDomain,
     BadName,
     BadUids,
+    BadScript,
     WeakPassword,
     NoSuchRoute,
     NoSuchAccount,
@@ -23,6 +24,7 @@ pub enum Code {
     NoSuchMailbox,
     NoSuchMessage,
     NoSuchQueueEntry,
+    NoSuchScript,
     NothingToRestore,
     NotAnAlias,
     AliasLoop,
@@ -38,7 +40,7 @@ pub enum Code {
 }
 
 /// Name, status, sentence: everything the interface ever says about a failure.
-const TABLE: [(Code, &str, StatusCode, &str); 27] = [
+const TABLE: [(Code, &str, StatusCode, &str); 29] = [
     (
         Code::BadRequest,
         "bad_request",
@@ -68,6 +70,12 @@ const TABLE: [(Code, &str, StatusCode, &str); 27] = [
         "bad_uids",
         StatusCode::BAD_REQUEST,
         "Uids are written like 3,7:12.",
+    ),
+    (
+        Code::BadScript,
+        "bad_script",
+        StatusCode::BAD_REQUEST,
+        "The filter script can't be used.",
     ),
     (
         Code::WeakPassword,
@@ -128,6 +136,12 @@ const TABLE: [(Code, &str, StatusCode, &str); 27] = [
         "no_such_queue_entry",
         StatusCode::NOT_FOUND,
         "There is no such queue entry.",
+    ),
+    (
+        Code::NoSuchScript,
+        "no_such_script",
+        StatusCode::NOT_FOUND,
+        "There is no such script.",
     ),
     (
         Code::NothingToRestore,
@@ -264,6 +278,7 @@ impl From<Error> for ApiError {
             Error::NoSuchAddress => Code::NoSuchAddress,
             Error::NoSuchMessage => Code::NoSuchMessage,
             Error::NoSuchQueueEntry => Code::NoSuchQueueEntry,
+            Error::NoSuchScript => Code::NoSuchScript,
             Error::Exists => Code::Exists,
             Error::BadName => Code::BadName,
             Error::InUse => Code::InUse,
@@ -271,6 +286,7 @@ impl From<Error> for ApiError {
             | Error::TooManyKeywords
             | Error::TooManyEntries
             | Error::TooManyRights
+            | Error::TooManyScripts
             | Error::OverQuota
             | Error::TooLarge => Code::OverLimit,
             Error::DiskFull => Code::DiskFull,

@@ -2,6 +2,8 @@
 
 /// A request's JSON text.
 pub(super) const BODY_BYTES_MAX: usize = 64 * 1024;
+/// The same where a filter script comes in it.
+pub(super) const SCRIPT_BODY_BYTES_MAX: usize = 1 << 20;
 /// An answer's JSON text, when it is asked in the same process.
 pub(super) const RESPONSE_BYTES_MAX: usize = 256 << 20;
 pub(super) const PASSWORD_CHARS_MIN: usize = 8;

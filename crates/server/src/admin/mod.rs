@@ -18,6 +18,7 @@ mod limits;
 mod mailboxes;
 mod names;
 mod queue;
+mod scripts;
 mod search;
 mod socket;
 mod status;
@@ -53,6 +54,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .merge(domains::routes())
         .merge(queue::routes())
         .merge(mailboxes::routes())
+        .merge(scripts::routes())
         .merge(search::routes())
         .merge(trace::routes())
         .fallback(no_such_route)

@@ -96,9 +96,11 @@ pub(super) fn refuse(error: &Error) -> Outcome {
         Error::NoSuchMailbox => (Code::NonExistent, text::NO_SUCH_MAILBOX),
         Error::NoSuchMessage => (Code::ExpungeIssued, text::MESSAGES_GONE),
         // IMAP never asks for these.
-        Error::NoSuchDomain | Error::NoSuchAddress | Error::NoSuchQueueEntry => {
-            (Code::ServerBug, text::FAULT)
-        }
+        Error::NoSuchDomain
+        | Error::NoSuchAddress
+        | Error::NoSuchQueueEntry
+        | Error::NoSuchScript
+        | Error::TooManyScripts => (Code::ServerBug, text::FAULT),
         Error::Exists => (Code::AlreadyExists, text::MAILBOX_EXISTS),
         Error::BadName => (Code::Cannot, text::MAILBOX_NAME_CANNOT),
         Error::InUse => (Code::Cannot, text::MAILBOX_IN_USE),

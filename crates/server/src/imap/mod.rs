@@ -33,7 +33,7 @@ mod matching;
 mod metadata;
 mod multi_search;
 mod notify;
-mod object_id;
+pub(crate) mod object_id;
 mod order;
 pub(crate) mod quirks;
 mod quota;

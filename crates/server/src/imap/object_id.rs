@@ -8,7 +8,7 @@ use facteur_store::{AccountId, MailboxId, Message};
 /// Bytes of the hash that an EMAILID shows.
 const EMAIL_ID_BYTES: usize = 16;
 
-pub(super) fn mailbox_id(account: AccountId, mailbox: MailboxId) -> String {
+pub(crate) fn mailbox_id(account: AccountId, mailbox: MailboxId) -> String {
     format!("F{:x}-{:x}", account.0, mailbox.0)
 }
 

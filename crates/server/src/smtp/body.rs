@@ -1,6 +1,7 @@
 //! The message itself: taken into the spool, decided on, committed for everybody at once.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use facteur_message::{Degraded, Facts, facts, header, thread};
 use facteur_smtp::address::{Address, Domain};
@@ -8,11 +9,12 @@ use facteur_smtp::parameters::{Body, Ret};
 use facteur_smtp::server::{Envelope, Outcome, Refusal};
 use facteur_smtp::{MailParameters, RcptParameters, Recipient};
 use facteur_store::{
-    AccountId, DeliverBy, Delivery, Error, FlagNames, NewBody, NewMessage, NewQueueEntry, Notify,
-    QueueRecipient, RecipientState, Store, Timestamp, TlsWish, Wishes,
+    AccountId, DeliverBy, Delivery, Error, Memory, NewBody, NewMailbox, NewQueueEntry, Notify,
+    Parcel, QueueRecipient, RecipientState, Store, Timestamp, TlsWish, Wishes,
 };
 
 use super::decide::{Authors, Door, Gathered, Verdict, decide};
+use super::filter::{self, Plans, Taken};
 use super::trace::{self, Arrival};
 use super::undeliverable::{self, Sorted, Undeliverable};
 use super::{Driver, Target, directory, refusal};
@@ -22,6 +24,7 @@ use crate::drive::Stream;
 use crate::history::Key;
 use crate::intake::Intake;
 use crate::junk::{self, Filing};
+use crate::limits;
 
 /// RFC 6710 §4, of a newsletter whose sender says nothing.
 const PRIORITY_BULK: i8 = -4;
@@ -62,6 +65,39 @@ struct Commit {
     body: NewBody,
     local: Vec<Delivery>,
     queue: Vec<NewQueueEntry>,
+    mailboxes: Vec<NewMailbox>,
+    memories: Vec<Memory>,
+    written: Vec<Parcel>,
+}
+
+impl Commit {
+    fn is_nothing(&self) -> bool {
+        self.is_plain() && self.local.is_empty() && self.queue.is_empty()
+    }
+
+    /// No filter asked for more.
+    fn is_plain(&self) -> bool {
+        self.mailboxes.is_empty() && self.memories.is_empty() && self.written.is_empty()
+    }
+
+    async fn send(self, store: &Store) -> Result<(), Error> {
+        if self.is_plain() {
+            let done = store.deliver(self.body, self.local, self.queue).await;
+            return done.map(drop);
+        }
+        let mut parcels = self.written;
+        if !self.local.is_empty() || !self.queue.is_empty() {
+            parcels.push(Parcel {
+                body: self.body,
+                mailboxes: self.mailboxes,
+                local: self.local,
+                queue: self.queue,
+                once: None,
+            });
+        }
+        let done = store.deliver_parcels(parcels, self.memories).await;
+        done.map(drop)
+    }
 }
 
 impl<S: Stream> Driver<S> {
@@ -70,9 +106,17 @@ impl<S: Stream> Driver<S> {
             .session
             .envelope()
             .and_then(|envelope| envelope.parameters.size);
-        match Intake::new(&self.wire.context().store, hint) {
+        let store = &self.wire.context().store;
+        let taken = filter::has_filter(store, &self.targets).and_then(|filtered| {
+            let wanted = if filtered {
+                limits::FILTER_HEAD_BYTES_MAX
+            } else {
+                0
+            };
+            Ok(Intake::new(store, hint)?.keep_head(self.head_bytes().max(wanted)))
+        });
+        match taken {
             Ok(intake) => {
-                let intake = intake.keep_head(self.head_bytes());
                 self.body = Incoming::Taking(Box::new(intake));
                 Outcome::Ok
             }
@@ -113,24 +157,38 @@ impl<S: Stream> Driver<S> {
             .judge(&facts)
             .inspect_err(|refusal| self.tell_refused(key.clone(), &facts, *refusal))?;
         let trace = format!("{}{additions}", self.received());
-        let sorted = self
+        let facts = Arc::new(facts);
+        let mut sorted = self
             .sort(&facts, &trace)
             .inspect_err(|refusal| self.tell_refused(key.clone(), &facts, *refusal))?;
+        let header = head.get(..header::length(&head)).unwrap_or(&head);
+        let header: Arc<[u8]> = header.into();
         let filings = self.filings(&facts, head, &trace, &sorted).await;
+        let taken = Taken {
+            body: &body,
+            facts: &facts,
+            header,
+            trace: &trace,
+            filings: &filings,
+        };
+        let plans = self.filter(&taken, &mut sorted).await;
+        let plans = plans.map_err(|error| self.store_failed(&error))?;
+        self.refused_by_filters(&sorted, &plans)
+            .inspect_err(|refusal| self.tell_refused(key.clone(), &facts, *refusal))?;
         let written = Written {
             additions: &additions,
             trace: &trace,
             filings: &filings,
         };
-        let commit = self.plan(body, &facts, written, &sorted);
+        let commit = self.plan(body, &facts, written, &sorted, plans);
         let results = sorted.results;
         let (copies, queued) = (commit.local.len(), commit.queue.len());
-        if copies + queued == 0 {
+        if commit.is_nothing() {
             return Ok(results);
         }
         let ctx = self.wire.context();
-        ctx.store
-            .deliver(commit.body, commit.local, commit.queue)
+        commit
+            .send(&ctx.store)
             .await
             .map_err(|error| self.store_failed(&error))?;
         Counters::add(&ctx.counters.messages_in);
@@ -145,6 +203,31 @@ impl<S: Stream> Driver<S> {
         );
         self.tell_accepted(key, &facts, &additions, &sorted.targets);
         Ok(results)
+    }
+
+    /// RFC 5429 §2.1.1, §2.5: said in the reply when every recipient refuses, or by LMTP.
+    fn refused_by_filters(&mut self, sorted: &Sorted, plans: &Plans) -> Result<(), Refusal> {
+        let lmtp = self.door() == Door::Lmtp;
+        let everybody =
+            !plans.reasons.is_empty() && !plans.unsaid && sorted.targets.iter().all(Vec::is_empty);
+        for (place, reason) in &plans.reasons {
+            if lmtp {
+                self.session.explain(*place, reason);
+            }
+        }
+        if lmtp || !everybody {
+            return Ok(());
+        }
+        if let Some(reason) = plans.reasons.values().next() {
+            self.session.explain(0, reason);
+        }
+        tracing::info!(
+            session = %self.wire.peer().session,
+            id = self.id(),
+            from = self.reverse_path(),
+            "message refused by the filters of all recipients"
+        );
+        Err(Refusal::Filtered)
     }
 
     /// Takes out who can't get the message; the refusal is for when nobody can.
@@ -221,7 +304,9 @@ impl<S: Stream> Driver<S> {
         match self.wire.peer().role {
             Role::Submission | Role::Submissions => Door::Submission,
             Role::Lmtp => Door::Lmtp,
-            Role::Smtp | Role::Imap | Role::Imaps | Role::Pop3 | Role::Pop3s => Door::Mx,
+            Role::Smtp | Role::Imap | Role::Imaps | Role::Pop3 | Role::Pop3s | Role::Sieve => {
+                Door::Mx
+            }
         }
     }
 
@@ -259,6 +344,7 @@ impl<S: Stream> Driver<S> {
         facts: &Facts,
         written: Written<'_>,
         sorted: &Sorted,
+        plans: Plans,
     ) -> Commit {
         // The Message-ID that we gave it is what answers will refer to.
         let Written {
@@ -291,8 +377,7 @@ impl<S: Stream> Driver<S> {
                         let verdict = filing.map(|it| junk::field(&it.verdict));
                         let verdict = verdict.unwrap_or_default();
                         let prefix = format!("{return_path}{delivered}{verdict}{trace}");
-                        let mailbox = filing.and_then(|it| it.mailbox.as_deref());
-                        local.push(delivery(*account, mailbox, prefix));
+                        local.extend(plans.deliveries(*account, filing, &prefix));
                     }
                     Target::Local { .. } => {}
                     Target::Remote { address, domain } => {
@@ -307,20 +392,39 @@ impl<S: Stream> Driver<S> {
         let hostname = self.wire.context().config.hostname.as_str();
         for (place, why) in &sorted.reports {
             if let Some((recipient, parameters)) = recipients.get(*place) {
-                told.push(failure_notice(recipient, parameters, *why, hostname));
+                let reason = plans.reasons.get(place).map(String::as_str);
+                told.push(failure_notice(
+                    recipient,
+                    parameters,
+                    (*why, reason),
+                    hostname,
+                ));
             }
         }
         let notices =
             (!told.is_empty() && !self.reverse_path().is_empty()).then_some((hostname, told));
-        let queue = remote
+        let mut queue: Vec<NewQueueEntry> = remote
             .into_iter()
             .chain(notices)
             .map(|(domain, recipients)| self.queue_entry(domain, recipients, facts, trace))
             .collect();
-        Commit { body, local, queue }
+        for (account, prefix) in &plans.further {
+            local.extend(plans.deliveries(*account, None, prefix));
+        }
+        for (domain, address, prefix) in &plans.onward {
+            queue.push(self.onward(domain, address, prefix, facts, None));
+        }
+        Commit {
+            body,
+            local,
+            queue,
+            mailboxes: plans.mailboxes,
+            memories: plans.memories,
+            written: plans.written,
+        }
     }
 
-    fn queue_entry(
+    pub(super) fn queue_entry(
         &self,
         domain: &str,
         recipients: Vec<QueueRecipient>,
@@ -452,7 +556,7 @@ fn all_own(store: &Store, account: AccountId, list: &[facts::Address]) -> Result
 }
 
 /// Delivered-To names this mailbox: the message went through it and came back.
-fn was_in(target: &Target, seen: &[Vec<u8>]) -> bool {
+pub(super) fn was_in(target: &Target, seen: &[Vec<u8>]) -> bool {
     match target {
         Target::Local { address, .. } => seen
             .iter()
@@ -462,7 +566,7 @@ fn was_in(target: &Target, seen: &[Vec<u8>]) -> bool {
 }
 
 /// `size` is without the field that names this target.
-fn is_full(store: &Store, target: &Target, size: u64) -> Result<bool, Error> {
+pub(super) fn is_full(store: &Store, target: &Target, size: u64) -> Result<bool, Error> {
     let Target::Local {
         account, address, ..
     } = target
@@ -479,18 +583,6 @@ fn is_full(store: &Store, target: &Target, size: u64) -> Result<bool, Error> {
 
 fn envelope_sender(envelope: &Envelope) -> Option<&Address> {
     envelope.reverse_path.as_ref()
-}
-
-fn delivery(account: AccountId, mailbox: Option<&str>, prefix: String) -> Delivery {
-    Delivery {
-        account,
-        mailbox: mailbox.unwrap_or("INBOX").to_owned(),
-        message: NewMessage {
-            prefix: prefix.into_bytes(),
-            flags: FlagNames::default(),
-            internal_date: None,
-        },
-    }
 }
 
 /// RFC 3461 §5.2.8: who asked for it is told that the message arrived. The notice is made by the
@@ -517,17 +609,23 @@ fn arrival_notice(
 fn failure_notice(
     recipient: &Recipient,
     parameters: &RcptParameters,
-    why: Undeliverable,
+    (why, reason): (Undeliverable, Option<&str>),
     hostname: &str,
 ) -> QueueRecipient {
     let address = match recipient {
         Recipient::Address(given) => given.to_string(),
         Recipient::Postmaster => format!("postmaster@{hostname}"),
     };
+    let mut reply = why.told().to_owned();
+    // RFC 5429 §2.1.2: with the reason that the filter gave.
+    if let Some(reason) = reason.filter(|_| why == Undeliverable::Filtered) {
+        let words: Vec<&str> = reason.split_whitespace().collect();
+        reply.push_str(": ");
+        let limit = limits::FILTER_REASON_CHARS_MAX;
+        reply.extend(words.join(" ").chars().take(limit));
+    }
     QueueRecipient {
-        state: RecipientState::Failed {
-            reply: why.told().to_owned(),
-        },
+        state: RecipientState::Failed { reply },
         ..queue_recipient(&address, recipient, parameters)
     }
 }

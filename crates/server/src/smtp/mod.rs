@@ -9,6 +9,7 @@ mod auth;
 mod body;
 mod decide;
 pub(crate) mod directory;
+mod filter;
 mod history;
 mod judge;
 mod mail;
@@ -277,6 +278,8 @@ fn refusal(error: &facteur_store::Error) -> Refusal {
         | Error::TooManyKeywords
         | Error::TooManyEntries
         | Error::TooManyRights
+        | Error::NoSuchScript
+        | Error::TooManyScripts
         | Error::Disk(_)
         | Error::Damaged { .. }
         | Error::Closed => Refusal::Temporary,

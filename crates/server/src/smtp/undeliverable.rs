@@ -15,6 +15,8 @@ pub enum Undeliverable {
     Full,
     /// It was in this mailbox before and came back (RFC 5321 §6.3).
     Loop,
+    /// The owner's filter refuses it (RFC 5429).
+    Filtered,
 }
 
 impl Undeliverable {
@@ -23,6 +25,7 @@ impl Undeliverable {
         match self {
             Undeliverable::Full => "5.2.2 the mailbox is full",
             Undeliverable::Loop => "5.4.6 the message has been in this mailbox before",
+            Undeliverable::Filtered => "5.7.1 the recipient's filter refuses the message",
         }
     }
 
@@ -30,6 +33,7 @@ impl Undeliverable {
         match self {
             Undeliverable::Full => Refusal::MailboxFull,
             Undeliverable::Loop => Refusal::Loop,
+            Undeliverable::Filtered => Refusal::Filtered,
         }
     }
 }

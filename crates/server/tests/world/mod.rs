@@ -11,6 +11,8 @@
 //! | `do` line | meaning |
 //! |---|---|
 //! | `deliver WHO "text"` | a message straight into WHO's INBOX, as if it had come in |
+//! | `script WHO "text"` | the active filter of WHO |
+//! | `holds WHO MAILBOX N` | fails unless that mailbox holds N messages |
 //! | `fill WHO N` | N small messages, "Subject: message 1" and so on |
 //! | `mailboxes WHO N` | creates `Many/1` and so on until WHO has N mailboxes |
 //! | `subscribed WHO N` | subscribes WHO to N names that no mailbox has |
@@ -47,7 +49,7 @@ use facteur_sim::transcript::{self, Chunking};
 use facteur_sim::{SimDisk, VirtualClock};
 use facteur_store::{
     Account, AccountEdit, AccountId, AddressTarget, Clock, Credentials, Delivery, FlagNames,
-    NewAccount, NewMessage, Options, QueueFilter, Store, Uid, UidSet,
+    NewAccount, NewMessage, Options, QueueFilter, ScriptEdit, Store, Uid, UidSet,
 };
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio_rustls::TlsConnector;
@@ -250,6 +252,21 @@ impl World {
             .unwrap();
     }
 
+    async fn script(&self, who: &str, text: String) {
+        let (store, account) = (self.store(), self.account(who));
+        let name = "main".to_owned();
+        let edits = [
+            ScriptEdit::Put {
+                name: name.clone(),
+                text,
+            },
+            ScriptEdit::Activate(Some(name)),
+        ];
+        for edit in edits {
+            store.edit_script(account, edit).await.unwrap();
+        }
+    }
+
     async fn make_mailboxes(&self, who: &str, count: u64) {
         let (store, account) = (self.store(), self.account(who));
         // `Many` itself is one of them.
@@ -283,6 +300,19 @@ impl World {
                 let quoted = text.split_once('"').ok_or("deliver WHO \"text\"")?.1;
                 let message = unquote(quoted.trim_end().trim_end_matches('"'));
                 self.deliver(who, &message).await;
+            }
+            ["script", who, ..] => {
+                let quoted = text.split_once('"').ok_or("script WHO \"text\"")?.1;
+                let script = unquote(quoted.trim_end().trim_end_matches('"'));
+                self.script(who, String::from_utf8(script).unwrap()).await;
+            }
+            ["holds", who, mailbox, count] => {
+                let (store, account) = (self.store(), self.account(who));
+                let found = store.mailbox_by_name(account, mailbox).unwrap();
+                let messages = found.map(|mailbox| u64::from(mailbox.messages));
+                if messages.unwrap_or(0) != parse(count)? {
+                    return Err(format!("{mailbox} of {who} holds {messages:?}"));
+                }
             }
             ["fill", who, count] => {
                 for number in 1..=parse(count)? {
@@ -485,6 +515,9 @@ impl transcript::World for World {
             }
             Role::Pop3 | Role::Pop3s => {
                 tokio::spawn(facteur_server::pop3::serve(server, peer, ctx));
+            }
+            Role::Sieve => {
+                tokio::spawn(facteur_server::managesieve::serve(server, peer, ctx));
             }
             Role::Imap | Role::Imaps => {
                 tokio::spawn(facteur_server::imap::serve(server, peer, ctx));

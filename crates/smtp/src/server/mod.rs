@@ -158,6 +158,8 @@ pub enum Refusal {
     NoFrom,
     Malformed,
     ContentRefused,
+    /// By the recipient's own filter.
+    Filtered,
 }
 
 impl Refusal {
@@ -178,6 +180,7 @@ impl Refusal {
             Refusal::TooBig => reply::TOO_BIG,
             Refusal::StorageFull => reply::STORAGE_FULL,
             Refusal::Temporary => reply::TEMPORARY,
+            Refusal::Filtered => reply::FILTERED,
             Refusal::Loop => reply::LOOP,
             Refusal::NoFrom => reply::NO_FROM,
             Refusal::Malformed => reply::MALFORMED,

@@ -2,6 +2,7 @@
 
 mod body;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{CloseReason, Config, Envelope, Outcome, Request, Role, ShutDown, Step};
@@ -92,6 +93,8 @@ pub struct Session {
     errors: u32,
     unknown: u32,
     refused_recipients: u32,
+    /// Lines in place of the text of [`reply::FILTERED`], by the recipient's place.
+    explanations: BTreeMap<usize, Vec<String>>,
     auth_failures: u32,
     idle_commands: u32,
 }
@@ -121,6 +124,7 @@ impl Session {
             errors: 0,
             unknown: 0,
             refused_recipients: 0,
+            explanations: BTreeMap::new(),
             auth_failures: 0,
             idle_commands: 0,
         }
@@ -223,6 +227,26 @@ impl Session {
         // RFC 3207 §4.2: all that the client said before is forgotten.
         self.hello = None;
         self.authenticated = false;
+    }
+
+    /// Why the recipient at that place of the envelope (the first one stands for all where there is
+    /// one reply) is refused with [`Refusal::Filtered`](super::Refusal::Filtered). A reason that is
+    /// not ASCII is not said (RFC 5429 §2.1.1).
+    pub fn explain(&mut self, recipient: usize, reason: &str) {
+        let lines: Vec<String> = reason
+            .lines()
+            .map(|line| {
+                line.trim_end()
+                    .chars()
+                    .take(limits::REASON_LINE_CHARS_MAX)
+                    .collect()
+            })
+            .take(limits::REASON_LINES_MAX)
+            .collect();
+        let plain = |line: &String| line.bytes().all(|b| (b' '..=b'~').contains(&b));
+        if !lines.is_empty() && lines.iter().all(plain) {
+            self.explanations.insert(recipient, lines);
+        }
     }
 
     /// The driver ends the session, in place of `finish` or outside of a request: write the output,

@@ -1,5 +1,7 @@
 //! New messages: delivery and append.
 
+use std::borrow::Cow;
+
 use crate::keys::{self, Family};
 use crate::limits::{KEYWORD_BYTES_MAX, KEYWORDS_MAX, THREAD_KEYS_MAX};
 use crate::ops::names::{self, INBOX};
@@ -133,7 +135,8 @@ pub fn deliver_in(
             None => tx.mailbox_id(account, INBOX)?.ok_or(Error::NoSuchAccount)?,
         };
         let place = Place::own(account, mailbox);
-        let appended = add_message(tx, place, body, &delivery.message)?;
+        let message = with_fitting_flags(tx, place, &delivery.message)?;
+        let appended = add_message(tx, place, body, &message)?;
         delivered.local.push((account, appended));
     }
     for entry in queue {
@@ -141,6 +144,30 @@ pub fn deliver_in(
         delivered.queued.push(id);
     }
     Ok(delivered)
+}
+
+/// RFC 5232 §5: keywords that the mailbox has no room for are left out of a delivery.
+fn with_fitting_flags<'a>(
+    tx: &Tx<'_>,
+    place: Place,
+    message: &'a NewMessage,
+) -> Result<Cow<'a, NewMessage>, Error> {
+    if message.flags.keywords.is_empty() {
+        return Ok(Cow::Borrowed(message));
+    }
+    let mailbox = tx.mailbox(place.account, place.mailbox)?;
+    let mut room = KEYWORDS_MAX.saturating_sub(mailbox.keywords.len());
+    let mut message = message.clone();
+    message.flags.keywords.retain(|name| {
+        let known = mailbox.keywords.iter();
+        if known.clone().any(|known| known.eq_ignore_ascii_case(name)) {
+            return true;
+        }
+        let fits = room > 0 && name.len() <= KEYWORD_BYTES_MAX;
+        room = room.saturating_sub(usize::from(fits));
+        fits
+    });
+    Ok(Cow::Owned(message))
 }
 
 fn add_message(

@@ -26,11 +26,7 @@ impl Store {
             if tx.mailbox_id(account, &name)?.is_some() {
                 return Err(Error::Exists);
             }
-            add_missing_parents(tx, account, &name)?;
-            if let Some(special_use) = special_use {
-                take_special_use(tx, account, special_use)?;
-            }
-            add_mailbox(tx, account, &name, special_use)
+            create_in(tx, account, &name, special_use)
         })
         .await
     }
@@ -223,6 +219,20 @@ fn all_mailboxes(tx: &Tx<'_>, account: AccountId) -> Result<Vec<Mailbox>, Error>
         }
     }
     Ok(mailboxes)
+}
+
+/// A good name that no mailbox has.
+pub fn create_in(
+    tx: &mut Tx<'_>,
+    account: AccountId,
+    name: &str,
+    special_use: Option<SpecialUse>,
+) -> Result<MailboxId, Error> {
+    add_missing_parents(tx, account, name)?;
+    if let Some(special_use) = special_use {
+        take_special_use(tx, account, special_use)?;
+    }
+    add_mailbox(tx, account, name, special_use)
 }
 
 fn add_missing_parents(tx: &mut Tx<'_>, account: AccountId, name: &str) -> Result<(), Error> {

@@ -14,6 +14,7 @@ pub mod names;
 pub mod queue;
 pub mod read;
 pub mod rights;
+pub mod scripts;
 pub mod sts;
 pub mod subscriptions;
 

@@ -7,6 +7,7 @@ use crate::keys::{self, Family, Name};
 use crate::limits::{CHUNK_BYTES_MAX, MESSAGES_STEP_ROWS};
 use crate::rows::{self, Blob, Record};
 use crate::seen::SeenSet;
+use crate::spool::Piece;
 use crate::tx::{missing_blob, uid_of};
 use crate::*;
 
@@ -148,6 +149,39 @@ impl Store {
             out.truncate(start);
         }
         done
+    }
+
+    /// Bytes of a body that no message has yet. May wait for the disk.
+    pub fn read_new_body(
+        &self,
+        body: &Body,
+        range: Range<u64>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let end = range.end.min(body.size());
+        let mut at = range.start;
+        while at < end {
+            let number = usize::try_from(at / CHUNK_BYTES_MAX as u64);
+            let within = (at % CHUNK_BYTES_MAX as u64) as usize;
+            let piece = number.ok().and_then(|number| body.pieces().get(number));
+            let start = out.len();
+            match piece.ok_or_else(|| missing_blob(body.id()))? {
+                Piece::Held(packed) => packed.unpack_into(out)?,
+                Piece::Stored(chunk, _) => {
+                    let segments = &self.engine.shared.segments;
+                    segments.read_chunk(chunk.position, chunk.stored, out)?;
+                }
+            }
+            let wanted = usize::try_from(end - at).unwrap_or(usize::MAX);
+            let stop = within.saturating_add(wanted).min(out.len() - start);
+            if stop <= within {
+                return Err(missing_blob(body.id()));
+            }
+            out.truncate(start + stop);
+            out.drain(start..start + within);
+            at += (stop - within) as u64;
+        }
+        Ok(())
     }
 
     /// For reading many bodies.

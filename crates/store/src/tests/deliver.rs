@@ -58,6 +58,16 @@ async fn a_large_body_is_stored_in_pieces_and_read_in_ranges() {
         .read_body(message.blob, 65_000..140_001, &mut part)
         .unwrap();
     assert_eq!(part, &bytes[65_000..140_001]);
+    let new = body(&store, &bytes).await;
+    for range in [0..10, 65_000..140_001, 299_990..400_000, 0..300_000] {
+        let mut part = Vec::new();
+        store
+            .read_new_body(&new.body, range.clone(), &mut part)
+            .unwrap();
+        let (start, end) = (range.start as usize, range.end.min(300_000) as usize);
+        assert_eq!(part, &bytes[start..end]);
+    }
+    drop(new);
     let before = place.journal_bytes();
     let same = body(&store, &bytes[..60_000]).await;
     drop(same);

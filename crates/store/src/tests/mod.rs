@@ -3,6 +3,7 @@
 mod care;
 mod deliver;
 mod rights;
+mod scripts;
 mod verify;
 
 use std::sync::Arc;

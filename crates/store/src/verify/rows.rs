@@ -268,6 +268,13 @@ impl Check<'_> {
             Family::Subscription => self.subscription(rest, value)?,
             Family::Right => self.right(rest, value)?,
             Family::Seen => self.seen(rest, value)?,
+            Family::Script => self.script(rest, value)?,
+            Family::Memory => {
+                rows::decode_memory(value)?;
+                if rest.len() != 16 {
+                    self.fault("something remembered has a bad key");
+                }
+            }
             Family::Profile | Family::State | Family::Record => {}
         }
         Ok(())
@@ -344,6 +351,20 @@ impl Check<'_> {
         };
         if !keys::mailbox_and_entry(rest).is_some_and(|(id, _)| home(id)) {
             self.fault("an annotation is of no mailbox");
+        }
+        Ok(())
+    }
+
+    /// One without a name says which is active.
+    fn script(&mut self, rest: &[u8], value: &[u8]) -> Result<(), Error> {
+        let text = rows::decode_script(value)?;
+        if rest.is_empty() {
+            let active = self.view.get(&keys::script(self.id, &text))?;
+            if text.is_empty() || active.is_none() {
+                self.fault("the active script is not there");
+            }
+        } else if std::str::from_utf8(rest).is_err() {
+            self.fault("a script has no name");
         }
         Ok(())
     }

@@ -5,8 +5,8 @@ use facteur_sim::model::{AccountState, Model};
 use facteur_store::{
     AccountEdit, AccountId, AddressTarget, DeliverBy, FlagEdit, FlagNames, FlagScope, Grant,
     Grantee, MailboxEdit, MailboxId, ModSeq, NewMessage, NewQueueEntry, Place, QueueId,
-    QueueRecipient, RecipientState, Rights, RightsEdit, SpecialUse, SystemFlags, Timestamp,
-    TlsWish, Uid, UidSet, Wishes,
+    QueueRecipient, RecipientState, Rights, RightsEdit, ScriptEdit, SpecialUse, SystemFlags,
+    Timestamp, TlsWish, Uid, UidSet, Wishes,
 };
 
 use super::BodySpec;
@@ -402,10 +402,33 @@ impl Chooser {
         Op::QueueUpdate(id, self.random.chance(60).then_some(entry), report)
     }
 
+    fn script_edit(&mut self) -> ScriptEdit {
+        let name = self.script_name();
+        match self.random.below(8) {
+            0..3 => ScriptEdit::Put {
+                name,
+                text: format!("# {}\r\nkeep;\r\n", self.random.below(1_000)),
+            },
+            3 | 4 => ScriptEdit::Activate(Some(name)),
+            5 => ScriptEdit::Activate(None),
+            6 => ScriptEdit::Delete { name },
+            _ => ScriptEdit::Rename {
+                from: name,
+                to: self.script_name(),
+            },
+        }
+    }
+
+    fn script_name(&mut self) -> String {
+        let names = ["main", "holidays", "été", ""];
+        names[self.random.index(names.len())].to_owned()
+    }
+
     fn directory(&mut self, account: AccountId, model: &Model) -> Op {
         let domain = format!("{}-{}.test", self.label, self.random.below(3));
         let address = format!("x{}@{domain}", self.random.below(3));
-        match self.random.below(6) {
+        match self.random.below(10) {
+            6.. => Op::EditScript(account, self.script_edit()),
             0 => Op::CreateDomain(domain),
             1 => Op::RemoveDomain(domain),
             2 => Op::SetCatchAll(domain, self.random.chance(70).then_some(account)),

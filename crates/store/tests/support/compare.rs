@@ -174,6 +174,7 @@ fn compare_account(
     }
     compare_deleted(store, id, state, model, read)?;
     compare_rights(store, id, state, model)?;
+    compare_scripts(store, id, state)?;
     let found = ok("changes_since", store.changes_since(id, ModSeq(0), 100_000))?;
     if found.complete {
         let mut entries = found.entries;
@@ -186,6 +187,21 @@ fn compare_account(
         same("change log", &entries, &state.log)?;
     }
     same("up_to", &found.up_to, &state.highest)
+}
+
+fn compare_scripts(store: &Store, id: AccountId, state: &AccountState) -> Result<(), Difference> {
+    same(
+        "scripts",
+        &ok("scripts", store.scripts(id))?,
+        &state.script_list(),
+    )?;
+    for (name, text) in &state.scripts {
+        let found = ok("script", store.script(id, name))?;
+        same("script", &found.as_ref(), &Some(text))?;
+    }
+    let active = state.active_script.as_ref();
+    let wanted = active.map(|name| (name.clone(), state.scripts[name].clone()));
+    same("active", &ok("active", store.active_script(id))?, &wanted)
 }
 
 /// Threads are the store's own business; that they fit is checked apart.

@@ -5,7 +5,7 @@ use facteur_store::{
     AccountEdit, AccountId, AddressTarget, Appended, Copied, Credentials, Delivered, Delivery,
     Edited, Error, FlagEdit, FlagNames, FlagScope, Grant, Mailbox, MailboxEdit, MailboxId, ModSeq,
     NewAccount, NewMessage, NewQueueEntry, Place, QueueEntry, QueueFilter, QueueId, Rights,
-    RightsEdit, SpecialUse, Store, Timestamp, UidSet,
+    RightsEdit, ScriptEdit, SpecialUse, Store, Timestamp, UidSet,
 };
 
 use super::BodySpec;
@@ -35,6 +35,7 @@ pub enum Op {
     Move(Place, UidSet, Place, FlagScope),
     EditRights(AccountId, Grant, RightsEdit),
     ReplaceRights(AccountId, AccountId, Rights),
+    EditScript(AccountId, ScriptEdit),
     EditFlags(
         Place,
         UidSet,
@@ -148,6 +149,7 @@ impl Op {
                 .replace_rights(account, grantee, rights)
                 .await
                 .map(done),
+            Op::EditScript(account, edit) => store.edit_script(account, edit).await.map(done),
             Op::EditFlags(place, uids, edit, names, since) => {
                 let edited = store.edit_flags_in(place, uids, edit, names, since).await;
                 edited.map(Outcome::Edited)
@@ -267,6 +269,7 @@ impl Op {
             Op::ReplaceRights(account, grantee, rights) => model
                 .replace_rights(*account, *grantee, *rights, now)
                 .map(done),
+            Op::EditScript(account, edit) => model.edit_script(*account, edit.clone()).map(done),
             Op::EditFlags(place, uids, edit, names, since) => {
                 let edited = model.edit_flags(*place, uids, *edit, names, *since, now);
                 edited.map(Outcome::Edited)

@@ -87,8 +87,22 @@ impl Session {
             Role::Lmtp => recipients,
             Role::Mx | Role::Submission => 1,
         };
-        for _ in 0..count {
-            self.reply(reply);
+        for place in 0..count {
+            self.explained(place, reply);
+        }
+        self.explanations.clear();
+    }
+
+    /// The reply to a recipient, with the reason that his filter gave.
+    fn explained(&mut self, place: usize, reply: Reply) {
+        let lines = match self.explanations.get(&place) {
+            Some(lines) if reply == reply::FILTERED => lines.clone(),
+            _ => return self.reply(reply),
+        };
+        for (number, line) in lines.iter().enumerate() {
+            let mark = if number + 1 < lines.len() { '-' } else { ' ' };
+            let line = format!("{}{mark}{} {line}\r\n", reply.code, reply.enhanced);
+            self.output.extend_from_slice(line.as_bytes());
         }
     }
 
@@ -105,12 +119,14 @@ impl Session {
                 if self.config.role == Role::Lmtp && results.len() == recipients =>
             {
                 self.idle_commands = 0;
-                for result in results {
-                    self.reply(match result {
+                for (place, result) in results.into_iter().enumerate() {
+                    let reply = match result {
                         Ok(()) => reply::ACCEPTED,
                         Err(refusal) => refusal.reply(),
-                    });
+                    };
+                    self.explained(place, reply);
                 }
+                self.explanations.clear();
             }
             _ => self.close(CloseReason::Internal, reply::INTERNAL),
         }

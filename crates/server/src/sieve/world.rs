@@ -1,0 +1,111 @@
+//! What a script may ask of the account and of the message.
+
+use std::cell::Cell;
+
+use facteur_message::Span;
+use facteur_sieve::message::Unreadable;
+use facteur_sieve::{Library, Place, World};
+use facteur_store::{AccountId, Error, Mailbox, SpecialUse, Store};
+
+use super::{Arrival, key};
+use crate::imap::object_id::mailbox_id;
+
+/// The scripts that a script of the account can include. There is no site-wide library.
+#[derive(Debug)]
+pub struct Scripts<'a> {
+    pub store: &'a Store,
+    pub account: AccountId,
+}
+
+impl Library for Scripts<'_> {
+    fn script(&self, place: Place, name: &str) -> Option<String> {
+        match place {
+            Place::Personal => self.store.script(self.account, name).ok().flatten(),
+            Place::Global => None,
+        }
+    }
+}
+
+/// The store behind one run. What fails is kept until the end: a script never sees it.
+pub(super) struct Arriving<'a> {
+    arrival: &'a Arrival,
+    error: Cell<Option<Error>>,
+}
+
+impl<'a> Arriving<'a> {
+    pub(super) fn new(arrival: &'a Arrival) -> Self {
+        Arriving {
+            arrival,
+            error: Cell::new(None),
+        }
+    }
+
+    /// The store failed while the script ran: nothing that came of it counts.
+    pub(super) fn failed(self) -> Result<(), Error> {
+        self.error.into_inner().map_or(Ok(()), Err)
+    }
+
+    fn or_else<T>(&self, result: Result<T, Error>, otherwise: T) -> T {
+        result.unwrap_or_else(|error| {
+            self.error.set(Some(error));
+            otherwise
+        })
+    }
+
+    fn mailbox(&self, fits: impl Fn(&Mailbox) -> bool) -> Option<String> {
+        let all = self.arrival.store.mailboxes(self.arrival.account);
+        let mut all = self.or_else(all, Vec::new()).into_iter();
+        all.find(|mailbox| fits(mailbox))
+            .map(|mailbox| mailbox.name)
+    }
+}
+
+impl World for Arriving<'_> {
+    fn mailbox_exists(&self, name: &str) -> bool {
+        let found = self
+            .arrival
+            .store
+            .mailbox_by_name(self.arrival.account, name);
+        self.or_else(found, None).is_some()
+    }
+
+    fn mailbox_of_id(&self, id: &str) -> Option<String> {
+        let account = self.arrival.account;
+        self.mailbox(|mailbox| mailbox_id(account, mailbox.id) == id)
+    }
+
+    fn mailbox_of_use(&self, name: &str) -> Option<String> {
+        let wanted = special_use(name)?;
+        self.mailbox(|mailbox| mailbox.special_use == Some(wanted))
+    }
+
+    fn is_duplicate(&self, handle: &str, id: &str) -> bool {
+        let key = key(&["duplicate", handle, id]);
+        let known = self.arrival.store.is_remembered(self.arrival.account, key);
+        self.or_else(known, false)
+    }
+
+    fn body(&self, span: Span, out: &mut Vec<u8>) -> Result<(), Unreadable> {
+        let (store, body) = (&self.arrival.store, &self.arrival.body);
+        store
+            .read_new_body(body, span.start..span.end, out)
+            .map_err(|error| {
+                self.error.set(Some(error));
+                Unreadable
+            })
+    }
+}
+
+/// RFC 6154 §2.
+pub(super) fn special_use(name: &str) -> Option<SpecialUse> {
+    [
+        ("\\archive", SpecialUse::Archive),
+        ("\\drafts", SpecialUse::Drafts),
+        ("\\junk", SpecialUse::Junk),
+        ("\\sent", SpecialUse::Sent),
+        ("\\trash", SpecialUse::Trash),
+    ]
+    .into_iter()
+    .find(|(known, _)| known.eq_ignore_ascii_case(name))
+    .map(|(_, special_use)| special_use)
+}

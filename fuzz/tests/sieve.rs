@@ -1,0 +1,298 @@
+//! Sieve: scripts that strangers wrote, run on messages of strangers; ManageSieve's session.
+
+use std::sync::Arc;
+
+use facteur_fuzz::{Fuzz, Random, pieces, seeds};
+use facteur_message::{Scanner, Span, header};
+use facteur_sieve::manage::{
+    CloseReason, Config, Listed, Outcome, Request, Session, Step, limits as manage_limits,
+};
+use facteur_sieve::message::Unreadable;
+use facteur_sieve::{Budget, Library, Mail, Place, World, compile, limits, run};
+
+const SCRIPTS: &[&str] = &[
+    "require [\"fileinto\",\"copy\",\"mailbox\"]; if header :contains \"subject\" \"x\" { fileinto :copy :create \"a/b\"; }",
+    "if anyof (not exists [\"From\",\"Date\"], address :domain :is [\"to\",\"cc\"] \"example.test\") { discard; } elsif size :over 1K { redirect \"a@b.test\"; } else { stop; }",
+    "require [\"variables\",\"fileinto\"]; if header :matches \"subject\" \"[*] *\" { set :upperfirst :length \"n\" \"${1}\"; fileinto \"l.${n}.${2}\"; }",
+    "require [\"relational\",\"comparator-i;ascii-numeric\",\"date\",\"index\"]; if allof (header :count \"ge\" \"received\" \"1\", date :value \"lt\" :index 1 :last :zone \"+0200\" \"date\" \"hour\" \"09\", currentdate :is \"weekday\" \"0\") { keep; }",
+    "require [\"imap4flags\",\"variables\"]; setflag \"v\" [\"\\\\Seen\",\"a b\"]; addflag \"c\"; if hasflag :count \"ge\" \"v\" \"2\" { keep :flags \"${v}\"; }",
+    "require [\"body\",\"regex\"]; if body :content \"text\" :contains [\"a\",\"b\"] { discard; } if header :regex \"subject\" \"^(a|b)+[[:digit:]]*$\" { keep; }",
+    "require [\"vacation-seconds\",\"envelope\",\"subaddress\"]; if envelope :detail \"to\" \"x\" { vacation :seconds 60 :mime :handle \"h\" text:\r\nContent-Type: text/plain\r\n\r\n..x\r\n.\r\n; }",
+    "require [\"include\",\"variables\"]; global \"g\"; set \"g\" \"1\"; include :once \"a\"; include :optional \"b\"; return;",
+    "require [\"ihave\",\"duplicate\",\"reject\",\"environment\"]; if not ihave \"frob\" { error \"x\"; } if duplicate :uniqueid \"x\" :seconds 5 { reject \"no\"; }",
+    "require \"encoded-character\"; /* c */ if header \"x\" \"${hex:24 41}${unicode:e9}\" { keep; } # end",
+    "require [\"special-use\",\"mailboxid\",\"fileinto\"]; if specialuse_exists \"\\\\Junk\" { fileinto :specialuse \"\\\\Junk\" \"Spam\"; }",
+];
+
+const WORDS: &[&str] = &[
+    "require \"variables\";",
+    "if ",
+    "elsif true {",
+    "else {",
+    "}",
+    "allof (",
+    "not ",
+    ":matches ",
+    ":regex ",
+    ":comparator \"i;octet\" ",
+    ":count \"gt\" ",
+    "\"*a*b*?*\"",
+    "[\"a\",\"b\"]",
+    "${1}",
+    "${hex:",
+    "text:\r\n",
+    ".\r\n",
+    "\\",
+    "\"",
+    "9223372036854775807G",
+    "stop;",
+    "keep;",
+];
+
+struct Fixed<'a>(&'a [u8]);
+
+impl World for Fixed<'_> {
+    fn mailbox_exists(&self, name: &str) -> bool {
+        name.len().is_multiple_of(2)
+    }
+
+    fn mailbox_of_id(&self, id: &str) -> Option<String> {
+        id.starts_with('F').then(|| "Archive".to_owned())
+    }
+
+    fn mailbox_of_use(&self, special_use: &str) -> Option<String> {
+        special_use.starts_with('\\').then(|| "Junk".to_owned())
+    }
+
+    fn is_duplicate(&self, _: &str, id: &str) -> bool {
+        id.len().is_multiple_of(3)
+    }
+
+    fn body(&self, span: Span, out: &mut Vec<u8>) -> Result<(), Unreadable> {
+        let range = span.start as usize..span.end as usize;
+        out.extend_from_slice(self.0.get(range).ok_or(Unreadable)?);
+        Ok(())
+    }
+}
+
+impl Library for Fixed<'_> {
+    fn script(&self, _: Place, name: &str) -> Option<String> {
+        match name {
+            "a" => Some("require [\"include\",\"variables\"]; global \"g\"; set \"g\" \"${g}+\"; include \"c\";".to_owned()),
+            "c" => Some("require \"include\"; include \"a\"; keep;".to_owned()),
+            "bad" => Some("frob".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+const MESSAGE: &[u8] = b"From: \"A, B\" <a+x@example.test>\r\nTo: me@example.test\r\nSubject: [x] b1\r\n\
+    Date: Tue, 1 Apr 1997 09:06:31 -0800\r\nReceived: from a; Tue, 1 Apr 1997 09:06:31 -0800\r\n\
+    Message-ID: <1@x>\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\npro\r\n--b\r\n\r\ntext a\r\n--b--\r\nepi\r\n";
+
+/// What a script makes of a message, and that it keeps its limits.
+fn made_of(script: &str, message: &[u8]) -> Option<String> {
+    let world = Fixed(message);
+    let program = compile(script, &world).ok()?;
+    assert!(program.len() <= limits::PROGRAM_OPS_MAX);
+    let mut scanner = Scanner::new();
+    scanner.push(message);
+    let facts = scanner.finish();
+    let environment = [("location", "MDA".to_owned())];
+    let mail = Mail {
+        header: &message[..header::length(message)],
+        size: message.len() as u64,
+        root: &facts.root,
+        from: "a@example.test",
+        to: "me+x@example.test",
+        now: 1_183_468_455,
+        environment: &environment,
+    };
+    let budget = Budget {
+        steps: 100_000,
+        memory_bytes: 1 << 20,
+    };
+    let outcome = run(&program, &mail, &world, budget);
+    assert!(outcome.stores.len() <= limits::STORES_MAX);
+    assert!(outcome.redirects.len() <= limits::REDIRECTS_MAX);
+    assert!(outcome.tracked.len() <= limits::DUPLICATES_MAX);
+    if outcome.failure.is_some() {
+        assert_eq!(outcome.stores.len(), 1, "a run that fails keeps the message");
+        assert_eq!(outcome.stores[0].mailbox, "INBOX");
+        assert!(outcome.redirects.is_empty() && outcome.reject.is_none());
+    }
+    if outcome.reject.is_some() {
+        assert!(outcome.stores.is_empty() && outcome.redirects.is_empty());
+    }
+    for address in &outcome.redirects {
+        assert!(address.contains('@') && !address.contains(['\r', '\n', '<', '>', ' ']));
+    }
+    Some(format!("{outcome:?}"))
+}
+
+#[test]
+fn scripts() {
+    Fuzz::new("sieve_scripts")
+        .seeds(SCRIPTS.iter().map(|script| script.as_bytes()))
+        .words(WORDS)
+        .bytes_max(4_096)
+        .run(|input, signature| {
+            let script = String::from_utf8_lossy(input);
+            match compile(&script, &Fixed(MESSAGE)) {
+                Err(error) => {
+                    let (english, french) = (error.text("en"), error.text("fr"));
+                    for text in [&english, &french] {
+                        assert!(text.len() < 400 && !text.contains(['\r', '\n']), "{text}");
+                    }
+                    signature.add(std::mem::discriminant(&error.problem));
+                }
+                Ok(program) => signature.add_size(program.len()),
+            }
+            let outcome = made_of(&script, MESSAGE);
+            assert_eq!(outcome, made_of(&script, MESSAGE));
+            if let Some(outcome) = outcome {
+                signature.add_shape(&outcome);
+            }
+        });
+}
+
+/// Every script of the seeds on whatever message comes.
+#[test]
+fn messages() {
+    Fuzz::new("sieve_messages")
+        .seeds(seeds::messages())
+        .run(|message, signature| {
+            for script in SCRIPTS {
+                let outcome = made_of(script, message).expect("the seeds compile");
+                signature.add_shape(&outcome);
+            }
+        });
+}
+
+const SESSION_WORDS: &[&str] = &[
+    "\r\n",
+    "AUTHENTICATE \"PLAIN\" \"AGFsaWNlAHB3\"\r\n",
+    "AUTHENTICATE \"PLAIN\"\r\n",
+    "\"*\"\r\n",
+    "\"\"\r\n",
+    "CAPABILITY\r\n",
+    "STARTTLS\r\n",
+    "LISTSCRIPTS\r\n",
+    "GETSCRIPT \"a\"\r\n",
+    "PUTSCRIPT \"a\" {5+}\r\nkeep;\r\n",
+    "PUTSCRIPT \"a\" \"frob\"\r\n",
+    "CHECKSCRIPT {0+}\r\n\r\n",
+    "SETACTIVE \"\"\r\n",
+    "DELETESCRIPT \"a\"\r\n",
+    "RENAMESCRIPT \"a\" \"b\"\r\n",
+    "HAVESPACE \"a\" 5\r\n",
+    "NOOP \"x\"\r\n",
+    "UNAUTHENTICATE\r\n",
+    "LOGOUT\r\n",
+    "{9+}\r\n",
+    "{20000+}\r\n",
+    "\\\"",
+];
+
+fn answer(request: &Request) -> Outcome {
+    match request {
+        Request::Auth { initial: None, .. } => Outcome::Challenge(b"who?".to_vec()),
+        Request::Auth {
+            initial: Some(secret),
+            ..
+        }
+        | Request::AuthResponse(secret) => match secret.0.len() % 4 {
+            0 => Outcome::Challenge(Vec::new()),
+            1 => Outcome::AuthFailed,
+            _ => Outcome::Authenticated {
+                owner: "alice@example.test".into(),
+                language: "fr".into(),
+            },
+        },
+        Request::List => Outcome::Scripts(vec![Listed {
+            name: "a\"b\\c".into(),
+            active: true,
+        }]),
+        Request::Get { name } => match name.len() % 3 {
+            0 => Outcome::NoSuchScript,
+            _ => Outcome::Script("keep;\r\n".into()),
+        },
+        Request::Delete { name } if name.len() > 3 => Outcome::Active,
+        Request::Rename { from, .. } if from.len() > 3 => Outcome::Exists,
+        _ => Outcome::Done,
+    }
+}
+
+struct Heard {
+    out: Vec<u8>,
+    requests: Vec<String>,
+    tls: bool,
+}
+
+fn serve(tls: bool, pieces: &[&[u8]]) -> Heard {
+    let config = Config {
+        starttls: true,
+        mechanisms_tls: vec!["PLAIN".into()],
+        mechanisms_plaintext: vec!["PLAIN".into()],
+        implementation: "Facteur".into(),
+        language: "en".into(),
+    };
+    let mut session = Session::new(Arc::new(config), tls);
+    let mut heard = Heard {
+        out: session.take_output(),
+        requests: Vec::new(),
+        tls: false,
+    };
+    let total: usize = pieces.iter().map(|piece| piece.len()).sum();
+    let mut steps = 0;
+    for piece in pieces {
+        session.feed(piece);
+        loop {
+            steps += 1;
+            assert!(steps <= 1_000 + 8 * (total + pieces.len()), "it makes no progress");
+            match session.step() {
+                Step::Read | Step::Close => break,
+                Step::Flush => heard.out.extend(session.take_output()),
+                Step::StartTls => {
+                    heard.tls = true;
+                    session.tls_started();
+                }
+                Step::Run(request) => {
+                    heard.requests.push(format!("{request:?}"));
+                    session.finish(answer(&request));
+                }
+            }
+        }
+        let output = session.take_output();
+        assert!(output.len() <= 2 * manage_limits::OUTPUT_BYTES_MAX);
+        heard.out.extend(output);
+    }
+    heard.tls |= session.close_reason() == Some(CloseReason::TlsInjection);
+    assert_ne!(session.close_reason(), Some(CloseReason::Internal));
+    heard
+}
+
+#[test]
+fn session() {
+    Fuzz::new("managesieve_session")
+        .seeds(seeds::transcripts("managesieve", seeds::Side::Client))
+        .words(SESSION_WORDS)
+        .bytes_max(4_096)
+        .run(|input, signature| {
+            let tls = !Random::of(input).one_in(4);
+            let (whole, split) = (serve(tls, &[input]), serve(tls, &pieces(input)));
+            assert!(whole.out.ends_with(b"\r\n"));
+            // What comes after STARTTLS is an attack when it comes early.
+            if !whole.tls && !split.tls {
+                assert_eq!(whole.requests, split.requests);
+                assert_eq!(
+                    whole.out.escape_ascii().to_string(),
+                    split.out.escape_ascii().to_string()
+                );
+            }
+            for line in String::from_utf8_lossy(&whole.out).lines().take(100) {
+                signature.add(line.split(' ').next().filter(|word| word.len() < 4));
+            }
+            signature.add(whole.requests.len());
+        });
+}
