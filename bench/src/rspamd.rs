@@ -69,7 +69,7 @@ impl Rspamd {
             format!("--var={name}={}", home.join(folder).to_string_lossy())
         };
         let process = Command::new(program)
-            .args(["-f", "-u", "_rspamd", "-g", "_rspamd"])
+            .args(["-f", "-i", "-u", "_rspamd", "-g", "_rspamd"])
             .args(["-c", "/etc/rspamd/rspamd.conf"])
             .arg(variable("LOCAL_CONFDIR", "conf"))
             .arg(variable("DBDIR", "db"))

@@ -4,6 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::limits;
+
 /// Which protocol, and which flavour of it, a listener speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
@@ -215,6 +217,8 @@ pub struct Config {
     pub admin_socket: Option<PathBuf>,
     /// How long `stop` waits for sessions to finish what they are doing.
     pub stop_wait: Duration,
+    /// A stranger on port 25 waits so long for the greeting; zero: not at all (tests).
+    pub greeting_delay: Duration,
 }
 
 impl Config {
@@ -231,6 +235,7 @@ impl Config {
             queue: QueueConfig::default(),
             admin_socket: None,
             stop_wait: Duration::from_secs(10),
+            greeting_delay: limits::GREETING_DELAY,
         }
     }
 }

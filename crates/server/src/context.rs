@@ -16,6 +16,7 @@ use crate::imap::catalog::Catalog;
 use crate::imap::quirks::Quirks;
 use crate::junk;
 use crate::pop3;
+use crate::rates::Rates;
 use crate::server::StartError;
 use crate::tls::{Tls, TlsFacts};
 
@@ -35,6 +36,7 @@ pub struct Context {
     pub catalog: Catalog,
     pub junk: junk::Filter,
     pub history: History,
+    pub rates: Rates,
     pub(crate) quirks: Quirks,
     sessions: AtomicU64,
 }
@@ -62,6 +64,7 @@ impl Context {
             catalog: Catalog::new(store.clone()),
             junk: junk::Filter::new(store.clone()),
             history: History::new(store.clone()),
+            rates: Rates::default(),
             quirks: Quirks::default(),
             sessions: AtomicU64::new(0),
             clock,

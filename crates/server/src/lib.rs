@@ -20,6 +20,7 @@
 )]
 
 pub mod admin;
+mod alarm;
 pub mod auth;
 mod config;
 mod context;
@@ -37,6 +38,7 @@ pub mod managesieve;
 pub mod net;
 pub mod pop3;
 pub mod queue;
+pub mod rates;
 mod server;
 pub mod sieve;
 pub mod smtp;

@@ -101,3 +101,10 @@ pub const JUNK_ADDRESSES_MAX: usize = 20;
 pub const JUNK_PASTS_MAX: u32 = 200_000;
 /// Between two rounds of learning.
 pub const JUNK_REST: Duration = Duration::from_secs(5);
+
+/// Addresses, senders and accounts that are counted.
+pub const RATE_ENTRIES_MAX: usize = 100_000;
+/// Queue entries that are looked at in one step when an account's are held.
+pub const ALARM_PAGE: usize = 200;
+/// A stranger waits so long for the greeting, and is silent meanwhile.
+pub const GREETING_DELAY: Duration = Duration::from_secs(2);

@@ -67,6 +67,8 @@ replies! {
     ACCOUNT_CLOSED = 421 "4.7.0" "the account is no longer open";
     PASSWORD_CHANGED = 421 "4.7.0" "the password was changed, log in again";
     TOO_MANY_CONNECTIONS = 421 "4.7.0" "too many connections, try again later";
+    /// RFC 5321 §3.1: in place of the greeting.
+    TALKS_EARLY = 554 "5.5.1" "wait for the greeting";
     TOO_MANY_ERRORS = 421 "4.7.0" "too many errors";
     TOO_MANY_IDLE_COMMANDS = 421 "4.7.0" "too many commands without a message";
     TOO_MANY_REFUSED = 421 "4.7.0" "too many refused recipients";

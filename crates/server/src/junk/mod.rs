@@ -24,6 +24,7 @@ use facteur_message::{Address, Facts};
 use facteur_store::{AccountId, Derived, Error, SpecialUse, Store};
 
 use keep::Keep;
+pub(crate) use origin::network_of;
 pub use teach::run;
 
 use crate::limits::{JUNK_ACCOUNT_MODELS_MAX, JUNK_RECENT_LESSONS_MAX};

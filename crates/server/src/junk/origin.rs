@@ -26,7 +26,7 @@ pub(super) fn read(prefix: &[u8]) -> Origin {
     let path = path.trim_matches(['<', '>']);
     Origin {
         address: peer.map(|peer| counted_address(peer).to_string()),
-        network: peer.map(network),
+        network: peer.map(network_of),
         domain: path.rsplit_once('@').map(|(_, domain)| domain.to_owned()),
     }
 }
@@ -44,7 +44,8 @@ fn peer(received: &[u8]) -> Option<IpAddr> {
     (!address.is_loopback()).then_some(address)
 }
 
-fn network(address: IpAddr) -> String {
+/// The /24 of an address, of IPv6 the /48.
+pub(crate) fn network_of(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => {
             let [a, b, c, _] = address.octets();

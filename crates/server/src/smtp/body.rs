@@ -153,9 +153,12 @@ impl<S: Stream> Driver<S> {
             .await
             .map_err(|error| self.store_failed(&error))?;
         let key = Key::of(body.body.id());
-        let additions = self
-            .judge(&facts)
-            .inspect_err(|refusal| self.tell_refused(key.clone(), &facts, *refusal))?;
+        let allowed = match self.over {
+            true => Err(Refusal::RateLimited),
+            false => self.judge(&facts),
+        };
+        let additions =
+            allowed.inspect_err(|refusal| self.tell_refused(key.clone(), &facts, *refusal))?;
         let trace = format!("{}{additions}", self.received());
         let facts = Arc::new(facts);
         let mut sorted = self

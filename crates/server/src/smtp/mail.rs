@@ -16,6 +16,8 @@ struct MailFacts {
     /// The address is the account's own.
     own: bool,
     disk_full: bool,
+    /// A limit of `rates.rs` is met.
+    over: bool,
 }
 
 /// Decides; pure. `None`: taken.
@@ -27,6 +29,8 @@ fn check_mail(facts: MailFacts) -> Option<Refusal> {
         // The null reverse-path is nobody's address: Thunderbird and Outlook send read receipts
         // under it, as RFC 8098 §3 wants. Their From is checked with the message.
         Some(Refusal::SenderNotYours)
+    } else if facts.over {
+        Some(Refusal::RateLimited)
     } else {
         None
     }
@@ -49,11 +53,13 @@ impl<S: Stream> Driver<S> {
             }
             _ => false,
         };
+        let over = self.sends_too_much(reverse_path);
         let facts = MailFacts {
             submission: self.is_submission(),
             null_reverse_path: reverse_path.is_none(),
             own,
             disk_full: ctx.store.is_full(),
+            over: over.is_some(),
         };
         match check_mail(facts) {
             None => {
@@ -62,7 +68,8 @@ impl<S: Stream> Driver<S> {
             }
             Some(refusal) => {
                 let from = reverse_path.map(Address::to_string).unwrap_or_default();
-                tracing::info!(session = %self.wire.peer().session, from, ?refusal, "sender refused");
+                let over = over.map(|over| over.name).unwrap_or_default();
+                tracing::info!(session = %self.wire.peer().session, from, ?refusal, over, "sender refused");
                 Outcome::Refused(refusal)
             }
         }
@@ -81,9 +88,12 @@ impl<S: Stream> Driver<S> {
             Ok(found) => found,
             Err(error) => return self.failed("RCPT", &error),
         };
+        let over = self.too_many_recipients(&found);
+        self.over |= over.is_some() && self.is_submission();
         let verdict = check_rcpt(RcptFacts {
             authenticated: self.identity.is_some() && self.is_submission(),
             found,
+            over: over.is_some(),
         });
         match verdict {
             RcptVerdict::Accept(targets) => {
@@ -95,7 +105,8 @@ impl<S: Stream> Driver<S> {
                     Recipient::Address(address) => address.to_string(),
                     Recipient::Postmaster => "postmaster".to_owned(),
                 };
-                tracing::info!(session = %self.wire.peer().session, to, ?refusal, "recipient refused");
+                let over = over.map(|over| over.name).unwrap_or_default();
+                tracing::info!(session = %self.wire.peer().session, to, ?refusal, over, "recipient refused");
                 self.tell_unwanted(recipient, refusal);
                 Outcome::Refused(refusal)
             }
@@ -124,6 +135,7 @@ mod tests {
             null_reverse_path,
             own,
             disk_full: false,
+            over: false,
         };
         for (facts, expected) in [
             (facts(false, false, false), None),
@@ -138,6 +150,12 @@ mod tests {
                 ..facts
             };
             assert_eq!(check_mail(full), Some(Refusal::StorageFull));
+            let over = MailFacts {
+                over: true,
+                ..facts
+            };
+            let limited = expected.or(Some(Refusal::RateLimited));
+            assert_eq!(check_mail(over), limited, "{facts:?}");
         }
     }
 }

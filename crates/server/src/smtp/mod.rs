@@ -13,6 +13,7 @@ mod filter;
 mod history;
 mod judge;
 mod mail;
+mod rates;
 mod rcpt;
 mod trace;
 mod undeliverable;
@@ -58,6 +59,8 @@ struct Driver<S> {
     progress: Duration,
     /// Of the open transaction's body.
     pace: Option<Pace>,
+    /// The open transaction met the limit of the account that sends it: none of it is taken.
+    over: bool,
 }
 
 /// How fast a body comes.
@@ -88,11 +91,15 @@ impl<S: Stream> Driver<S> {
             targets: Vec::new(),
             body: body::Incoming::None,
             pace: None,
+            over: false,
             messages: 0,
         }
     }
 
     async fn run(&mut self) -> io::Result<()> {
+        if self.talks_early().await? {
+            self.session.shut_down(ShutDown::TalksEarly);
+        }
         loop {
             match self.session.step() {
                 Step::Read => {
@@ -129,6 +136,20 @@ impl<S: Stream> Driver<S> {
                     return Ok(());
                 }
             }
+        }
+    }
+
+    /// RFC 5321 §4.3.1: the client waits for the greeting. Programs that send junk often do not.
+    async fn talks_early(&mut self) -> io::Result<bool> {
+        let delay = self.wire.context().config.greeting_delay;
+        if self.stranger().is_none() || delay.is_zero() {
+            return Ok(false);
+        }
+        let silence = self.wire.read(Wait::Idle, delay, |_| ());
+        match silence.await? {
+            ReadEnd::Bytes(_) => Ok(true),
+            ReadEnd::End => Err(io::ErrorKind::UnexpectedEof.into()),
+            ReadEnd::Timeout | ReadEnd::Shutdown | ReadEnd::Ended(_) => Ok(false),
         }
     }
 
@@ -221,6 +242,7 @@ impl<S: Stream> Driver<S> {
         self.targets = Vec::new();
         self.body = body::Incoming::None;
         self.pace = None;
+        self.over = false;
     }
 
     async fn flush(&mut self) -> io::Result<()> {

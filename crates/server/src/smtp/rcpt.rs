@@ -10,6 +10,8 @@ pub struct RcptFacts {
     /// The client logged in: on 587 and 465 only.
     pub authenticated: bool,
     pub found: Found,
+    /// A limit of `rates.rs` is met.
+    pub over: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +22,9 @@ pub enum RcptVerdict {
 
 /// Decides; pure.
 pub fn check_rcpt(facts: RcptFacts) -> RcptVerdict {
+    if facts.over {
+        return RcptVerdict::Refuse(Refusal::RateLimited);
+    }
     match facts.found {
         Found::Targets(targets) => RcptVerdict::Accept(targets),
         Found::Elsewhere(target) if facts.authenticated => RcptVerdict::Accept(vec![target]),
@@ -83,8 +88,18 @@ mod tests {
             let facts = RcptFacts {
                 authenticated,
                 found: found.clone(),
+                over: false,
             };
-            assert_eq!(check_rcpt(facts), expected, "{found:?} {authenticated}");
+            assert_eq!(
+                check_rcpt(facts.clone()),
+                expected,
+                "{found:?} {authenticated}"
+            );
+            let over = RcptFacts {
+                over: true,
+                ..facts
+            };
+            assert_eq!(check_rcpt(over), Refuse(Refusal::RateLimited));
         }
     }
 }

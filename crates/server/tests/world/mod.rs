@@ -6,7 +6,7 @@
 //! handshake; `smtp@127.0.0.1` comes from that address (else 192.0.2.1). STARTTLS is real.
 //!
 //! A line `# with: WORDS` in a transcript changes the world: `insecure-plaintext`, `no-tls`,
-//! `message-bytes-max=N`, `quota=N` (of bob).
+//! `greeting-delay`, `message-bytes-max=N`, `quota=N` (of bob).
 //!
 //! | `do` line | meaning |
 //! |---|---|
@@ -30,7 +30,9 @@
 //! | `guess WHO N` | N logins with a wrong password from 192.0.2.1 |
 //! | `count WHO N` | fails unless WHO's INBOX holds N messages |
 //! | `catalogue` | takes everything into the search catalogue |
+//! | `rate KIND KEY N` | counts N of that kind (`rates.rs`) for an address, a sender or an account |
 //! | `learn` | the junk filter learns from what people did until now |
+//! | `held N` | fails unless N entries of the queue are held |
 //! | `queued N` | fails unless the queue holds N entries |
 
 use std::io;
@@ -42,6 +44,7 @@ use std::time::Duration;
 
 use facteur_server::groups::{self, Member};
 use facteur_server::intake::Intake;
+use facteur_server::rates::Kind;
 use facteur_server::tls::TlsFacts;
 use facteur_server::{CertificateFiles, Config, Context, Peer, PeerAddress, Role, auth};
 use facteur_sim::stress::Deflated;
@@ -139,6 +142,9 @@ impl World {
         let mut config = Config::new("mail.example.test");
         config.allow_insecure_plaintext = words.contains(&"insecure-plaintext");
         config.stop_wait = Duration::from_secs(1);
+        if !words.contains(&"greeting-delay") {
+            config.greeting_delay = Duration::ZERO;
+        }
         if !words.contains(&"no-tls") {
             config.certificates = vec![certificate().files.clone()];
         }
@@ -352,6 +358,27 @@ impl World {
                 let left = groups::remove_member(&store, &group, self.account(who)).await;
                 assert!(left.unwrap(), "{who} was no member");
             }
+            ["rate", kind, key, count] => {
+                let kinds = [
+                    ("address", Kind::Address),
+                    ("network", Kind::Network),
+                    ("sender", Kind::Sender),
+                    ("recipient", Kind::Recipient),
+                    ("unknown", Kind::Unknown),
+                    ("submitted", Kind::Submitted),
+                    ("submitted-a-day", Kind::SubmittedADay),
+                ];
+                let found = kinds.iter().find(|(name, _)| name == kind);
+                let kind = found.ok_or("which rate?")?.1;
+                let key = match self.store().address(key).unwrap() {
+                    Some(AddressTarget::Account(id)) => id.0.to_string(),
+                    _ => (*key).to_owned(),
+                };
+                let now = self.clock.monotonic();
+                for _ in 0..parse(count)? {
+                    self.context().rates.take(kind, &key, now).unwrap();
+                }
+            }
             ["learn"] => self.context().junk.catch_up().unwrap(),
             ["catalogue"] => self.context().catalog.catch_up().unwrap(),
             ["expunge", who, uid] => {
@@ -446,6 +473,16 @@ impl World {
                 let have = self.inbox(who).messages;
                 if u64::from(have) != parse(count)? {
                     return Err(format!("{who} has {have} messages"));
+                }
+            }
+            ["held", count] => {
+                let filter = QueueFilter {
+                    held: Some(true),
+                    ..QueueFilter::default()
+                };
+                let entries = self.store().queue_list(&filter, None, 1000).unwrap();
+                if entries.len() as u64 != parse(count)? {
+                    return Err(format!("held are {entries:?}"));
                 }
             }
             ["queued", count] => {

@@ -200,6 +200,8 @@ pub enum ShutDown {
     Stopping,
     /// Before the greeting: this peer has too many connections.
     TooManyConnections,
+    /// Before the greeting: this peer did not wait for it.
+    TalksEarly,
     /// Disabled or removed since the login.
     AccountClosed,
     PasswordChanged,
@@ -241,6 +243,9 @@ impl fmt::Display for CloseReason {
             CloseReason::ShutDown(ShutDown::TooSlow) => "the message came too slowly",
             CloseReason::ShutDown(ShutDown::Stopping) => "the server stops",
             CloseReason::ShutDown(ShutDown::TooManyConnections) => "too many connections",
+            CloseReason::ShutDown(ShutDown::TalksEarly) => {
+                "the client did not wait for the greeting"
+            }
             CloseReason::ShutDown(ShutDown::AccountClosed) => "the account was closed",
             CloseReason::ShutDown(ShutDown::PasswordChanged) => "the password was changed",
             CloseReason::Internal => "internal error: an outcome that fits no request",

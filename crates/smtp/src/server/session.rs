@@ -263,6 +263,10 @@ impl Session {
                 self.output = Vec::new();
                 reply::TOO_MANY_CONNECTIONS
             }
+            ShutDown::TalksEarly => {
+                self.output = Vec::new();
+                reply::TALKS_EARLY
+            }
         };
         self.close(CloseReason::ShutDown(why), reply);
     }
