@@ -25,6 +25,7 @@ pub mod dkim;
 pub mod dmarc;
 pub mod dns;
 pub mod limits;
+pub mod lookalike;
 pub mod results;
 pub mod reverse;
 pub mod spf;

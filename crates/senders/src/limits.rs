@@ -43,3 +43,5 @@ pub const WALK_LABELS_MAX: usize = 7;
 pub const ARC_SETS_MAX: usize = 50;
 /// Of one header field, while it is decided whether it stays.
 pub const FIELD_HELD_BYTES_MAX: usize = 16 * 1024;
+/// Of a name or domain that is compared with ours by its looks.
+pub const LOOKALIKE_CHARS_MAX: usize = 256;

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::auth::{Auth, Scene};
 use crate::config::{Config, Role};
+use crate::dns::Dns;
 use crate::gate::{Gate, Place};
 use crate::history::History;
 use crate::imap::catalog::Catalog;
@@ -17,6 +18,7 @@ use crate::imap::quirks::Quirks;
 use crate::junk;
 use crate::pop3;
 use crate::rates::Rates;
+use crate::senders::People;
 use crate::server::StartError;
 use crate::tls::{Tls, TlsFacts};
 
@@ -38,12 +40,23 @@ pub struct Context {
     pub history: History,
     pub rates: Rates,
     pub(crate) quirks: Quirks,
+    /// `None`: nothing is asked, and nobody's word on a sender is written.
+    pub dns: Option<Arc<dyn Dns>>,
+    pub(crate) people: People,
     sessions: AtomicU64,
 }
 
 impl Context {
-    /// Reads the certificates; starts nothing.
+    /// Reads the certificates; starts nothing. Without DNS.
     pub fn new(config: Config, store: Store) -> Result<Arc<Context>, StartError> {
+        Context::with_dns(config, store, None)
+    }
+
+    pub fn with_dns(
+        config: Config,
+        store: Store,
+        dns: Option<Arc<dyn Dns>>,
+    ) -> Result<Arc<Context>, StartError> {
         let clock = Arc::clone(store.clock());
         let tls = if config.certificates.is_empty() {
             None
@@ -66,6 +79,8 @@ impl Context {
             history: History::new(store.clone()),
             rates: Rates::default(),
             quirks: Quirks::default(),
+            dns,
+            people: People::default(),
             sessions: AtomicU64::new(0),
             clock,
             store,

@@ -12,6 +12,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use facteur_senders::dns as senders;
+use facteur_senders::limits::{RECORDS_MAX, TXT_BYTES_MAX};
 use hickory_proto::dnssec::{Proof, TrustAnchors};
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
 use hickory_resolver::net::NetError;
@@ -51,6 +53,8 @@ pub struct Tlsa {
     pub matching: u8,
     pub data: Vec<u8>,
 }
+/// The answer to one question about a sender.
+pub type Asked<'a> = Pin<Box<dyn Future<Output = senders::Answer> + Send + 'a>>;
 
 /// Names are ASCII (A-labels), without the final dot.
 pub trait Dns: Send + Sync + fmt::Debug + 'static {
@@ -64,6 +68,8 @@ pub trait Dns: Send + Sync + fmt::Debug + 'static {
     fn addresses_proven<'a>(&'a self, host: &'a str) -> Proven<'a>;
     /// Proven records only; `NoRecords`: there is none, or none that is proven.
     fn tlsa<'a>(&'a self, name: &'a str) -> Answer<'a, Tlsa>;
+    /// Records of one type, bounded, for the checks of senders.
+    fn ask<'a>(&'a self, question: &'a senders::Question) -> Asked<'a>;
 }
 
 /// The real one: the system's resolvers, or one named server.
@@ -303,6 +309,24 @@ impl Dns for SystemDns {
         })
     }
 
+    fn ask<'a>(&'a self, question: &'a senders::Question) -> Asked<'a> {
+        let kind = match question.kind {
+            senders::Kind::Txt => RecordType::TXT,
+            senders::Kind::A => RecordType::A,
+            senders::Kind::Aaaa => RecordType::AAAA,
+            senders::Kind::Mx => RecordType::MX,
+            senders::Kind::Ptr => RecordType::PTR,
+        };
+        Box::pin(async move {
+            match self.records(&question.name, kind).await {
+                Ok(records) => answer(question.kind, records),
+                Err(DnsError::NoSuchName) => senders::Answer::NoSuchName,
+                Err(DnsError::NoRecords) => senders::Answer::NoRecords,
+                Err(DnsError::Temporary(_)) => senders::Answer::Temporary,
+            }
+        })
+    }
+
     fn tlsa<'a>(&'a self, name: &'a str) -> Answer<'a, Tlsa> {
         Box::pin(async move {
             let records = self.proven_records(name, RecordType::TLSA).await?;
@@ -330,6 +354,44 @@ fn tlsa(record: &Record) -> Option<Tlsa> {
             data: tlsa.cert_data.clone(),
         }),
         _ => None,
+    }
+}
+
+fn answer(kind: senders::Kind, records: Vec<RData>) -> senders::Answer {
+    fn each<T>(records: Vec<RData>, take: impl FnMut(RData) -> Option<T>) -> Vec<T> {
+        records
+            .into_iter()
+            .filter_map(take)
+            .take(RECORDS_MAX)
+            .collect()
+    }
+    let name =
+        |name: &hickory_resolver::proto::rr::Name| name.to_ascii().trim_end_matches('.').to_owned();
+    match kind {
+        senders::Kind::Txt => senders::Answer::Txt(each(records, |data| match data {
+            RData::TXT(txt) => {
+                let mut text = txt.txt_data.concat();
+                text.truncate(TXT_BYTES_MAX);
+                Some(text)
+            }
+            _ => None,
+        })),
+        senders::Kind::A => senders::Answer::A(each(records, |data| match data {
+            RData::A(address) => Some(address.0),
+            _ => None,
+        })),
+        senders::Kind::Aaaa => senders::Answer::Aaaa(each(records, |data| match data {
+            RData::AAAA(address) => Some(address.0),
+            _ => None,
+        })),
+        senders::Kind::Mx => senders::Answer::Mx(each(records, |data| match data {
+            RData::MX(mx) => Some((mx.preference, name(&mx.exchange))),
+            _ => None,
+        })),
+        senders::Kind::Ptr => senders::Answer::Ptr(each(records, |data| match data {
+            RData::PTR(ptr) => Some(name(&ptr.0)),
+            _ => None,
+        })),
     }
 }
 
@@ -373,12 +435,20 @@ pub struct TableDns {
     tlsa: Mutex<HashMap<String, Result<Vec<Tlsa>, DnsError>>>,
     /// Names of which the records are proven; an error where they are bogus.
     proven: Mutex<HashMap<String, Result<Vec<bool>, DnsError>>>,
+    asked: Mutex<HashMap<senders::Question, senders::Answer>>,
 }
 
 impl TableDns {
     pub fn set_mx(&self, domain: &str, answer: Result<Vec<Mx>, DnsError>) {
         if let Ok(mut table) = self.mx.lock() {
             table.insert(domain.to_owned(), answer);
+        }
+    }
+
+    /// What [`Dns::ask`] is answered; a name that nothing was set for does not exist.
+    pub fn set_answer(&self, question: senders::Question, answer: senders::Answer) {
+        if let Ok(mut table) = self.asked.lock() {
+            table.insert(question, answer);
         }
     }
 
@@ -452,6 +522,15 @@ impl Dns for TableDns {
 
     fn tlsa<'a>(&'a self, name: &'a str) -> Answer<'a, Tlsa> {
         let answer = look_up(&self.tlsa, name);
+        Box::pin(async move { answer })
+    }
+
+    fn ask<'a>(&'a self, question: &'a senders::Question) -> Asked<'a> {
+        let answer = match self.asked.lock() {
+            Ok(table) => table.get(question).cloned(),
+            Err(_) => Some(senders::Answer::Temporary),
+        };
+        let answer = answer.unwrap_or(senders::Answer::NoSuchName);
         Box::pin(async move { answer })
     }
 }

@@ -39,6 +39,7 @@ pub mod net;
 pub mod pop3;
 pub mod queue;
 pub mod rates;
+pub mod senders;
 mod server;
 pub mod sieve;
 pub mod smtp;

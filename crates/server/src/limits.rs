@@ -76,6 +76,10 @@ pub const FILTER_PREFIX_BYTES: u64 = 1024;
 pub const FILTER_REASON_CHARS_MAX: usize = 500;
 /// How long the owner of a script that fails is not told again.
 pub const FILTER_NOTICE_REMEMBERED: Duration = Duration::from_secs(365 * 24 * 3600);
+/// All questions about one message's sender; what is not answered then is a temporary error.
+pub const SENDER_CHECKS: Duration = Duration::from_secs(15);
+/// How long the names of our people are not read again, to see whom a stranger pretends to be.
+pub const PEOPLE_REMEMBERED: Duration = Duration::from_secs(60);
 
 /// RFC 5321 §4.5.3.2.7: the server waits five minutes at least for a command.
 pub const SMTP_IDLE: Duration = Duration::from_secs(300);

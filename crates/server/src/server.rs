@@ -63,8 +63,12 @@ pub struct Server {}
 impl Server {
     /// Binds every listener, then serves. Needs a tokio runtime. An error leaves nothing running.
     pub async fn start(config: Config, store: Store, seams: Seams) -> Result<Running, StartError> {
-        let ctx = Context::new(config, store)?;
-        let sender = queue_sender(&ctx, seams)?;
+        let dns = match seams.dns {
+            Some(dns) => dns,
+            None => Arc::new(SystemDns::new(config.queue.dns_server).map_err(StartError::Queue)?),
+        };
+        let ctx = Context::with_dns(config, store, Some(Arc::clone(&dns)))?;
+        let sender = queue_sender(&ctx, dns, seams.net)?;
         let mut listeners = Vec::new();
         for listen in &ctx.config.listeners {
             if listen.role.is_implicit_tls() && ctx.tls.is_none() {
@@ -109,14 +113,14 @@ impl Server {
 }
 
 /// What the queue sends with.
-fn queue_sender(ctx: &Arc<Context>, seams: Seams) -> Result<Sender, StartError> {
+fn queue_sender(
+    ctx: &Arc<Context>,
+    dns: Arc<dyn Dns>,
+    net: Option<Arc<dyn Net>>,
+) -> Result<Sender, StartError> {
     let config = &ctx.config.queue;
-    let dns = match seams.dns {
-        Some(dns) => dns,
-        None => Arc::new(SystemDns::new(config.dns_server).map_err(StartError::Queue)?),
-    };
     let tls = ClientTls::new(config.extra_authorities.as_deref()).map_err(StartError::Queue)?;
-    let net = seams.net.unwrap_or_else(|| Arc::new(SystemNet));
+    let net = net.unwrap_or_else(|| Arc::new(SystemNet));
     Ok(Sender::new(Arc::clone(ctx), dns, net, tls))
 }
 

@@ -141,6 +141,8 @@ replies! {
     NUL_BYTE = 554 "5.6.0" "NUL in the message";
     LOOP = 554 "5.4.6" "the message goes round in a loop";
     NO_FROM = 550 "5.6.0" "the message needs one From field";
+    NOT_VOUCHED_FOR = 550 "5.7.1" "the domain in From asks to refuse this, see DMARC";
+    UNVERIFIABLE = 451 "4.7.1" "the sender can't be verified now, try again later";
     MALFORMED = 554 "5.6.0" "the message is malformed";
     /// RFC 5429 §2.5; the reason in its place where there is one ([`crate::server::Session::explain`]).
     FILTERED = 550 "5.7.1" "the recipient's filter refuses the message";

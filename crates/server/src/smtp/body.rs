@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use facteur_message::{Degraded, Facts, facts, header, thread};
+use facteur_senders::Seen;
 use facteur_smtp::address::{Address, Domain};
 use facteur_smtp::parameters::{Body, Ret};
 use facteur_smtp::server::{Envelope, Outcome, Refusal};
 use facteur_smtp::{MailParameters, RcptParameters, Recipient};
 use facteur_store::{
     AccountId, DeliverBy, Delivery, Error, Memory, NewBody, NewMailbox, NewQueueEntry, Notify,
-    Parcel, QueueRecipient, RecipientState, Store, Timestamp, TlsWish, Wishes,
+    Parcel, QueueRecipient, RecipientState, SpecialUse, Store, Timestamp, TlsWish, Wishes,
 };
 
 use super::decide::{Authors, Door, Gathered, Verdict, decide};
 use super::filter::{self, Plans, Taken};
+use super::sender::{Checks, Origin};
 use super::trace::{self, Arrival};
 use super::undeliverable::{self, Sorted, Undeliverable};
 use super::{Driver, Target, directory, refusal};
@@ -25,6 +27,7 @@ use crate::history::Key;
 use crate::intake::Intake;
 use crate::junk::{self, Filing};
 use crate::limits;
+use crate::senders;
 
 /// RFC 6710 §4, of a newsletter whose sender says nothing.
 const PRIORITY_BULK: i8 = -4;
@@ -33,21 +36,39 @@ const PRIORITY_BULK: i8 = -4;
 #[derive(Debug)]
 pub(super) enum Incoming {
     None,
-    Taking(Box<Intake>),
+    Taking(Box<Taking>),
     /// The spool failed on the way; the rest is dropped and the end says so.
     Failed(Refusal),
 }
 
+/// Kept and looked at as it comes.
+#[derive(Debug)]
+pub(super) struct Taking {
+    intake: Intake,
+    checks: Checks,
+}
+
 impl Incoming {
     pub(super) async fn write(&mut self, bytes: &[u8]) {
-        let Incoming::Taking(intake) = self else {
+        let Incoming::Taking(taking) = self else {
             return;
         };
-        if let Err(error) = intake.write(bytes).await {
+        let kept = taking.checks.pass(bytes);
+        if let Err(error) = taking.intake.write(kept).await {
             tracing::error!(%error, "the body can't be kept");
             *self = Incoming::Failed(refusal(&error));
         }
     }
+}
+
+/// What judging a message gave.
+struct Judged {
+    /// Results of the checks, for every copy.
+    origin: Option<Origin>,
+    /// Fields that submission adds.
+    additions: String,
+    /// Its author's domain wants it set apart.
+    junk: bool,
 }
 
 /// What is written in front of the message, and where its copies go.
@@ -117,7 +138,8 @@ impl<S: Stream> Driver<S> {
         });
         match taken {
             Ok(intake) => {
-                self.body = Incoming::Taking(Box::new(intake));
+                let checks = self.checks();
+                self.body = Incoming::Taking(Box::new(Taking { intake, checks }));
                 Outcome::Ok
             }
             Err(error) => {
@@ -142,11 +164,17 @@ impl<S: Stream> Driver<S> {
 
     /// What became of each recipient; all the same except in LMTP.
     async fn commit(&mut self) -> Result<Vec<Result<(), Refusal>>, Refusal> {
-        let mut intake = match std::mem::replace(&mut self.body, Incoming::None) {
-            Incoming::Taking(intake) => intake,
+        let taking = match std::mem::replace(&mut self.body, Incoming::None) {
+            Incoming::Taking(taking) => taking,
             Incoming::Failed(refusal) => return Err(refusal),
             Incoming::None => return Err(Refusal::Temporary),
         };
+        let Taking { mut intake, checks } = *taking;
+        let (rest, seen) = checks.finish();
+        intake
+            .write(&rest)
+            .await
+            .map_err(|error| self.store_failed(&error))?;
         let head = intake.take_head();
         let (body, facts) = intake
             .finish()
@@ -155,18 +183,25 @@ impl<S: Stream> Driver<S> {
         let key = Key::of(body.body.id());
         let allowed = match self.over {
             true => Err(Refusal::RateLimited),
-            false => self.judge(&facts),
+            false => self.judge(&facts, seen).await,
         };
-        let additions =
+        let judged =
             allowed.inspect_err(|refusal| self.tell_refused(key.clone(), &facts, *refusal))?;
-        let trace = format!("{}{additions}", self.received());
+        let origin = judged.origin.as_ref().map(Origin::fields);
+        let origin = origin.unwrap_or_default();
+        let trace = format!("{origin}{}{}", self.received(), judged.additions);
         let facts = Arc::new(facts);
         let mut sorted = self
             .sort(&facts, &trace)
             .inspect_err(|refusal| self.tell_refused(key.clone(), &facts, *refusal))?;
         let header = head.get(..header::length(&head)).unwrap_or(&head);
         let header: Arc<[u8]> = header.into();
-        let filings = self.filings(&facts, head, &trace, &sorted).await;
+        let mut filings = self.filings(&facts, head, &trace, &sorted).await;
+        if judged.junk {
+            for filing in &mut filings {
+                filing.mailbox = self.junk_of(filing.account)?;
+            }
+        }
         let taken = Taken {
             body: &body,
             facts: &facts,
@@ -179,7 +214,7 @@ impl<S: Stream> Driver<S> {
         self.refused_by_filters(&sorted, &plans)
             .inspect_err(|refusal| self.tell_refused(key.clone(), &facts, *refusal))?;
         let written = Written {
-            additions: &additions,
+            additions: &judged.additions,
             trace: &trace,
             filings: &filings,
         };
@@ -204,7 +239,7 @@ impl<S: Stream> Driver<S> {
             queued,
             "message accepted"
         );
-        self.tell_accepted(key, &facts, &additions, &sorted.targets);
+        self.tell_accepted(key, &facts, &judged.additions, &sorted.targets);
         Ok(results)
     }
 
@@ -261,18 +296,28 @@ impl<S: Stream> Driver<S> {
         })
     }
 
-    /// Gathers what the verdict needs and asks for it. Gives the fields that we add.
-    fn judge(&self, facts: &Facts) -> Result<String, Refusal> {
+    /// Gathers what the verdict needs and asks for it.
+    async fn judge(&self, facts: &Facts, seen: Option<Seen>) -> Result<Judged, Refusal> {
         let ctx = self.wire.context();
         let authors = self
             .authors(facts)
             .map_err(|error| self.store_failed(&error))?;
+        let author = senders::author(facts);
+        let origin = match seen {
+            Some(seen) => self.origin(facts, &author, &seen).await?,
+            None => None,
+        };
+        let mut random = [0u8; 2];
+        ctx.clock.random(&mut random);
         let verdict = decide(Gathered {
             door: self.door(),
             header: &facts.header,
             size: facts.size,
             message_bytes_max: ctx.config.message_bytes_max,
             authors,
+            author: &author,
+            dmarc: origin.as_ref().map(|origin| &origin.findings.dmarc),
+            dice: (u16::from_be_bytes(random) % 100) as u8,
         });
         match verdict {
             Verdict::Refuse { refusal, reason } => {
@@ -280,6 +325,7 @@ impl<S: Stream> Driver<S> {
                     session = %self.wire.peer().session,
                     id = self.id(),
                     from = self.reverse_path(),
+                    author = ?author,
                     reason,
                     "message refused"
                 );
@@ -288,6 +334,7 @@ impl<S: Stream> Driver<S> {
             Verdict::Accept {
                 add_date,
                 add_message_id,
+                junk,
             } => {
                 let mut fields = String::new();
                 if add_date {
@@ -298,7 +345,19 @@ impl<S: Stream> Driver<S> {
                     ctx.clock.random(&mut random);
                     fields.push_str(&trace::message_id(&random, &ctx.config.hostname));
                 }
-                Ok(fields)
+                if let Some(reason) = junk {
+                    tracing::info!(
+                        session = %self.wire.peer().session,
+                        id = self.id(),
+                        reason,
+                        "message goes into Junk"
+                    );
+                }
+                Ok(Judged {
+                    origin,
+                    additions: fields,
+                    junk: junk.is_some(),
+                })
             }
         }
     }
@@ -486,6 +545,16 @@ impl<S: Stream> Driver<S> {
         }
     }
 
+    /// What the account keeps junk in.
+    fn junk_of(&self, account: AccountId) -> Result<Option<String>, Refusal> {
+        let mailboxes = self.wire.context().store.mailboxes(account);
+        let mut mailboxes = mailboxes
+            .map_err(|error| self.store_failed(&error))?
+            .into_iter();
+        let junk = mailboxes.find(|mailbox| mailbox.special_use == Some(SpecialUse::Junk));
+        Ok(junk.map(|mailbox| mailbox.name))
+    }
+
     /// In which a DSN to the sender is written.
     fn language(&self) -> String {
         let ctx = self.wire.context();
@@ -525,7 +594,7 @@ impl<S: Stream> Driver<S> {
         format!("{}-{}", self.wire.peer().session, self.messages)
     }
 
-    fn store_failed(&self, error: &Error) -> Refusal {
+    pub(super) fn store_failed(&self, error: &Error) -> Refusal {
         tracing::error!(session = %self.wire.peer().session, id = self.id(), %error, "the message can't be kept");
         refusal(error)
     }

@@ -15,6 +15,7 @@ mod judge;
 mod mail;
 mod rates;
 mod rcpt;
+mod sender;
 mod trace;
 mod undeliverable;
 

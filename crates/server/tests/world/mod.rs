@@ -6,7 +6,8 @@
 //! handshake; `smtp@127.0.0.1` comes from that address (else 192.0.2.1). STARTTLS is real.
 //!
 //! A line `# with: WORDS` in a transcript changes the world: `insecure-plaintext`, `no-tls`,
-//! `greeting-delay`, `message-bytes-max=N`, `quota=N` (of bob).
+//! `greeting-delay`, `message-bytes-max=N`, `quota=N` (of bob), `dns` (senders are checked; a name
+//! that no `do dns` line was about does not exist).
 //!
 //! | `do` line | meaning |
 //! |---|---|
@@ -33,6 +34,8 @@
 //! | `rate KIND KEY N` | counts N of that kind (`rates.rs`) for an address, a sender or an account |
 //! | `learn` | the junk filter learns from what people did until now |
 //! | `held N` | fails unless N entries of the queue are held |
+//! | `dns TXT NAME "text"`, `dns A NAME IP`, `dns MX NAME HOST`, `dns PTR IP NAME` | what DNS answers from now on |
+//! | `dns silent TXT NAME` | DNS does not answer that |
 //! | `queued N` | fails unless the queue holds N entries |
 
 use std::io;
@@ -42,6 +45,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context as Task, Poll};
 use std::time::Duration;
 
+use facteur_senders::dns::{self, Answer, Question};
+use facteur_senders::spf::reverse_name;
+use facteur_server::dns::{Dns, TableDns};
 use facteur_server::groups::{self, Member};
 use facteur_server::intake::Intake;
 use facteur_server::rates::Kind;
@@ -69,6 +75,7 @@ pub struct World {
     disk: Mutex<SimDisk>,
     config: Config,
     ctx: Mutex<Arc<Context>>,
+    dns: Option<Arc<TableDns>>,
     log: tokio::sync::Mutex<tokio::sync::mpsc::UnboundedReceiver<String>>,
     _log: tracing::subscriber::DefaultGuard,
 }
@@ -153,12 +160,14 @@ impl World {
         }
         let clock = Arc::new(VirtualClock::new(1));
         let disk = SimDisk::new(1);
-        let ctx = open(&config, &disk, &clock);
+        let dns = words.contains(&"dns").then(Arc::<TableDns>::default);
+        let ctx = open(&config, &disk, &clock, dns.clone());
         let world = World {
             clock,
             disk: Mutex::new(disk),
             config,
             ctx: Mutex::new(ctx),
+            dns,
             log: tokio::sync::Mutex::new(log),
             _log: log_guard,
         };
@@ -208,7 +217,7 @@ impl World {
 
     async fn restart(&self) {
         self.stop().await;
-        let ctx = open(&self.config, &self.disk(), &self.clock);
+        let ctx = open(&self.config, &self.disk(), &self.clock, self.dns.clone());
         *self.ctx.lock().unwrap() = ctx;
     }
 
@@ -281,6 +290,35 @@ impl World {
             let name = format!("Many/{number}");
             store.create_mailbox(account, &name, None).await.unwrap();
         }
+    }
+
+    fn set_dns(&self, words: &[&str], text: &str) -> Result<(), String> {
+        let table = self.dns.as_ref().ok_or("without `# with: dns`")?;
+        let (question, answer) = match words {
+            ["TXT", name, ..] => {
+                let quoted = text.split_once('"').ok_or("TXT NAME \"text\"")?.1;
+                let text = quoted.trim_end().trim_end_matches('"');
+                let answer = Answer::Txt(vec![text.as_bytes().to_vec()]);
+                (Question::new(dns::Kind::Txt, name), answer)
+            }
+            ["A", name, ip] => {
+                let ip = ip.parse().map_err(|_| "no IPv4 address")?;
+                (Question::new(dns::Kind::A, name), Answer::A(vec![ip]))
+            }
+            ["MX", name, host] => {
+                let answer = Answer::Mx(vec![(10, (*host).to_owned())]);
+                (Question::new(dns::Kind::Mx, name), answer)
+            }
+            ["PTR", ip, name] => {
+                let ip = ip.parse().map_err(|_| "no address")?;
+                let answer = Answer::Ptr(vec![(*name).to_owned()]);
+                (Question::new(dns::Kind::Ptr, &reverse_name(ip)), answer)
+            }
+            ["silent", "TXT", name] => (Question::new(dns::Kind::Txt, name), Answer::Temporary),
+            _ => return Err("not to be understood".to_owned()),
+        };
+        table.set_answer(question, answer);
+        Ok(())
     }
 
     /// The store looks at the room left when it writes.
@@ -400,7 +438,7 @@ impl World {
                 let _ = ctx.store.close().await;
                 let disk = self.disk().reboot(3);
                 *self.disk.lock().unwrap() = disk;
-                let ctx = open(&self.config, &self.disk(), &self.clock);
+                let ctx = open(&self.config, &self.disk(), &self.clock, self.dns.clone());
                 *self.ctx.lock().unwrap() = ctx;
             }
             ["stop"] => self.context().shutdown.start(),
@@ -485,6 +523,7 @@ impl World {
                     return Err(format!("held are {entries:?}"));
                 }
             }
+            ["dns", words @ ..] => self.set_dns(words, text)?,
             ["queued", count] => {
                 let entries = self.store().queue_list(&QueueFilter::default(), None, 1000);
                 let entries = entries.unwrap();
@@ -498,7 +537,12 @@ impl World {
     }
 }
 
-fn open(config: &Config, disk: &SimDisk, clock: &Arc<VirtualClock>) -> Arc<Context> {
+fn open(
+    config: &Config,
+    disk: &SimDisk,
+    clock: &Arc<VirtualClock>,
+    dns: Option<Arc<TableDns>>,
+) -> Arc<Context> {
     let clock: Arc<dyn Clock> = clock.clone();
     let options = Options {
         reserved_bytes: 1 << 20,
@@ -506,7 +550,8 @@ fn open(config: &Config, disk: &SimDisk, clock: &Arc<VirtualClock>) -> Arc<Conte
         ..Options::default()
     };
     let (store, _) = Store::open(Arc::new(disk.clone()), clock, options).unwrap();
-    Context::new(config.clone(), store).unwrap()
+    let dns = dns.map(|dns| -> Arc<dyn Dns> { dns });
+    Context::with_dns(config.clone(), store, dns).unwrap()
 }
 
 fn tls_facts() -> TlsFacts {

@@ -154,8 +154,12 @@ pub enum Refusal {
     StorageFull,
     Temporary,
     Loop,
-    /// No From field, or two, on submission.
+    /// No From field, or two, or nobody in it that one domain could vouch for.
     NoFrom,
+    /// RFC 7489 §10.3: the domain in From wants it so.
+    NotVouchedFor,
+    /// The domain in From wants to be asked, and DNS does not answer now.
+    Unverifiable,
     Malformed,
     ContentRefused,
     /// By the recipient's own filter.
@@ -183,6 +187,8 @@ impl Refusal {
             Refusal::Filtered => reply::FILTERED,
             Refusal::Loop => reply::LOOP,
             Refusal::NoFrom => reply::NO_FROM,
+            Refusal::NotVouchedFor => reply::NOT_VOUCHED_FOR,
+            Refusal::Unverifiable => reply::UNVERIFIABLE,
             Refusal::Malformed => reply::MALFORMED,
             Refusal::ContentRefused => reply::CONTENT_REFUSED,
         }

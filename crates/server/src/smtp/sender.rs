@@ -1,0 +1,118 @@
+//! What is asked about the sender of a message while it comes in, and what is written of it.
+
+use facteur_message::Facts;
+use facteur_senders::results::{self, Findings};
+use facteur_senders::strain::Strainer;
+use facteur_senders::{Seen, Tap};
+use facteur_smtp::server::Refusal;
+
+use super::Driver;
+use super::decide::Door;
+use crate::drive::Stream;
+use crate::senders::{self, Arrived, Author, Told};
+
+/// Between the wire and the spool.
+#[derive(Debug)]
+pub(super) struct Checks {
+    /// Takes out what only we may write (RFC 8601 §5).
+    strainer: Option<Strainer>,
+    /// Sees the message as it was sent, forged fields included: a signature may cover them.
+    tap: Option<Tap>,
+}
+
+impl Checks {
+    /// What of these bytes is kept.
+    pub(super) fn pass<'a>(&'a mut self, bytes: &'a [u8]) -> &'a [u8] {
+        if let Some(tap) = &mut self.tap {
+            tap.push(bytes);
+        }
+        match &mut self.strainer {
+            Some(strainer) => strainer.push(bytes),
+            None => bytes,
+        }
+    }
+
+    /// What was held back, and what was seen.
+    pub(super) fn finish(self) -> (Vec<u8>, Option<Seen>) {
+        let rest = self.strainer.map(Strainer::finish).unwrap_or_default();
+        (rest, self.tap.map(Tap::finish))
+    }
+}
+
+/// What was found out about the sender.
+#[derive(Clone, Debug)]
+pub(super) struct Origin {
+    pub(super) findings: Findings,
+    /// Authentication-Results.
+    results: String,
+    told: Told,
+}
+
+impl Origin {
+    /// The fields that go in front of Received.
+    pub(super) fn fields(&self) -> String {
+        format!("{}{}", self.results, self.told.field())
+    }
+}
+
+impl<S: Stream> Driver<S> {
+    /// A server of this machine (LMTP) has done its own checks, and its results stay.
+    pub(super) fn checks(&self) -> Checks {
+        let hostname = &self.wire.context().config.hostname;
+        let strained = self.door() != Door::Lmtp;
+        Checks {
+            strainer: strained.then(|| Strainer::new(hostname)),
+            tap: self.is_checked().then(Tap::for_checking),
+        }
+    }
+
+    /// Strangers on port 25; this machine itself has nobody to ask about.
+    fn is_checked(&self) -> bool {
+        let address = self.wire.peer().address;
+        self.door() == Door::Mx && !address.is_loopback() && self.wire.context().dns.is_some()
+    }
+
+    pub(super) async fn origin(
+        &self,
+        facts: &Facts,
+        author: &Author,
+        seen: &Seen,
+    ) -> Result<Option<Origin>, Refusal> {
+        let ctx = self.wire.context();
+        let (Some(dns), Some(ip)) = (&ctx.dns, self.wire.peer().address.ip()) else {
+            return Ok(None);
+        };
+        let Author::One(from) = author else {
+            return Ok(None);
+        };
+        let arrived = Arrived {
+            ip,
+            hello: self.session.hello_name().unwrap_or_default(),
+            reverse_path: self.reverse_path(),
+            receiver: &ctx.config.hostname,
+            from,
+            now: ctx.clock.now().seconds(),
+        };
+        let findings = senders::gather(&**dns, &arrived, seen).await;
+        let vouched = findings.dmarc.aligned.is_some();
+        let trick = ctx
+            .people
+            .trick(&ctx.store, facts, vouched)
+            .map_err(|error| self.store_failed(&error))?;
+        let told = senders::tell(&findings, trick);
+        tracing::info!(
+            session = %self.wire.peer().session,
+            spf = %findings.spf.outcome,
+            dkim = findings.dkim.first().map_or("none".to_owned(), |one| one.outcome.to_string()),
+            dmarc = %findings.dmarc.outcome,
+            author = from,
+            told = told.texts(false).join("; "),
+            "sender checked"
+        );
+        Ok(Some(Origin {
+            results: results::field(&ctx.config.hostname, ip, &findings),
+            findings,
+            told,
+        }))
+    }
+}
