@@ -25,6 +25,13 @@ pub struct Opinion {
     pub examples: Examples,
 }
 
+impl Examples {
+    /// Too few for an opinion.
+    pub fn are_few(self) -> bool {
+        self.good.min(self.junk) < EXAMPLES_FIRST
+    }
+}
+
 impl Opinion {
     /// Grows with the evidence behind it.
     fn points(self) -> f32 {

@@ -1,6 +1,7 @@
 //! Words, pairs of words and hosts, hashed into bounded sets.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use twox_hash::XxHash3_64;
 
@@ -10,10 +11,35 @@ use crate::limits::{
     WORD_CHARS_MAX,
 };
 
+/// What a view is made for at first.
+const FEATURES_AT_ONCE: usize = 256;
+
+/// Features are hashes already: spread over all bits, they need no other.
+#[derive(Clone, Copy, Debug, Default)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u32(u32::from(*byte));
+        }
+    }
+
+    fn write_u32(&mut self, value: u32) {
+        self.0 = (self.0 ^ u64::from(value)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+type Set = HashSet<u32, BuildHasherDefault<Spread>>;
+
 /// The features found so far.
 #[derive(Debug)]
 pub(crate) struct Found {
-    views: [HashSet<u32>; View::COUNT],
+    views: [Set; View::COUNT],
     view: View,
     /// What kind of message it is: words mean something else in a newsletter than in an answer.
     pub(crate) kind: &'static str,
@@ -47,6 +73,9 @@ impl Found {
         if let Some(set) = self.views.get_mut(self.view as usize)
             && set.len() < FEATURES_MAX
         {
+            if set.capacity() == 0 {
+                set.reserve(FEATURES_AT_ONCE);
+            }
             set.insert(upper_half(hash));
         }
     }
@@ -211,7 +240,10 @@ impl Words {
         if is_word(character) {
             self.chars += 1;
             if self.chars <= WORD_CHARS_MAX {
-                self.word.extend(character.to_lowercase());
+                match character.is_ascii() {
+                    true => self.word.push(character.to_ascii_lowercase()),
+                    false => self.word.extend(character.to_lowercase()),
+                }
             }
         } else {
             self.end(found);

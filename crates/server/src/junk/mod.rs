@@ -96,7 +96,9 @@ impl Filter {
     /// A verdict for each account; blocking.
     pub fn judge(&self, question: &Question) -> Result<Vec<Filing>, Error> {
         let prefix = question.trace.as_bytes();
-        let features = extract(prefix, &question.head, &question.facts);
+        // Without an opinion there is no need to look at words.
+        let has_opinion = self.open()?.as_ref().is_some_and(State::has_opinion);
+        let features = has_opinion.then(|| extract(prefix, &question.head, &question.facts));
         let traits = traits(&question.head, &question.facts);
         let from = question.facts.envelope.from.first().and_then(address_of);
         let mut state = self.open()?;
@@ -106,7 +108,7 @@ impl Filter {
             let evidence = Evidence {
                 vouched: question.vouched,
                 bad_hello: question.bad_hello,
-                ..state.evidence(*account, &features, traits, prefix, from.as_deref())?
+                ..state.evidence(*account, features.as_ref(), traits, prefix, from.as_deref())?
             };
             let verdict = judge(&evidence);
             let mailbox = match verdict.is_junk() {
@@ -160,16 +162,25 @@ impl Filter {
 }
 
 impl State {
+    fn has_opinion(&self) -> bool {
+        !self.server.examples().are_few()
+    }
+
     fn evidence(
         &mut self,
         account: AccountId,
-        features: &Features,
+        features: Option<&Features>,
         traits: Traits,
         prefix: &[u8],
         from: Option<&str>,
     ) -> Result<Evidence, Error> {
-        let own = self.account(account)?.score(features);
-        let log_odds = self.server.score(features) + own;
+        let opinion = match features {
+            Some(features) => Some(Opinion {
+                log_odds: self.server.score(features) + self.account(account)?.score(features),
+                examples: self.server.examples(),
+            }),
+            None => None,
+        };
         let origin = origin::read(prefix);
         let pasts = self.keep.pasts(&origin)?;
         let (known, correspondent) = match from {
@@ -177,10 +188,7 @@ impl State {
             None => (false, false),
         };
         Ok(Evidence {
-            opinion: Some(Opinion {
-                log_odds,
-                examples: self.server.examples(),
-            }),
+            opinion,
             traits,
             correspondent,
             first_time: !known && !correspondent,
