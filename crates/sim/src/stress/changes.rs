@@ -432,13 +432,9 @@ impl Client {
     pub async fn delete(&mut self) -> Result<(), Broken> {
         let name = PASSING[self.random.index(PASSING.len())];
         let text = format!("DELETE {name}");
-        let answer = self
-            .ok_or_no(Command::new(text), &["NONEXISTENT", "HASCHILDREN"])
+        // CLOSED tells when it was the selected one: that may have another name by now.
+        self.ok_or_no(Command::new(text), &["NONEXISTENT", "HASCHILDREN"])
             .await?;
-        let selected = self.session()?.picture.as_ref();
-        if answer.is_some() && selected.is_some_and(|picture| picture.name == name) {
-            self.session()?.picture = None;
-        }
         Ok(())
     }
 
