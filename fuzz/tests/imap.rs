@@ -154,7 +154,10 @@ fn answer(session: &mut Session, request: &Request) -> Outcome {
             session.respond(&Untagged::MyRights { mailbox, rights });
             session.respond(&Untagged::Acl {
                 mailbox,
-                entries: &[("anyone".to_owned(), rights), ("\u{e9}".to_owned(), Rights(0))],
+                entries: &[
+                    ("anyone".to_owned(), rights),
+                    ("\u{e9}".to_owned(), Rights(0)),
+                ],
             });
             done.into()
         }

@@ -27,6 +27,7 @@ enum State {
 /// RFC 3030: a chunk of which `left` bytes are to come.
 #[derive(Clone, Copy, Debug)]
 struct Chunk {
+    size: u64,
     left: u64,
     last: bool,
     /// The bytes are dropped, and this is said at the end.

@@ -54,7 +54,6 @@ impl Session {
             None => None,
         };
         let Some(reply) = refused else {
-            self.idle_commands = 0;
             return Some(Step::Body(start..start + len));
         };
         self.dropped = self.dropped.saturating_add(bytes);
@@ -73,6 +72,10 @@ impl Session {
             None => None,
         };
         let Some(reply) = refused else {
+            // Not earlier: how much of a bad body passes before it is found out is chance.
+            if transaction.is_some_and(|t| t.body_bytes > 0) {
+                self.idle_commands = 0;
+            }
             self.pending = Some(Pending::BodyEnd);
             return Some(Step::Run(Request::BodyEnd));
         };
@@ -136,6 +139,7 @@ impl Session {
     pub(super) fn bdat(&mut self, size: u64, last: bool) -> Option<Step> {
         let max = self.config.message_bytes_max;
         let chunk = Chunk {
+            size,
             left: size,
             last,
             refused: None,
@@ -216,6 +220,9 @@ impl Session {
                 self.abort(Then::Reply(fault.reply()))
             }
             None => {
+                if chunk.size > 0 {
+                    self.idle_commands = 0;
+                }
                 self.reply(reply::CHUNK_OK);
                 None
             }
