@@ -68,6 +68,24 @@ pub enum Progress {
     Failed(Refusal),
 }
 
+impl Auth {
+    /// Takes the next response of an exchange that a session holds while it is open. `None`: it
+    /// holds none.
+    pub async fn go_on(
+        &self,
+        held: &mut Option<Exchange>,
+        scene: Scene<'_>,
+        response: Option<&[u8]>,
+    ) -> Option<Progress> {
+        let mut exchange = held.take()?;
+        let progress = exchange.step(self, scene, response).await;
+        if matches!(progress, Progress::Challenge(_)) {
+            *held = Some(exchange);
+        }
+        Some(progress)
+    }
+}
+
 /// What a check needs beside the response.
 #[derive(Clone, Copy, Debug)]
 pub struct Scene<'a> {

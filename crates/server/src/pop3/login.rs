@@ -41,24 +41,18 @@ impl<S: Stream> Driver<S> {
 
     async fn exchange_step(&mut self, response: Option<Secret>) -> Outcome {
         let ctx = self.wire.context();
-        let Some(mut exchange) = self.exchange.take() else {
-            return Outcome::Failed;
-        };
         let response = response.as_ref().map(|secret| secret.0.as_slice());
-        let progress = exchange
-            .step(&ctx.auth, ctx.scene(self.wire.peer()), response)
-            .await;
-        match progress {
-            Progress::Challenge(challenge) => {
-                self.exchange = Some(exchange);
-                Outcome::Challenge(challenge)
-            }
-            Progress::Done(identity) => {
+        let scene = ctx.scene(self.wire.peer());
+        let progress = ctx.auth.go_on(&mut self.exchange, scene, response);
+        match progress.await {
+            None => Outcome::Failed,
+            Some(Progress::Challenge(challenge)) => Outcome::Challenge(challenge),
+            Some(Progress::Done(identity)) => {
                 self.wire.admit(&identity);
                 self.identity = Some(identity);
                 Outcome::Authenticated
             }
-            Progress::Failed(refusal) => refused(refusal),
+            Some(Progress::Failed(refusal)) => refused(refusal),
         }
     }
 }
