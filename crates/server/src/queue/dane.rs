@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, Error, RootCertStore};
 
 use crate::dns::Tlsa;
 
@@ -90,29 +90,36 @@ fn matches(record: &Tlsa, certificate: &CertificateDer<'_>) -> bool {
     }
 }
 
-/// Takes the certificates that the records name and no other.
-#[derive(Debug)]
-pub struct Verifier {
-    pub dane: Arc<Dane>,
-    pub library: Arc<CryptoProvider>,
-}
+impl Dane {
+    /// Takes the certificates that the records name and no other.
+    pub fn verify(
+        &self,
+        library: &Arc<CryptoProvider>,
+        end_entity: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        // RFC 7672 §3.1.1: the record binds the key to the host; names and expiry don't count.
+        match self.names_it(END_ENTITY, end_entity) {
+            true => Ok(()),
+            false => self.below_anchor(library, end_entity, chain, now),
+        }
+    }
 
-impl Verifier {
     /// RFC 7672 §3.1.2: the chain leads to a certificate that a record names, and the name is one
     /// of ours. Expiry counts.
     fn below_anchor(
         &self,
+        library: &Arc<CryptoProvider>,
         end_entity: &CertificateDer<'_>,
         chain: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<(), Error> {
         let refused = || Error::InvalidCertificate(CertificateError::UnknownIssuer);
         let mut roots = RootCertStore::empty();
-        let named = chain
-            .iter()
-            .filter(|one| self.dane.names_it(TRUST_ANCHOR, one));
+        let named = chain.iter().filter(|one| self.names_it(TRUST_ANCHOR, one));
         // A record may hold the whole anchor, which then need not be sent.
-        let held = self.dane.records.iter().filter(|record| {
+        let held = self.records.iter().filter(|record| {
             (record.usage, record.selector, record.matching) == (TRUST_ANCHOR, WHOLE, EXACT)
         });
         let held = held.map(|record| CertificateDer::from(record.data.clone()));
@@ -122,11 +129,11 @@ impl Verifier {
         if roots.is_empty() {
             return Err(refused());
         }
-        let library = Arc::clone(&self.library);
+        let library = Arc::clone(library);
         let below = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), library);
         let below = below.build().map_err(|_| refused())?;
         let mut last = refused();
-        for name in &self.dane.names {
+        for name in &self.names {
             let Ok(name) = ServerName::try_from(name.as_str()) else {
                 continue;
             };
@@ -136,48 +143,6 @@ impl Verifier {
             }
         }
         Err(last)
-    }
-}
-
-impl ServerCertVerifier for Verifier {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        chain: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        // RFC 7672 §3.1.1: the record binds the key to the host; names and expiry don't count.
-        if !self.dane.names_it(END_ENTITY, end_entity) {
-            self.below_anchor(end_entity, chain, now)?;
-        }
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.library.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, certificate, signed, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.library.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, certificate, signed, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        let algorithms = &self.library.signature_verification_algorithms;
-        algorithms.supported_schemes()
     }
 }
 
@@ -243,18 +208,9 @@ mod tests {
         chain: &[CertificateDer<'_>],
     ) -> Option<bool> {
         let dane = Dane::new(records.to_vec(), vec![name.to_owned()])?;
-        let verifier = Verifier {
-            dane: Arc::new(dane),
-            library: Arc::new(rustls::crypto::aws_lc_rs::default_provider()),
-        };
-        // What the handshake calls the host does not count, the names of the records do.
-        let called = ServerName::try_from("called.test").unwrap();
+        let library = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_800_000_000));
-        Some(
-            verifier
-                .verify_server_cert(leaf, chain, &called, &[], now)
-                .is_ok(),
-        )
+        Some(dane.verify(&library, leaf, chain, now).is_ok())
     }
 
     #[test]

@@ -13,7 +13,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::TlsConnector;
 
-use super::dane::Verifier;
+use super::dane::Dane;
 use super::security::Security;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
@@ -42,7 +42,10 @@ impl ClientTls {
             .with_no_client_auth();
         let opportunistic = builder(&library)?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(AnyCertificate(Arc::clone(&library))))
+            .with_custom_certificate_verifier(Arc::new(Unnamed {
+                dane: None,
+                library: Arc::clone(&library),
+            }))
             .with_no_client_auth();
         Ok(ClientTls {
             opportunistic: Arc::new(opportunistic),
@@ -66,8 +69,8 @@ impl ClientTls {
                 TlsConnector::from(Arc::clone(&self.checked))
             }
             Security::Dane(dane) => {
-                let verifier = Verifier {
-                    dane: Arc::clone(dane),
+                let verifier = Unnamed {
+                    dane: Some(Arc::clone(dane)),
                     library: Arc::clone(&self.library),
                 };
                 let mut config = ClientConfig::clone(&self.checked);
@@ -90,19 +93,26 @@ fn builder(
         .map_err(|error| error.to_string())
 }
 
-/// Takes any certificate; the handshake's signatures are checked all the same.
+/// Whatever the handshake calls the host: takes what the records name or, without any, every
+/// certificate. The handshake's signatures are checked all the same.
 #[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
+struct Unnamed {
+    dane: Option<Arc<Dane>>,
+    library: Arc<CryptoProvider>,
+}
 
-impl ServerCertVerifier for AnyCertificate {
+impl ServerCertVerifier for Unnamed {
     fn verify_server_cert(
         &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
+        end_entity: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
         _: &ServerName<'_>,
         _: &[u8],
-        _: UnixTime,
+        now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
+        if let Some(dane) = &self.dane {
+            dane.verify(&self.library, end_entity, chain, now)?;
+        }
         Ok(ServerCertVerified::assertion())
     }
 
@@ -112,7 +122,7 @@ impl ServerCertVerifier for AnyCertificate {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
+        let algorithms = &self.library.signature_verification_algorithms;
         rustls::crypto::verify_tls12_signature(message, certificate, signed, algorithms)
     }
 
@@ -122,11 +132,13 @@ impl ServerCertVerifier for AnyCertificate {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
+        let algorithms = &self.library.signature_verification_algorithms;
         rustls::crypto::verify_tls13_signature(message, certificate, signed, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.library
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }
