@@ -65,7 +65,7 @@ struct Lessons {
 pub struct Question {
     /// Its first bytes, at most [`facteur_filter::limits::HEAD_BYTES_MAX`].
     pub head: Vec<u8>,
-    pub facts: Facts,
+    pub facts: Arc<Facts>,
     /// What we write in front of every copy.
     pub trace: String,
     pub vouched: Vouched,
@@ -78,8 +78,33 @@ pub struct Question {
 pub struct Filing {
     pub account: AccountId,
     pub verdict: Verdict,
+    /// By the verdict, or since its author's domain wants it set aside, whatever else speaks for it.
+    pub junk: bool,
     /// Where it goes when that is not INBOX.
     pub mailbox: Option<String>,
+}
+
+impl Filing {
+    fn new(store: &Store, account: AccountId, evidence: &Evidence) -> Result<Filing, Error> {
+        let verdict = judge(evidence);
+        let junk = verdict.is_junk() || evidence.vouched == Vouched::SetAside;
+        Ok(Filing {
+            account,
+            verdict,
+            junk,
+            mailbox: match junk {
+                true => junk_mailbox(store, account)?,
+                false => None,
+            },
+        })
+    }
+}
+
+/// `None`: it has none, junk stays in INBOX with its verdict.
+fn junk_mailbox(store: &Store, account: AccountId) -> Result<Option<String>, Error> {
+    let mut mailboxes = store.mailboxes(account)?.into_iter();
+    let junk = mailboxes.find(|mailbox| mailbox.special_use == Some(SpecialUse::Junk));
+    Ok(junk.map(|mailbox| mailbox.name))
 }
 
 impl Filter {
@@ -110,25 +135,25 @@ impl Filter {
                 bad_hello: question.bad_hello,
                 ..state.evidence(*account, features.as_ref(), traits, prefix, from.as_deref())?
             };
-            let verdict = judge(&evidence);
-            let mailbox = match verdict.is_junk() {
-                true => self.junk_mailbox(*account)?,
-                false => None,
-            };
-            filings.push(Filing {
-                account: *account,
-                verdict,
-                mailbox,
-            });
+            filings.push(Filing::new(&self.store, *account, &evidence)?);
         }
         Ok(filings)
     }
 
-    /// `None`: it has none, junk stays in INBOX with its verdict.
-    fn junk_mailbox(&self, account: AccountId) -> Result<Option<String>, Error> {
-        let mut mailboxes = self.store.mailboxes(account)?.into_iter();
-        let junk = mailboxes.find(|mailbox| mailbox.special_use == Some(SpecialUse::Junk));
-        Ok(junk.map(|mailbox| mailbox.name))
+    /// What is known without the filter: who vouches. Blocking.
+    pub fn judge_by_sender(
+        &self,
+        accounts: &[AccountId],
+        vouched: Vouched,
+    ) -> Result<Vec<Filing>, Error> {
+        let evidence = Evidence {
+            vouched,
+            ..Evidence::default()
+        };
+        let accounts = accounts.iter();
+        accounts
+            .map(|account| Filing::new(&self.store, *account, &evidence))
+            .collect()
     }
 
     /// Somebody changed something there.
@@ -251,10 +276,10 @@ fn address_of(address: &Address) -> Option<String> {
 }
 
 /// The verdict with its reasons in words, as a field with its CRLF.
-pub fn field(verdict: &Verdict) -> String {
-    let called = if verdict.is_junk() { "junk" } else { "good" };
-    let mut text = format!("{FIELD}: {called} {:+.1}", verdict.points);
-    for reason in &verdict.reasons {
+pub fn field(filing: &Filing) -> String {
+    let called = if filing.junk { "junk" } else { "good" };
+    let mut text = format!("{FIELD}: {called} {:+.1}", filing.verdict.points);
+    for reason in &filing.verdict.reasons {
         text.push_str(&format!(
             ";\r\n\t{:+.1} {} ({})",
             reason.points, reason.name, reason.en

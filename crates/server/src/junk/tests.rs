@@ -89,7 +89,7 @@ impl World {
         scanner.push(text.as_bytes());
         let question = Question {
             head: text.as_bytes().to_vec(),
-            facts: scanner.finish(),
+            facts: Arc::new(scanner.finish()),
             trace: trace(),
             vouched: Vouched::Unknown,
             bad_hello: false,
@@ -241,10 +241,32 @@ fn the_field_names_every_reason() {
         bad_hello: true,
         ..Evidence::default()
     };
+    let filing = Filing {
+        account: AccountId(1),
+        verdict: judge(&evidence),
+        junk: false,
+        mailbox: None,
+    };
     assert_eq!(
-        field(&judge(&evidence)),
+        field(&filing),
         "X-Facteur-Verdict: good +1.5;\r\n\
          \t+1.0 hello (the sending server hides its name);\r\n\
          \t+0.5 first-time (the recipient never had mail from this sender)\r\n"
     );
+}
+
+/// What a domain wants set aside is, whatever else speaks for it.
+#[tokio::test]
+async fn set_aside_is_junk_without_the_filter_too() {
+    let world = World::new().await;
+    let judge = |vouched| {
+        let accounts = [world.alice];
+        world.filter.judge_by_sender(&accounts, vouched).unwrap()
+    };
+    let filing = judge(Vouched::SetAside).remove(0);
+    assert!(filing.junk);
+    assert_eq!(filing.mailbox.as_deref(), Some("Junk"));
+    let filing = judge(Vouched::Nobody).remove(0);
+    assert!(!filing.junk);
+    assert_eq!(filing.mailbox, None);
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use facteur_filter::Vouched;
 use facteur_message::{Degraded, Facts, facts, header, thread};
 use facteur_senders::Seen;
 use facteur_smtp::address::{Address, Domain};
@@ -11,7 +12,7 @@ use facteur_smtp::server::{Envelope, Outcome, Refusal};
 use facteur_smtp::{MailParameters, RcptParameters, Recipient};
 use facteur_store::{
     AccountId, DeliverBy, Delivery, Error, Memory, NewBody, NewMailbox, NewQueueEntry, Notify,
-    Parcel, QueueRecipient, RecipientState, SpecialUse, Store, Timestamp, TlsWish, Wishes,
+    Parcel, QueueRecipient, RecipientState, Store, Timestamp, TlsWish, Wishes,
 };
 
 use super::decide::{Authors, Door, Gathered, Verdict, decide};
@@ -69,6 +70,17 @@ struct Judged {
     additions: String,
     /// Its author's domain wants it set apart.
     junk: bool,
+}
+
+impl Judged {
+    /// As the junk filter is told.
+    fn vouched(&self) -> Vouched {
+        match &self.origin {
+            _ if self.junk => Vouched::SetAside,
+            Some(origin) => origin.vouched(),
+            None => Vouched::Unknown,
+        }
+    }
 }
 
 /// What is written in front of the message, and where its copies go.
@@ -196,12 +208,9 @@ impl<S: Stream> Driver<S> {
             .inspect_err(|refusal| self.tell_refused(key.clone(), &facts, *refusal))?;
         let header = head.get(..header::length(&head)).unwrap_or(&head);
         let header: Arc<[u8]> = header.into();
-        let mut filings = self.filings(&facts, head, &trace, &sorted).await;
-        if judged.junk {
-            for filing in &mut filings {
-                filing.mailbox = self.junk_of(filing.account)?;
-            }
-        }
+        let vouched = judged.vouched();
+        let filings = self.filings(&facts, head, &trace, &sorted, vouched);
+        let filings = filings.await.map_err(|error| self.store_failed(&error))?;
         let taken = Taken {
             body: &body,
             facts: &facts,
@@ -436,7 +445,7 @@ impl<S: Stream> Driver<S> {
                         accounts.push(*account);
                         let delivered = trace::delivered_to(address);
                         let filing = written.filings.iter().find(|it| it.account == *account);
-                        let verdict = filing.map(|it| junk::field(&it.verdict));
+                        let verdict = filing.map(junk::field);
                         let verdict = verdict.unwrap_or_default();
                         let prefix = format!("{return_path}{delivered}{verdict}{trace}");
                         local.extend(plans.deliveries(*account, filing, &prefix));
@@ -543,16 +552,6 @@ impl<S: Stream> Driver<S> {
                 TlsWish::AsPolicy
             },
         }
-    }
-
-    /// What the account keeps junk in.
-    fn junk_of(&self, account: AccountId) -> Result<Option<String>, Refusal> {
-        let mailboxes = self.wire.context().store.mailboxes(account);
-        let mut mailboxes = mailboxes
-            .map_err(|error| self.store_failed(&error))?
-            .into_iter();
-        let junk = mailboxes.find(|mailbox| mailbox.special_use == Some(SpecialUse::Junk));
-        Ok(junk.map(|mailbox| mailbox.name))
     }
 
     /// In which a DSN to the sender is written.

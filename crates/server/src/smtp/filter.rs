@@ -105,7 +105,7 @@ impl<S: Stream> Driver<S> {
             let delivered = format!("{}{}", trace::delivered_to(&stop.address), stop.before);
             let return_path = trace::return_path(&self.reverse_path());
             let filing = taken.filing(stop.account).filter(|_| !stop.further);
-            let verdict = filing.map(|filing| junk::field(&filing.verdict));
+            let verdict = filing.map(junk::field);
             let verdict = verdict.unwrap_or_default();
             let prefix = format!("{return_path}{delivered}{verdict}{}", taken.trace);
             let arrival = self.arrival(&stop, &prefix, taken);
@@ -134,7 +134,7 @@ impl<S: Stream> Driver<S> {
             self.keep_what_fits(&stop, taken, &mut filtered)?;
             // Junk is not answered: its sender is somebody else.
             let answer = filtered.answer.take();
-            let answer = answer.filter(|_| !filing.is_some_and(|it| it.verdict.is_junk()));
+            let answer = answer.filter(|_| !filing.is_some_and(|it| it.junk));
             self.write(answer, &mut plans).await?;
             self.write(filtered.notice.take(), &mut plans).await?;
             plans.mailboxes.append(&mut filtered.mailboxes);

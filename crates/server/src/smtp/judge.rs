@@ -1,8 +1,11 @@
 //! Is it junk? Asks the filter for each account's copy of a message that a stranger sent.
 
+use std::sync::Arc;
+
 use facteur_filter::Vouched;
 use facteur_filter::limits::HEAD_BYTES_MAX;
 use facteur_message::Facts;
+use facteur_store::Error;
 
 use super::decide::Door;
 use super::undeliverable::Sorted;
@@ -19,14 +22,15 @@ impl<S: Stream> Driver<S> {
         }
     }
 
-    /// Where each account's copy goes. A filter that fails lets everything through.
+    /// Where each account's copy goes. A filter that fails lets through what nothing else holds back.
     pub(super) async fn filings(
         &self,
-        facts: &Facts,
+        facts: &Arc<Facts>,
         head: Vec<u8>,
         trace: &str,
         sorted: &Sorted,
-    ) -> Vec<Filing> {
+        vouched: Vouched,
+    ) -> Result<Vec<Filing>, Error> {
         let accounts = sorted.targets.iter().flatten();
         let accounts: Vec<_> = accounts
             .filter_map(|target| match target {
@@ -35,36 +39,39 @@ impl<S: Stream> Driver<S> {
             })
             .collect();
         if self.door() == Door::Submission || accounts.is_empty() {
-            return Vec::new();
+            return Ok(Vec::new());
         }
-        let ctx = std::sync::Arc::clone(self.wire.context());
+        let ctx = Arc::clone(self.wire.context());
         let hello = self.session.hello_name().unwrap_or_default();
         let question = Question {
             head,
-            facts: facts.clone(),
+            facts: Arc::clone(facts),
             trace: format!("{}{trace}", trace::return_path(&self.reverse_path())),
-            // Nothing has checked who vouches for the sender yet.
-            vouched: Vouched::Unknown,
+            vouched,
             bad_hello: self.door() == Door::Mx && hides_its_name(hello, &ctx.config.hostname),
             accounts,
         };
-        let judged = drive::blocking(move || ctx.junk.judge(&question)).await;
-        let filings = judged.unwrap_or_else(|error| {
-            tracing::error!(session = %self.wire.peer().session, %error, "the junk filter failed");
-            Vec::new()
+        let session = self.wire.peer().session;
+        let judged = drive::blocking(move || {
+            ctx.junk.judge(&question).or_else(|error| {
+                tracing::error!(%session, %error, "the junk filter failed");
+                let accounts = &question.accounts;
+                ctx.junk.judge_by_sender(accounts, question.vouched)
+            })
         });
+        let filings = judged.await?;
         for filing in &filings {
             tracing::info!(
                 session = %self.wire.peer().session,
                 id = self.id(),
                 account = filing.account.0,
-                junk = filing.verdict.is_junk(),
+                junk = filing.junk,
                 points = filing.verdict.points,
                 reasons = junk::summary(&filing.verdict),
                 "message judged"
             );
         }
-        filings
+        Ok(filings)
     }
 }
 

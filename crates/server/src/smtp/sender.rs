@@ -1,5 +1,6 @@
 //! What is asked about the sender of a message while it comes in, and what is written of it.
 
+use facteur_filter::Vouched;
 use facteur_message::Facts;
 use facteur_senders::results::{self, Findings};
 use facteur_senders::strain::Strainer;
@@ -9,7 +10,7 @@ use facteur_smtp::server::Refusal;
 use super::Driver;
 use super::decide::Door;
 use crate::drive::Stream;
-use crate::senders::{self, Arrived, Author, Told};
+use crate::senders::{self, Arrived, Author, Told, Word};
 
 /// Between the wire and the spool.
 #[derive(Debug)]
@@ -52,6 +53,16 @@ impl Origin {
     /// The fields that go in front of Received.
     pub(super) fn fields(&self) -> String {
         format!("{}{}", self.results, self.told.field())
+    }
+
+    /// As the junk filter is told. Another's signature is no sign of junk: lists and mailing services
+    /// put theirs on what they pass on.
+    pub(super) fn vouched(&self) -> Vouched {
+        match self.told.word {
+            Word::Signed(_) | Word::Sent(_) => Vouched::Aligned,
+            Word::Nobody | Word::Denied(_) => Vouched::Nobody,
+            Word::OtherSigned(_) | Word::Unknown => Vouched::Unknown,
+        }
     }
 }
 
