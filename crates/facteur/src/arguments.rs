@@ -58,6 +58,16 @@ pub enum Do {
     Search(Search),
     #[command(about = t(texts::ABOUT_TRACE))]
     Trace(Trace),
+    #[command(about = t(texts::ABOUT_SEND))]
+    Send(Send),
+    /// Taken before this parser sees it: its options are of another kind.
+    #[command(about = t(texts::ABOUT_SENDMAIL), disable_help_flag = true)]
+    Sendmail {
+        #[arg(value_name = "…", num_args = 0.., allow_hyphen_values = true, help = t(texts::HELP_SENDMAIL))]
+        arguments: Vec<String>,
+    },
+    #[command(subcommand, visible_alias = "token", about = t(texts::ABOUT_PROGRAM))]
+    Program(Program),
     #[command(subcommand, about = t(texts::ABOUT_CONFIG))]
     Config(Config),
     #[command(about = t(texts::ABOUT_STATUS))]
@@ -395,6 +405,50 @@ pub struct Trace {
     pub about: String,
     #[arg(long = "for", value_name = "ADDRESS", help = t(texts::HELP_TRACE_FOR))]
     pub only: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Send {
+    #[arg(long, value_name = "ADDRESS", help = t(texts::HELP_SEND_FROM))]
+    pub from: Option<String>,
+    #[arg(long, value_name = "ADDRESS", required_unless_present_any = ["raw", "cc", "bcc"], help = t(texts::HELP_SEND_TO))]
+    pub to: Vec<String>,
+    #[arg(long, value_name = "ADDRESS", help = t(texts::HELP_SEND_CC))]
+    pub cc: Vec<String>,
+    #[arg(long, value_name = "ADDRESS", help = t(texts::HELP_SEND_BCC))]
+    pub bcc: Vec<String>,
+    #[arg(long, value_name = "TEXT", conflicts_with = "raw", help = t(texts::HELP_SEND_SUBJECT))]
+    pub subject: Option<String>,
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["raw", "file"], help = t(texts::HELP_SEND_TEXT))]
+    pub text: Option<String>,
+    #[arg(long, value_name = "FILE", conflicts_with = "raw", help = t(texts::HELP_SEND_FILE))]
+    pub file: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", conflicts_with = "raw", help = t(texts::HELP_SEND_HTML))]
+    pub html: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", conflicts_with = "raw", help = t(texts::HELP_SEND_ATTACH))]
+    pub attach: Vec<PathBuf>,
+    #[arg(long, help = t(texts::HELP_SEND_RAW))]
+    pub raw: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Program {
+    #[command(about = t(texts::ABOUT_PROGRAM_ADD))]
+    Add {
+        #[arg(value_name = "NAME", help = t(texts::HELP_PROGRAM))]
+        name: String,
+        #[arg(long, value_name = "ADDRESS", required = true, help = t(texts::HELP_PROGRAM_FROM))]
+        from: Vec<String>,
+        #[arg(long, value_name = "LOGIN", help = t(texts::HELP_PROGRAM_USER))]
+        user: Option<String>,
+    },
+    #[command(about = t(texts::ABOUT_PROGRAM_LIST))]
+    List,
+    #[command(about = t(texts::ABOUT_PROGRAM_REMOVE))]
+    Remove {
+        #[arg(value_name = "NAME", help = t(texts::HELP_PROGRAM))]
+        name: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -11,6 +11,7 @@ mod output;
 mod password;
 mod place;
 mod process;
+mod sendmail;
 mod settings;
 mod texts;
 
@@ -27,6 +28,9 @@ use texts::t;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    if let Some(arguments) = sendmail::called(std::env::args_os()) {
+        return ExitCode::from(sendmail::run(arguments));
+    }
     let arguments = match arguments::parse() {
         Ok(arguments) => arguments,
         Err(code) => return ExitCode::from(code),
@@ -50,6 +54,7 @@ async fn run(arguments: Arguments) -> Outcome {
         Do::Serve => command::serve::run(&common).await,
         Do::Store(command) => command::store::run(&place::find(&common)?, &command),
         Do::Config(command) => command::config::run(&common, &command),
+        Do::Send(send) => command::send::run(&common, send),
         other => ask(&place::find(&common)?, other).await,
     }
 }
@@ -67,9 +72,15 @@ async fn ask(place: &Place, command: Do) -> Outcome {
         Do::Search(command) => command::search::run(&client, command).await,
         Do::Trace(command) => command::trace::run(&client, command).await,
         Do::Sieve(command) => command::sieve::run(&client, command).await,
-        Do::Status | Do::Demo(_) | Do::Setup(_) | Do::Serve | Do::Store(_) | Do::Config(_) => {
-            command::status::run(&client).await
-        }
+        Do::Program(command) => command::program::run(&client, command).await,
+        Do::Status
+        | Do::Demo(_)
+        | Do::Setup(_)
+        | Do::Serve
+        | Do::Store(_)
+        | Do::Config(_)
+        | Do::Send(_)
+        | Do::Sendmail { .. } => command::status::run(&client).await,
     };
     let closed = client.close().await;
     let output = outcome?;

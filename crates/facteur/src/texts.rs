@@ -119,6 +119,57 @@ texts! {
         "Rétablir une boîte supprimée, ou les messages supprimés dans une boîte";
     ABOUT_STORE_VERIFY: "Read everything, check it, and rebuild the index beside the old one to compare them",
         "Tout lire, tout vérifier, et refaire l'index à côté de l'ancien pour les comparer";
+    ABOUT_SEND: "Send a message from the command line or from a program of this machine",
+        "Envoyer un message depuis la ligne de commande ou un programme de cette machine";
+    HELP_SEND_FROM: "Who it is from; the first address that may be used when it is not said",
+        "De qui il vient ; la première adresse permise quand ce n'est pas dit";
+    HELP_SEND_TO: "Who it goes to; may be given several times", "À qui il va ; peut être donné plusieurs fois";
+    HELP_SEND_CC: "Who gets a copy", "Qui en reçoit une copie";
+    HELP_SEND_BCC: "Who gets a copy that nobody else sees", "Qui en reçoit une copie que personne d'autre ne voit";
+    HELP_SEND_SUBJECT: "The subject", "L'objet";
+    HELP_SEND_TEXT: "The text; standard input when nothing else is given",
+        "Le texte ; l'entrée standard quand rien d'autre n'est donné";
+    HELP_SEND_FILE: "A file with the text; - is standard input", "Un fichier contenant le texte ; - pour l'entrée standard";
+    HELP_SEND_HTML: "A file with the text as HTML", "Un fichier contenant le texte en HTML";
+    HELP_SEND_ATTACH: "A file to attach; may be given several times", "Un fichier à joindre ; peut être donné plusieurs fois";
+    HELP_SEND_RAW: "Standard input is a whole message, header and all",
+        "L'entrée standard est un message entier, avec son en-tête";
+    SEND_DONE: "Taken, for {0}.", "Accepté, pour {0}.";
+    SEND_TOO_BIG: "This is too big to be sent. Put it where it can be fetched, and send the link.",
+        "C'est trop gros pour être envoyé. Déposez-le là où on peut le télécharger, et envoyez le lien.";
+    ABOUT_SENDMAIL: "The sendmail command of Unix programs; make a link named sendmail to this one",
+        "La commande sendmail des programmes Unix ; faites un lien nommé sendmail vers celle-ci";
+    HELP_SENDMAIL: "As for every sendmail: -t, -f, -F, -i, --, recipients",
+        "Comme pour tout sendmail : -t, -f, -F, -i, --, destinataires";
+    SENDMAIL_OPTION: "{0} is no option of sendmail, or lacks its value.",
+        "{0} n'est pas une option de sendmail, ou sa valeur manque.";
+    SENDMAIL_QUEUE: "`facteur queue list` shows what waits.", "`facteur queue list` montre ce qui attend.";
+    SENDMAIL_HEADER: "The message's header is too long.", "L'en-tête du message est trop long.";
+    SENDMAIL_ADDRESS: "{0} is no address.", "{0} n'est pas une adresse.";
+    SENDMAIL_NO_DOMAIN: "{0} has no domain, and this server has none yet. Write the whole address.",
+        "{0} n'a pas de domaine, et ce serveur n'en a pas encore. Écrivez l'adresse entière.";
+    SENDMAIL_NO_RECIPIENT: "Nobody is named who gets the message.", "Aucun destinataire n'est donné.";
+    SENDMAIL_INPUT: "The message can't be read to its end.", "Le message ne peut pas être lu jusqu'au bout.";
+    SENDMAIL_LOST: "The server does not answer at {0}; nothing was sent. Try again when it runs.",
+        "Le serveur ne répond pas à {0} ; rien n'a été envoyé. Réessayez quand il tourne.";
+    SENDMAIL_REFUSED: "The server does not take the message; nothing was sent.",
+        "Le serveur n'accepte pas le message ; rien n'a été envoyé.";
+    ABOUT_PROGRAM: "Programs that send mail, and as whom", "Les programmes qui envoient du courrier, et au nom de qui";
+    ABOUT_PROGRAM_ADD: "Let a program send as these addresses", "Laisser un programme envoyer au nom de ces adresses";
+    ABOUT_PROGRAM_LIST: "Show the programs that may send", "Montrer les programmes qui peuvent envoyer";
+    ABOUT_PROGRAM_REMOVE: "Let a program send no more, at once", "Ne plus laisser un programme envoyer, dès maintenant";
+    HELP_PROGRAM: "Your name for it: small letters, digits, hyphens", "Le nom que vous lui donnez : minuscules, chiffres, tirets";
+    HELP_PROGRAM_FROM: "An address of yours that it may send as, or @domain for all of a domain; the first is its usual one",
+        "Une de vos adresses au nom de laquelle il peut envoyer, ou @domaine pour tout un domaine ; la première est l'habituelle";
+    HELP_PROGRAM_USER: "It is every process of this user of the machine, and hands in its mail by sendmail",
+        "C'est tout processus de cet utilisateur de la machine, et il remet son courrier par sendmail";
+    PROGRAM_ADDED_USER: "Processes of {0} may send as {1}.", "Les processus de {0} peuvent envoyer au nom de {1}.";
+    PROGRAM_REMOVED: "{0} may send no more.", "{0} ne peut plus envoyer.";
+    PROGRAM_NONE: "No program has been let in. Programs of this machine may send as their user's own name.",
+        "Aucun programme n'a été admis. Les programmes de cette machine peuvent envoyer au nom de leur utilisateur.";
+    COLUMN_PROGRAM: "program", "programme";
+    COLUMN_SENDS_AS: "sends as", "envoie au nom de";
+    COLUMN_USER: "user", "utilisateur";
     ABOUT_TRACE: "Tell what became of a message, from its arrival to the mailbox or the report",
         "Dire ce qu'un message est devenu, de son arrivée à la boîte aux lettres ou au rapport";
     HELP_TRACE_ABOUT: "Message-ID of one message, or an address that sent or got some",
@@ -323,6 +374,8 @@ texts! {
     CODE_NO_SUCH_MESSAGE: "There is no such message in {0}.", "Il n'y a pas de tel message dans {0}.";
     CODE_NO_SUCH_QUEUE_ENTRY: "There is no entry {0} in the queue; it may have left. `facteur queue list` shows all.",
         "Il n'y a pas d'entrée {0} dans la file ; elle est peut-être partie. `facteur queue list` les montre toutes.";
+    CODE_NO_SUCH_PROGRAM: "There is no program {0}. `facteur program list` shows all.",
+        "Il n'y a pas de programme {0}. `facteur program list` les montre tous.";
     CODE_NO_SUCH_SCRIPT: "There is no script {0}. `facteur sieve list` shows all.",
         "Il n'y a pas de script {0}. `facteur sieve list` les montre tous.";
     CODE_BAD_SCRIPT: "The script {0} can't be used.", "Le script {0} n'est pas utilisable.";
@@ -556,6 +609,7 @@ pub fn of_code(code: &str) -> Option<Text> {
         "no_such_message" => CODE_NO_SUCH_MESSAGE,
         "no_such_queue_entry" => CODE_NO_SUCH_QUEUE_ENTRY,
         "no_such_script" => CODE_NO_SUCH_SCRIPT,
+        "no_such_program" => CODE_NO_SUCH_PROGRAM,
         "bad_script" => CODE_BAD_SCRIPT,
         "nothing_to_restore" => CODE_NOTHING_TO_RESTORE,
         "not_an_alias" => CODE_NOT_AN_ALIAS,

@@ -17,6 +17,8 @@ pub enum Role {
     Submissions,
     /// RFC 2033, on a Unix socket: trusted local delivery.
     Lmtp,
+    /// Programs of this machine, on a Unix socket: who they are the kernel says.
+    Local,
     Imap,
     Imaps,
     Pop3,
@@ -26,11 +28,12 @@ pub enum Role {
 }
 
 impl Role {
-    pub const ALL: [Role; 9] = [
+    pub const ALL: [Role; 10] = [
         Role::Smtp,
         Role::Submission,
         Role::Submissions,
         Role::Lmtp,
+        Role::Local,
         Role::Imap,
         Role::Imaps,
         Role::Pop3,
@@ -45,6 +48,7 @@ impl Role {
             Role::Submission => "submission",
             Role::Submissions => "submissions",
             Role::Lmtp => "lmtp",
+            Role::Local => "local",
             Role::Imap => "imap",
             Role::Imaps => "imaps",
             Role::Pop3 => "pop3",
@@ -53,19 +57,26 @@ impl Role {
         }
     }
 
-    /// The port IANA gave it; LMTP has none (a Unix socket, or 24 by RFC 2033 §5).
+    /// The port IANA gave it; LMTP has none (a Unix socket, or 24 by RFC 2033 §5), and programs of
+    /// this machine never come over the network.
     pub fn standard_port(self) -> u16 {
         match self {
             Role::Smtp => 25,
             Role::Submission => 587,
             Role::Submissions => 465,
             Role::Lmtp => 24,
+            Role::Local => 0,
             Role::Imap => 143,
             Role::Imaps => 993,
             Role::Pop3 => 110,
             Role::Pop3s => 995,
             Role::Sieve => 4190,
         }
+    }
+
+    /// Only on a Unix socket.
+    pub fn is_unix(self) -> bool {
+        matches!(self, Role::Lmtp | Role::Local)
     }
 
     /// TLS from the first byte.
@@ -78,7 +89,8 @@ impl Role {
 pub enum ListenAddress {
     /// Port 0: any free port, told by [`crate::Running::port`].
     Tcp(SocketAddr),
-    /// A Unix socket, made with mode 0660; an old one at the same place is replaced.
+    /// A Unix socket, made with mode 0660 (0666 for [`Role::Local`]); an old one at the same place
+    /// is replaced.
     Unix(PathBuf),
 }
 

@@ -17,6 +17,7 @@ use crate::imap::catalog::Catalog;
 use crate::imap::quirks::Quirks;
 use crate::junk;
 use crate::pop3;
+use crate::programs::LocalUser;
 use crate::rates::Rates;
 use crate::senders::People;
 use crate::server::StartError;
@@ -160,6 +161,8 @@ pub struct Peer {
     pub tls: Option<Arc<TlsFacts>>,
     /// Its place among the open connections; a login moves it to the roomier part.
     pub place: Place,
+    /// Whose process it is, on a listener for programs of this machine.
+    pub user: Option<LocalUser>,
 }
 
 impl Peer {
@@ -171,6 +174,7 @@ impl Peer {
             address,
             tls: None,
             place: Place::default(),
+            user: None,
         }
     }
 

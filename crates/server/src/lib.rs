@@ -37,6 +37,7 @@ mod listen;
 pub mod managesieve;
 pub mod net;
 pub mod pop3;
+pub mod programs;
 pub mod queue;
 pub mod rates;
 pub mod senders;

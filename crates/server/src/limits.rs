@@ -112,3 +112,8 @@ pub const RATE_ENTRIES_MAX: usize = 100_000;
 pub const ALARM_PAGE: usize = 200;
 /// A stranger waits so long for the greeting, and is silent meanwhile.
 pub const GREETING_DELAY: Duration = Duration::from_secs(2);
+
+/// Programs of this machine that talk at the same time.
+pub const LOCAL_CONNECTIONS_MAX: usize = 200;
+/// Of the list of this machine's users.
+pub const USERS_FILE_BYTES_MAX: u64 = 1 << 20;

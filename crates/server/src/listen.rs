@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,11 +16,12 @@ use tokio::task::{Id, JoinError, JoinSet};
 use crate::config::{ListenAddress, Role};
 use crate::context::{Context, Counters, Peer, PeerAddress, SessionId};
 use crate::drive::Stream;
-use crate::gate::{Full, Place};
+use crate::gate::Full;
 use crate::imap;
 use crate::limits;
 use crate::managesieve;
 use crate::pop3;
+use crate::programs::LocalUser;
 use crate::server::Bound;
 use crate::smtp;
 
@@ -31,7 +32,7 @@ pub(crate) enum Listener {
 }
 
 impl Listener {
-    pub(crate) fn bind(address: &ListenAddress) -> io::Result<(Listener, Bound)> {
+    pub(crate) fn bind(address: &ListenAddress, role: Role) -> io::Result<(Listener, Bound)> {
         match address {
             ListenAddress::Tcp(address) => {
                 let listener = bind_tcp(*address)?;
@@ -39,7 +40,7 @@ impl Listener {
                 Ok((Listener::Tcp(listener), Bound::Tcp(bound)))
             }
             ListenAddress::Unix(path) => {
-                let listener = bind_unix(path)?;
+                let listener = bind_unix(path, role)?;
                 Ok((Listener::Unix(listener), Bound::Unix(path.clone())))
             }
         }
@@ -96,13 +97,24 @@ fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-fn bind_unix(path: &Path) -> io::Result<UnixListener> {
+fn bind_unix(path: &Path, role: Role) -> io::Result<UnixListener> {
+    // Everybody of this machine may come: the kernel says who it is.
+    let mode = match role {
+        Role::Local => 0o666,
+        _ => 0o660,
+    };
+    if let (Role::Local, Some(directory)) = (role, path.parent()) {
+        match fs::DirBuilder::new().mode(0o755).create(directory) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+    }
     // Only a socket that a former run left behind is removed, never another file.
     if fs::symlink_metadata(path).is_ok_and(|data| data.file_type().is_socket()) {
         fs::remove_file(path)?;
     }
     let listener = UnixListener::bind(path)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
     Ok(listener)
 }
 
@@ -150,6 +162,14 @@ pub(crate) async fn run(listener: Listener, role: Role, ctx: Arc<Context>) {
 
 fn admit(accepted: Accepted, role: Role, ctx: &Arc<Context>, sessions: &mut Sessions) {
     let address = accepted.address();
+    if role == Role::Local && sessions.tasks.len() >= limits::LOCAL_CONNECTIONS_MAX {
+        refuse(Full::Address, role, address, ctx);
+        return accepted.say(refusal(role));
+    }
+    let peer = |role, address, place| Peer {
+        place,
+        ..Peer::new(ctx.next_session(), role, address)
+    };
     let place = match ctx.gate.enter(address) {
         Ok(place) => place,
         Err(full) => {
@@ -166,9 +186,19 @@ fn admit(accepted: Accepted, role: Role, ctx: &Arc<Context>, sessions: &mut Sess
                 .with_time(limits::KEEPALIVE)
                 .with_interval(limits::KEEPALIVE_INTERVAL);
             let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive);
-            sessions.start(stream, role, address, place, ctx);
+            sessions.start(stream, peer(role, address, place), ctx);
         }
-        Accepted::Unix(stream) => sessions.start(stream, role, address, place, ctx),
+        Accepted::Unix(stream) => {
+            let user = match role {
+                Role::Local => LocalUser::of(&stream),
+                _ => None,
+            };
+            let peer = Peer {
+                user,
+                ..peer(role, address, place)
+            };
+            sessions.start(stream, peer, ctx);
+        }
     }
 }
 
@@ -180,7 +210,7 @@ fn refuse(full: Full, role: Role, address: PeerAddress, ctx: &Context) {
 /// What a peer hears when there is no place for it. Under implicit TLS nothing can be said.
 fn refusal(role: Role) -> &'static [u8] {
     match role {
-        Role::Smtp | Role::Submission | Role::Lmtp => {
+        Role::Smtp | Role::Submission | Role::Lmtp | Role::Local => {
             b"421 4.7.0 Too many connections, try again later\r\n"
         }
         Role::Imap => b"* BYE [UNAVAILABLE] Too many connections, try again later\r\n",
@@ -198,17 +228,8 @@ struct Sessions {
 }
 
 impl Sessions {
-    fn start<S: Stream>(
-        &mut self,
-        stream: S,
-        role: Role,
-        address: PeerAddress,
-        place: Place,
-        ctx: &Arc<Context>,
-    ) {
-        let mut peer = Peer::new(ctx.next_session(), role, address);
-        peer.place = place;
-        tracing::info!(session = %peer.session, role = role.name(), peer = %address, "connected");
+    fn start<S: Stream>(&mut self, stream: S, peer: Peer, ctx: &Arc<Context>) {
+        tracing::info!(session = %peer.session, role = peer.role.name(), peer = %peer.address, "connected");
         Counters::add(&ctx.counters.sessions);
         ctx.counters.sessions_open.fetch_add(1, Ordering::Relaxed);
         let session = peer.session;
@@ -237,7 +258,7 @@ impl Sessions {
 /// space of the largest.
 async fn serve<S: Stream>(stream: S, peer: Peer, ctx: Arc<Context>) {
     match peer.role {
-        Role::Smtp | Role::Submission | Role::Submissions | Role::Lmtp => {
+        Role::Smtp | Role::Submission | Role::Submissions | Role::Lmtp | Role::Local => {
             Box::pin(smtp::serve(stream, peer, ctx)).await;
         }
         Role::Imap | Role::Imaps => Box::pin(imap::serve(stream, peer, ctx)).await,

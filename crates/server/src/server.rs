@@ -75,13 +75,15 @@ impl Server {
                 return Err(StartError::NoCertificate(listen.role));
             }
             let (listener, bound) =
-                Listener::bind(&listen.address).map_err(|source| StartError::Listen {
-                    role: listen.role,
-                    address: match &listen.address {
-                        ListenAddress::Tcp(address) => address.to_string(),
-                        ListenAddress::Unix(path) => path.display().to_string(),
-                    },
-                    source,
+                Listener::bind(&listen.address, listen.role).map_err(|source| {
+                    StartError::Listen {
+                        role: listen.role,
+                        address: match &listen.address {
+                            ListenAddress::Tcp(address) => address.to_string(),
+                            ListenAddress::Unix(path) => path.display().to_string(),
+                        },
+                        source,
+                    }
                 })?;
             listeners.push((listen.role, listener, bound));
         }

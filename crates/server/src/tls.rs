@@ -143,7 +143,9 @@ impl Snapshot {
 
     fn config(&self, role: Role) -> &Arc<ServerConfig> {
         match role {
-            Role::Smtp | Role::Submission | Role::Submissions | Role::Lmtp => &self.smtp,
+            Role::Smtp | Role::Submission | Role::Submissions | Role::Lmtp | Role::Local => {
+                &self.smtp
+            }
             Role::Imap | Role::Imaps => &self.imap,
             Role::Pop3 | Role::Pop3s => &self.pop3,
             Role::Sieve => &self.sieve,

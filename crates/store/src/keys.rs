@@ -12,6 +12,8 @@ const ACCOUNT: u8 = b'a';
 const BLOB: u8 = b'b';
 const DOMAIN: u8 = b'd';
 const ADDRESS: u8 = b'e';
+/// A program that may send.
+const PROGRAM: u8 = b'p';
 const QUEUE: u8 = b'q';
 const SHARE: u8 = b's';
 /// The MTA-STS policy of another domain.
@@ -56,6 +58,7 @@ pub enum Name<'a> {
     Queue(QueueId),
     Due(Timestamp, QueueId),
     Sts(&'a [u8]),
+    Program(&'a [u8]),
     /// Destination, and the place among what waits for it.
     Waiting(&'a [u8], Spot),
     Erasing(AccountId),
@@ -261,6 +264,14 @@ pub fn due(due: Timestamp, id: QueueId) -> Vec<u8> {
     key
 }
 
+pub fn program(name: &str) -> Vec<u8> {
+    tagged(PROGRAM, name.as_bytes())
+}
+
+pub fn all_programs() -> Span {
+    all_with(vec![PROGRAM])
+}
+
 /// The MTA-STS policy of another domain.
 pub fn sts(domain: &str) -> Vec<u8> {
     tagged(STS, domain.as_bytes())
@@ -433,6 +444,7 @@ pub fn parse(key: &[u8]) -> Option<Name<'_>> {
             Name::Due(Timestamp(due), QueueId(u64::from_be_bytes(number(id)?)))
         }
         STS => Name::Sts(rest),
+        PROGRAM => Name::Program(rest),
         WAITING => {
             let at = rest.iter().position(|byte| *byte == 0)?;
             let (destination, spot) = rest.split_at_checked(at)?;

@@ -74,3 +74,6 @@ pub const COMPACT_DEAD_PERCENT: u64 = 33;
 pub const COMPACT_DEAD_BYTES_MIN: u64 = 1 << 20;
 /// Below one part in so many of the reserved space nothing at all is written.
 pub const RESERVE_FLOOR_PARTS: u64 = 8;
+
+/// Programs that may send.
+pub const PROGRAMS_MAX: usize = 1_000;

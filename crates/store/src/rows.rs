@@ -779,6 +779,47 @@ pub fn decode_sts(bytes: &[u8]) -> Result<StsPolicy, Error> {
     Ok(policy)
 }
 
+/// The name is in the key.
+pub fn encode_program(program: &Program) -> Vec<u8> {
+    let mut w = Writer::version(VERSION);
+    w.u64(program.from.len() as u64);
+    for from in &program.from {
+        w.str(from);
+    }
+    w.option(program.user.as_ref(), |w, user| w.str(user));
+    w.option(program.token.as_ref(), |w, token| w.fixed(token));
+    w.option(program.hook.as_ref(), |w, hook| {
+        w.str(&hook.url).bytes(&hook.secret).bool(hook.private)
+    });
+    w.i64(program.created.0);
+    w.0
+}
+
+pub fn decode_program(bytes: &[u8], name: String) -> Result<Program, Error> {
+    let mut r = Reader::version(bytes, "program", VERSION)?;
+    let count = r.u64()?;
+    let mut from = Vec::new();
+    for _ in 0..count {
+        from.push(r.string()?);
+    }
+    let program = Program {
+        name,
+        from,
+        user: r.option(Reader::string)?,
+        token: r.option(Reader::array)?,
+        hook: r.option(|r| {
+            Ok(Hook {
+                url: r.string()?,
+                secret: r.bytes()?.to_vec(),
+                private: r.bool()?,
+            })
+        })?,
+        created: Timestamp(r.i64()?),
+    };
+    r.end()?;
+    Ok(program)
+}
+
 pub fn encode_rights(rights: Rights) -> Vec<u8> {
     let mut w = Writer::version(VERSION);
     w.u32(u32::from(rights.0));

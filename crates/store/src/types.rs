@@ -455,6 +455,31 @@ pub struct StsPolicy {
     pub text: String,
 }
 
+/// A program that may send mail, and as whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    pub name: String,
+    /// `local@domain`, or `@domain` for every address of it. The first one is used where none is said.
+    pub from: Vec<String>,
+    /// Processes of this user of the machine are the program.
+    pub user: Option<String>,
+    /// A hash of what it proves itself with elsewhere.
+    pub token: Option<[u8; 32]>,
+    /// Who is told what became of its mail.
+    pub hook: Option<Hook>,
+    pub created: Timestamp,
+}
+
+/// Where a program is told of its mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hook {
+    pub url: String,
+    /// What the calls are signed with.
+    pub secret: Vec<u8>,
+    /// It may lead to addresses of this machine and of private networks.
+    pub private: bool,
+}
+
 /// One message to one destination domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueEntry {

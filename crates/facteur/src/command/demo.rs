@@ -17,9 +17,10 @@ use crate::language::language_code;
 use crate::output::{self, Failure, Outcome, Output};
 use crate::place::{ADMIN_SOCKET, open_store};
 use crate::process::{self, Signals, start_failure};
+use crate::settings::LOCAL_SOCKET;
 use crate::texts::{self, fill, t};
 
-/// Every listener but LMTP, which has a socket in the data directory.
+/// Every listener but the two that have a socket in the data directory.
 const ROLES: [Role; 8] = [
     Role::Smtp,
     Role::Submission,
@@ -147,6 +148,10 @@ fn config(
     config.listeners.push(Listen {
         role: Role::Lmtp,
         address: ListenAddress::Unix(data.join("lmtp.sock")),
+    });
+    config.listeners.push(Listen {
+        role: Role::Local,
+        address: ListenAddress::Unix(data.join(LOCAL_SOCKET)),
     });
     config.certificates = vec![certificate.clone()];
     config.allow_insecure_plaintext = demo.insecure_plaintext;

@@ -22,6 +22,8 @@ use crate::settings::{self, FILE_DEFAULT};
 use crate::texts::{self, fill, t};
 
 const DATA_DEFAULT: &str = "/var/lib/facteur";
+/// Where the programs of a machine find its server.
+const LOCAL_SOCKET_SHARED: &str = "/run/facteur/local";
 /// Addresses that every domain must answer at (RFC 5321 §4.5.1, RFC 2142 §4).
 const ROLES: [&str; 2] = ["postmaster", "abuse"];
 
@@ -159,12 +161,15 @@ fn write_configuration(plan: &Plan, files: &CertificateFiles) -> Result<(), Fail
     entry.insert("chain".to_owned(), text(&files.chain));
     entry.insert("key".to_owned(), text(&files.key));
     let certificates = toml::Value::Array(vec![toml::Value::Table(entry)]);
+    // A server of the whole machine is reached by all of its programs.
+    let local = (plan.file == Path::new(FILE_DEFAULT)).then(|| LOCAL_SOCKET_SHARED.into());
     let page = settings::write_file(&[
         ("hostname", Some(plan.hostname.as_str().into())),
         ("data", Some(text(&plan.data))),
         ("language", Some(language_code().into())),
         ("certificates", Some(certificates)),
         ("message_size_max", None),
+        ("listen.local", local),
         ("store.retention_days", None),
         ("queue.smarthost", None),
         ("queue.smarthost_tls", None),

@@ -28,6 +28,9 @@ pub use value::{is_host_name, parse_size, show};
 /// Where the file is when nobody says where.
 pub const FILE_DEFAULT: &str = "/etc/facteur/facteur.toml";
 
+/// In the data directory, unless `listen.local` names another place.
+pub const LOCAL_SOCKET: &str = "local.sock";
+
 /// Checked values of every setting.
 #[derive(Debug)]
 pub struct Settings {
@@ -179,12 +182,22 @@ impl Settings {
         texts.filter_map(|text| text.parse().ok()).collect()
     }
 
+    /// Where programs of this machine hand in their mail.
+    pub fn local_socket(&self) -> PathBuf {
+        let given = self.path("listen.local");
+        given.unwrap_or_else(|| self.data().join(LOCAL_SOCKET))
+    }
+
     fn listeners(&self) -> Vec<Listen> {
         let mut listeners = Vec::new();
         for role in Role::ALL {
             let name = format!("listen.{}", role.name());
-            if role == Role::Lmtp {
-                let address = self.path(&name).map(ListenAddress::Unix);
+            if role.is_unix() {
+                let path = match role {
+                    Role::Local => Some(self.local_socket()),
+                    _ => self.path(&name),
+                };
+                let address = path.map(ListenAddress::Unix);
                 listeners.extend(address.map(|address| Listen { role, address }));
                 continue;
             }
@@ -340,7 +353,7 @@ mod tests {
         assert_eq!(config.limits, default.limits);
         assert_eq!(config.queue, default.queue);
         assert_eq!(config.message_bytes_max, default.message_bytes_max);
-        assert_eq!(config.listeners.len(), 16);
+        assert_eq!(config.listeners.len(), 17);
     }
 
     #[test]

@@ -68,7 +68,7 @@ const LANGUAGES: &[&str] = &["en", "fr"];
 const TLS_MODES: &[&str] = &["starttls", "implicit"];
 const LOG_LEVELS: &[&str] = &["error", "warn", "info", "debug"];
 
-pub const SETTINGS: [Setting; 33] = [
+pub const SETTINGS: [Setting; 34] = [
     setting(
         "hostname",
         Kind::HostName,
@@ -196,6 +196,14 @@ pub const SETTINGS: [Setting; 33] = [
         r#""/run/facteur/lmtp""#,
         "A Unix socket where programs of this machine deliver by LMTP. Empty: none.",
         "Une socket Unix où les programmes de cette machine déposent du courrier par LMTP. Vide : aucune.",
+    ),
+    setting(
+        "listen.local",
+        Kind::OptionalPath,
+        r#""""#,
+        r#""/run/facteur/local""#,
+        "The Unix socket where `facteur sendmail` and `facteur send` hand in what programs of this machine send. Everybody of this machine must be able to reach it. Empty: `local.sock` in the directory of the mail, where only root and the server's own user come.",
+        "La socket Unix où `facteur sendmail` et `facteur send` remettent ce que les programmes de cette machine envoient. Tous les utilisateurs de la machine doivent pouvoir l'atteindre. Vide : `local.sock` dans le répertoire du courrier, où seuls root et l'utilisateur du serveur ont accès.",
     ),
     setting(
         "store.retention_days",

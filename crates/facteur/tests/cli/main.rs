@@ -6,6 +6,7 @@ mod directory;
 mod group;
 mod mail;
 mod manual;
+mod programs;
 mod running;
 mod setup;
 mod sieve;

@@ -25,6 +25,7 @@ pub enum Code {
     NoSuchMessage,
     NoSuchQueueEntry,
     NoSuchScript,
+    NoSuchProgram,
     NothingToRestore,
     NotAnAlias,
     AliasLoop,
@@ -40,7 +41,7 @@ pub enum Code {
 }
 
 /// Name, status, sentence: everything the interface ever says about a failure.
-const TABLE: [(Code, &str, StatusCode, &str); 29] = [
+const TABLE: [(Code, &str, StatusCode, &str); 30] = [
     (
         Code::BadRequest,
         "bad_request",
@@ -142,6 +143,12 @@ const TABLE: [(Code, &str, StatusCode, &str); 29] = [
         "no_such_script",
         StatusCode::NOT_FOUND,
         "There is no such script.",
+    ),
+    (
+        Code::NoSuchProgram,
+        "no_such_program",
+        StatusCode::NOT_FOUND,
+        "There is no such program.",
     ),
     (
         Code::NothingToRestore,

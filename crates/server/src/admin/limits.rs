@@ -16,3 +16,6 @@ pub(super) const QUEUE_PAGE_MAX: usize = 500;
 pub(super) const TOMBSTONES_MAX: usize = 1_000;
 /// Ranges of a uid set.
 pub(super) const UID_RANGES_MAX: usize = 10_000;
+/// What one program may send as.
+pub(super) const PROGRAM_ADDRESSES_MAX: usize = 100;
+pub(super) const PROGRAM_NAME_BYTES_MAX: usize = 64;

@@ -17,6 +17,7 @@ mod groups;
 mod limits;
 mod mailboxes;
 mod names;
+mod programs;
 mod queue;
 mod scripts;
 mod search;
@@ -54,6 +55,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .merge(domains::routes())
         .merge(queue::routes())
         .merge(mailboxes::routes())
+        .merge(programs::routes())
         .merge(scripts::routes())
         .merge(search::routes())
         .merge(trace::routes())

@@ -20,7 +20,7 @@ use super::filter::{self, Plans, Taken};
 use super::sender::{Checks, Origin};
 use super::trace::{self, Arrival};
 use super::undeliverable::{self, Sorted, Undeliverable};
-use super::{Driver, Target, directory, refusal};
+use super::{Driver, Target, refusal};
 use crate::config::Role;
 use crate::context::Counters;
 use crate::drive::Stream;
@@ -373,7 +373,7 @@ impl<S: Stream> Driver<S> {
 
     pub(super) fn door(&self) -> Door {
         match self.wire.peer().role {
-            Role::Submission | Role::Submissions => Door::Submission,
+            Role::Submission | Role::Submissions | Role::Local => Door::Submission,
             Role::Lmtp => Door::Lmtp,
             Role::Smtp | Role::Imap | Role::Imaps | Role::Pop3 | Role::Pop3s | Role::Sieve => {
                 Door::Mx
@@ -384,9 +384,6 @@ impl<S: Stream> Driver<S> {
     /// Every mailbox of From belongs to who logged in, and that of Sender where there is one
     /// (RFC 6409 §6.1: stricter than it asks, so that nobody is named who did not write).
     fn authors(&self, facts: &Facts) -> Result<Authors, Error> {
-        let Some(identity) = &self.identity else {
-            return Ok(Authors::default());
-        };
         // What could not be read may name somebody.
         let unread = [
             Degraded::AUTHORS,
@@ -396,16 +393,42 @@ impl<S: Stream> Driver<S> {
         if unread.iter().any(|unread| facts.degraded.contains(*unread)) {
             return Ok(Authors::default());
         }
-        let store = &self.wire.context().store;
         let (from, sender) = (&facts.envelope.from, &facts.envelope.sender);
         Ok(Authors {
-            from_is_own: all_own(store, identity.account, from)?,
+            from_is_own: self.all_own(from)?,
             sender_is_own: match facts.header.sender_count {
                 0 => true,
-                1 => all_own(store, identity.account, sender)?,
+                1 => self.all_own(sender)?,
                 _ => false,
             },
         })
+    }
+
+    /// At least one mailbox, and each of them of who sends.
+    fn all_own(&self, list: &[facts::Address]) -> Result<bool, Error> {
+        let mut any = false;
+        for address in list {
+            let facts::Address::Mailbox { local, domain, .. } = address else {
+                continue;
+            };
+            let text = |bytes: &Option<Vec<u8>>| {
+                bytes
+                    .as_ref()
+                    .and_then(|bytes| String::from_utf8(bytes.clone()).ok())
+            };
+            let (Some(local), Some(domain)) = (text(local), text(domain)) else {
+                return Ok(false);
+            };
+            let address = Address {
+                local,
+                domain: Domain::Name(domain),
+            };
+            any = true;
+            if !self.is_own(&address)? {
+                return Ok(false);
+            }
+        }
+        Ok(any)
     }
 
     /// Who gets what, one copy for each account and one queue entry for each domain.
@@ -571,11 +594,14 @@ impl<S: Stream> Driver<S> {
             Some([(Recipient::Address(address), _)]) => Some(address.to_string()),
             _ => None,
         };
+        let hello = self.session.hello_name().unwrap_or_default();
+        let mandate = self.mandate.as_ref();
         trace::received(&Arrival {
-            hello: self.session.hello_name().unwrap_or_default(),
+            // Who it is, not what it says it is.
+            hello: mandate.map_or(hello, |mandate| &mandate.name),
             peer: peer.address,
             hostname: &ctx.config.hostname,
-            protocol: self.session.protocol(),
+            protocol: mandate.map_or(self.session.protocol(), |mandate| mandate.protocol),
             tls: peer.tls.as_deref(),
             id: &self.id(),
             only_recipient: only.as_deref(),
@@ -597,33 +623,6 @@ impl<S: Stream> Driver<S> {
         tracing::error!(session = %self.wire.peer().session, id = self.id(), %error, "the message can't be kept");
         refusal(error)
     }
-}
-
-/// At least one mailbox, and each of them this account's.
-fn all_own(store: &Store, account: AccountId, list: &[facts::Address]) -> Result<bool, Error> {
-    let mut any = false;
-    for address in list {
-        let facts::Address::Mailbox { local, domain, .. } = address else {
-            continue;
-        };
-        let text = |bytes: &Option<Vec<u8>>| {
-            bytes
-                .as_ref()
-                .and_then(|bytes| String::from_utf8(bytes.clone()).ok())
-        };
-        let (Some(local), Some(domain)) = (text(local), text(domain)) else {
-            return Ok(false);
-        };
-        let address = Address {
-            local,
-            domain: Domain::Name(domain),
-        };
-        any = true;
-        if !directory::is_own(store, account, &address)? {
-            return Ok(false);
-        }
-    }
-    Ok(any)
 }
 
 /// Delivered-To names this mailbox: the message went through it and came back.

@@ -97,6 +97,14 @@ pub fn find_postmaster(store: &Store) -> Result<Found, Error> {
     Ok(Found::Nobody)
 }
 
+/// The postmaster of the recipient's domain.
+pub fn find_responsible(store: &Store, recipient: &Address) -> Result<Found, Error> {
+    match key(recipient) {
+        Some((_, domain)) => expand(store, POSTMASTER, &domain, Expansion::default),
+        None => Ok(Found::Nobody),
+    }
+}
+
 /// May this account send as that address? Its own, those that point to it (straight or as one
 /// target of an alias), details after "+" included, what its catch-all takes, and those of groups
 /// that it may send for.

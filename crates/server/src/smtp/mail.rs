@@ -3,10 +3,12 @@
 use facteur_smtp::server::{Outcome, Refusal};
 use facteur_smtp::{Address, MailParameters, Recipient};
 
+use super::directory::{self, Found};
 use super::rcpt::{RcptFacts, RcptVerdict, check_rcpt};
-use super::{Driver, directory, refusal};
+use super::{Driver, refusal};
 use crate::config::Role;
 use crate::drive::Stream;
+use crate::programs;
 
 /// What is known when MAIL comes.
 #[derive(Clone, Copy, Debug)]
@@ -44,14 +46,10 @@ impl<S: Stream> Driver<S> {
     ) -> Outcome {
         self.forget();
         let ctx = self.wire.context();
-        let own = match (&self.identity, reverse_path) {
-            (Some(identity), Some(sender)) => {
-                match directory::is_own(&ctx.store, identity.account, sender) {
-                    Ok(own) => own,
-                    Err(error) => return self.failed("MAIL", &error),
-                }
-            }
-            _ => false,
+        let own = match reverse_path.map(|sender| self.is_own(sender)) {
+            Some(Ok(own)) => own,
+            Some(Err(error)) => return self.failed("MAIL", &error),
+            None => false,
         };
         let over = self.sends_too_much(reverse_path);
         let facts = MailFacts {
@@ -84,6 +82,7 @@ impl<S: Stream> Driver<S> {
             Recipient::Address(address) => directory::find_for(store, address, size),
             Recipient::Postmaster => directory::find_postmaster(store),
         };
+        let found = found.and_then(|found| self.or_postmaster(recipient, found));
         let found = match found {
             Ok(found) => found,
             Err(error) => return self.failed("RCPT", &error),
@@ -91,7 +90,7 @@ impl<S: Stream> Driver<S> {
         let over = self.too_many_recipients(&found);
         self.over |= over.is_some() && self.is_submission();
         let verdict = check_rcpt(RcptFacts {
-            authenticated: self.identity.is_some() && self.is_submission(),
+            authenticated: self.is_known() && self.is_submission(),
             found,
             over: over.is_some(),
         });
@@ -114,7 +113,41 @@ impl<S: Stream> Driver<S> {
     }
 
     pub(super) fn is_submission(&self) -> bool {
-        matches!(self.wire.peer().role, Role::Submission | Role::Submissions)
+        let role = self.wire.peer().role;
+        matches!(role, Role::Submission | Role::Submissions | Role::Local)
+    }
+
+    /// Somebody who logged in, or a program that is let in.
+    fn is_known(&self) -> bool {
+        self.identity.is_some() || self.mandate.is_some()
+    }
+
+    /// May who sends use this address as his?
+    pub(super) fn is_own(&self, address: &Address) -> Result<bool, facteur_store::Error> {
+        let store = &self.wire.context().store;
+        match (&self.identity, &self.mandate) {
+            (Some(identity), _) => directory::is_own(store, identity.account, address),
+            (None, Some(mandate)) => mandate.may_send_as(store, address),
+            (None, None) => Ok(false),
+        }
+    }
+
+    /// What programs of this machine write to `root` and the like comes to whoever is responsible,
+    /// unless there is somebody of that name.
+    fn or_postmaster(
+        &self,
+        recipient: &Recipient,
+        found: Found,
+    ) -> Result<Found, facteur_store::Error> {
+        let (Recipient::Address(address), Found::Nobody, Some(_)) =
+            (recipient, &found, &self.wire.peer().user)
+        else {
+            return Ok(found);
+        };
+        match programs::is_local_user(&address.local) {
+            true => directory::find_responsible(&self.wire.context().store, address),
+            false => Ok(found),
+        }
     }
 
     /// The store failed; the peer hears that it may try again.

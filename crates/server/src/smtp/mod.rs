@@ -30,6 +30,7 @@ use crate::config;
 use crate::context::{Context, Peer};
 use crate::drive::{ReadEnd, Stream, Wait, Wire};
 use crate::limits;
+use crate::programs::Mandate;
 
 pub use directory::Target;
 pub use trace::message_id;
@@ -51,6 +52,8 @@ struct Driver<S> {
     session: Session,
     exchange: Option<Exchange>,
     identity: Option<Identity>,
+    /// The program that sends, where nobody logs in.
+    mandate: Option<Mandate>,
     /// What the recipients of the open transaction stand for, in the envelope's order.
     targets: Vec<Vec<Target>>,
     body: body::Incoming,
@@ -82,8 +85,11 @@ impl Pace {
 
 impl<S: Stream> Driver<S> {
     fn new(wire: Wire<S>) -> Self {
-        let session = Session::new(Arc::new(session_config(&wire)), wire.peer().tls.is_some());
+        let mandate = mandate(&wire);
+        let config = session_config(&wire, mandate.as_ref());
+        let session = Session::new(Arc::new(config), wire.peer().tls.is_some());
         Driver {
+            mandate,
             progress: wire.context().clock.monotonic(),
             session,
             wire,
@@ -255,17 +261,34 @@ impl<S: Stream> Driver<S> {
     }
 }
 
-fn session_config<S: Stream>(wire: &Wire<S>) -> Config {
+/// What a process of this machine may do.
+fn mandate<S: Stream>(wire: &Wire<S>) -> Option<Mandate> {
+    let user = wire.peer().user.as_ref()?;
+    let ctx = wire.context();
+    match Mandate::of_user(&ctx.store, &ctx.config.hostname, user) {
+        Ok(mandate) => Some(mandate),
+        Err(error) => {
+            tracing::error!(session = %wire.peer().session, %error, "what this program may do is not known");
+            None
+        }
+    }
+}
+
+fn session_config<S: Stream>(wire: &Wire<S>, mandate: Option<&Mandate>) -> Config {
     let (ctx, peer) = (wire.context(), wire.peer());
     let role = match peer.role {
         config::Role::Lmtp => Role::Lmtp,
-        config::Role::Submission | config::Role::Submissions => Role::Submission,
+        config::Role::Submission | config::Role::Submissions | config::Role::Local => {
+            Role::Submission
+        }
         _ => Role::Mx,
     };
     let mut config = Config::new(role, &ctx.config.hostname, ctx.config.message_bytes_max);
-    config.starttls = ctx.tls.is_some() && role != Role::Lmtp;
+    config.known = mandate.is_some();
+    config.default_sender = mandate.and_then(|mandate| mandate.default.clone());
+    config.starttls = ctx.tls.is_some() && !peer.role.is_unix();
     // Port 25 is for other hosts: no AUTH, so no password to guess (RFC 6409 §3.1).
-    if role == Role::Submission {
+    if role == Role::Submission && !peer.role.is_unix() {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         config.mechanisms_tls = owned(ctx.auth.mechanisms_under_tls(peer));
         config.mechanisms_plaintext = owned(ctx.auth.mechanisms(&ctx.config, peer));

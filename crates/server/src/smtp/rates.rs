@@ -38,8 +38,9 @@ impl<S: Stream> Driver<S> {
 
     /// One more recipient.
     pub(super) fn too_many_recipients(&self, found: &Found) -> Option<Over> {
-        match &self.identity {
-            Some(identity) if self.is_submission() => self.writes_too_much(identity.account),
+        match (&self.identity, &self.mandate) {
+            (Some(identity), _) if self.is_submission() => self.writes_too_much(identity.account),
+            (None, Some(mandate)) => self.sends_to_too_many(&mandate.name),
             _ => self.guesses_or_floods(found),
         }
     }
@@ -56,6 +57,18 @@ impl<S: Stream> Driver<S> {
         if ctx.rates.take(Kind::Alarm, &key, now).is_ok() {
             tokio::spawn(alarm::raise(Arc::clone(ctx), account));
         }
+        Some(over)
+    }
+
+    /// Who answers for a program sees its log; nothing of it is held.
+    fn sends_to_too_many(&self, program: &str) -> Option<Over> {
+        let ctx = self.wire.context();
+        let now = ctx.clock.monotonic();
+        let key = format!("program {program}");
+        let taken = ctx.rates.take(Kind::Submitted, &key, now);
+        let taken = taken.and_then(|()| ctx.rates.take(Kind::SubmittedADay, &key, now));
+        let over = taken.err()?;
+        tracing::warn!(session = %self.wire.peer().session, program, over = over.name, "a program sends too much");
         Some(over)
     }
 

@@ -50,6 +50,7 @@ use facteur_senders::spf::reverse_name;
 use facteur_server::dns::{Dns, TableDns};
 use facteur_server::groups::{self, Member};
 use facteur_server::intake::Intake;
+use facteur_server::programs::LocalUser;
 use facteur_server::rates::Kind;
 use facteur_server::tls::TlsFacts;
 use facteur_server::{CertificateFiles, Config, Context, Peer, PeerAddress, Role, auth};
@@ -563,6 +564,19 @@ fn tls_facts() -> TlsFacts {
     }
 }
 
+/// `local@LOGIN` is a process of that user; without one, of `backup`.
+fn local_user(login: &str) -> LocalUser {
+    let (uid, login) = match login {
+        "root" => (0, login),
+        "192.0.2.1" => (4_000_000_034, "backup"),
+        login => (4_000_000_000, login),
+    };
+    LocalUser {
+        uid,
+        login: login.to_owned(),
+    }
+}
+
 fn parse(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("{text:?} is no number"))
 }
@@ -580,19 +594,22 @@ impl transcript::World for World {
             .into_iter()
             .find(|role| role.name() == name)
             .ok_or_else(|| io::Error::other("no such port"))?;
+        let user = (role == Role::Local).then(|| local_user(address));
+        let address = if user.is_some() { "127.0.0.1" } else { address };
         let ip: std::net::IpAddr = address.parse().map_err(io::Error::other)?;
         let ctx = self.context();
         let address = match role {
-            Role::Lmtp => PeerAddress::Unix,
+            Role::Lmtp | Role::Local => PeerAddress::Unix,
             _ => PeerAddress::Tcp((ip, 40_000).into()),
         };
         let mut peer = Peer::new(ctx.next_session(), role, address);
+        peer.user = user;
         if role.is_implicit_tls() {
             peer.tls = Some(Arc::new(tls_facts()));
         }
         let (client, server) = tokio::io::duplex(PIPE_BYTES);
         match role {
-            Role::Smtp | Role::Submission | Role::Submissions | Role::Lmtp => {
+            Role::Smtp | Role::Submission | Role::Submissions | Role::Lmtp | Role::Local => {
                 tokio::spawn(facteur_server::smtp::serve(server, peer, ctx));
             }
             Role::Pop3 | Role::Pop3s => {

@@ -41,6 +41,10 @@ pub struct Config {
     pub mechanisms_plaintext: Vec<String>,
     pub message_bytes_max: u64,
     pub recipients_max: usize,
+    /// The other end is known without AUTH: a process of this machine.
+    pub known: bool,
+    /// What such a client sends as when it has no other idea; told in the reply to EHLO.
+    pub default_sender: Option<String>,
 }
 
 impl Config {
@@ -57,6 +61,8 @@ impl Config {
                 Role::Mx | Role::Lmtp => limits::RECIPIENTS_MAX_MX,
                 Role::Submission => limits::RECIPIENTS_MAX_SUBMISSION,
             },
+            known: false,
+            default_sender: None,
         }
     }
 }

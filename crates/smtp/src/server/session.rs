@@ -109,11 +109,11 @@ impl Session {
         };
         let greeting = format!("220 {} {protocol} ready\r\n", config.hostname);
         Session {
+            authenticated: config.known,
             config,
             state: State::Command,
             tls,
             hello: None,
-            authenticated: false,
             transaction: None,
             pending: None,
             input: Vec::new(),
@@ -227,7 +227,7 @@ impl Session {
         self.tls = true;
         // RFC 3207 §4.2: all that the client said before is forgotten.
         self.hello = None;
-        self.authenticated = false;
+        self.authenticated = self.config.known;
     }
 
     /// Why the recipient at that place of the envelope (the first one stands for all where there is
@@ -573,6 +573,10 @@ impl Session {
         let mechanisms = self.allowed_mechanisms();
         if !mechanisms.is_empty() && !self.authenticated {
             lines.push(format!("AUTH {}", mechanisms.join(" ")));
+        }
+        // Ours: RFC 5321 §2.2.2 leaves keywords with an X to those who agree on them.
+        if let Some(sender) = &self.config.default_sender {
+            lines.push(format!("XSENDER {sender}"));
         }
         // RFC 9422 §3.
         lines.push(format!("LIMITS RCPTMAX={}", self.config.recipients_max));

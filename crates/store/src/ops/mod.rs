@@ -11,6 +11,7 @@ pub mod flags;
 pub mod mailboxes;
 pub mod metadata;
 pub mod names;
+pub mod programs;
 pub mod queue;
 pub mod read;
 pub mod rights;

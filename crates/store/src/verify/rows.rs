@@ -29,6 +29,10 @@ pub fn check(view: &View, report: &mut Report) -> Result<References, Error> {
             Some(Name::Sts(_)) => {
                 rows::decode_sts(value)?;
             }
+            Some(Name::Program(name)) => {
+                let name = String::from_utf8_lossy(name).into_owned();
+                rows::decode_program(value, name)?;
+            }
             Some(Name::Waiting(destination, spot)) => {
                 check_waiting(view, destination, spot, report)?;
             }
