@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use facteur_fuzz::{Fuzz, Random, pieces, seeds};
-use facteur_message::{Scanner, Span, header};
+use facteur_message::{Scanner, Sent, Span, header};
 use facteur_sieve::manage::{
     CloseReason, Config, Listed, Outcome, Request, Session, Step, limits as manage_limits,
 };
-use facteur_sieve::message::Unreadable;
-use facteur_sieve::{Budget, Library, Mail, Place, World, compile, limits, run};
+use facteur_sieve::message::{Notification, Unreadable};
+use facteur_sieve::{Budget, Library, Mail, Place, World, compile, limits, notify, run};
 
 const SCRIPTS: &[&str] = &[
     "require [\"fileinto\",\"copy\",\"mailbox\"]; if header :contains \"subject\" \"x\" { fileinto :copy :create \"a/b\"; }",
@@ -22,6 +22,11 @@ const SCRIPTS: &[&str] = &[
     "require [\"ihave\",\"duplicate\",\"reject\",\"environment\"]; if not ihave \"frob\" { error \"x\"; } if duplicate :uniqueid \"x\" :seconds 5 { reject \"no\"; }",
     "require \"encoded-character\"; /* c */ if header \"x\" \"${hex:24 41}${unicode:e9}\" { keep; } # end",
     "require [\"special-use\",\"mailboxid\",\"fileinto\"]; if specialuse_exists \"\\\\Junk\" { fileinto :specialuse \"\\\\Junk\" \"Spam\"; }",
+    "require [\"editheader\",\"fileinto\",\"copy\",\"index\"]; addheader \"X-A\" \"b\"; fileinto :copy \"a\"; deleteheader :index 1 :last :contains \"Received\" \"a\"; deleteheader :matches \"subject\" \"*x*\"; addheader :last \"Subject\" \"y\"; redirect \"a@b.test\";",
+    "require [\"foreverypart\",\"mime\",\"extracttext\",\"variables\",\"fileinto\"]; foreverypart :name \"o\" { if header :mime :param [\"filename\",\"boundary\"] :matches [\"content-type\",\"content-disposition\"] \"*.?\" { foreverypart { extracttext :first 9 :upper \"t\"; break :name \"o\"; } } } if exists :mime :anychild \"content-type\" { fileinto \"x${t}\"; }",
+    "require [\"enotify\",\"fcc\",\"variables\",\"mailbox\"]; set :encodeurl \"b\" \"a&b\"; if valid_notify_method \"mailto:a@b.test?cc=c@d.test\" { notify :importance \"1\" :fcc \"Sent\" :create :message \"${b}\" \"mailto:a@b.test?body=${b}&x-y=z\"; }",
+    "require [\"spamtestplus\",\"virustest\",\"extlists\",\"relational\",\"comparator-i;unicode-casemap\"]; if anyof (spamtest :percent :value \"ge\" \"5\", virustest \"5\", address :list \"from\" \":addrbook:default\", header :contains :comparator \"i;unicode-casemap\" \"subject\" \"B1\") { discard; }",
+    "require [\"mboxmetadata\",\"servermetadata\"]; if anyof (metadata :contains \"INBOX\" \"/private/a\" \"b\", servermetadataexists \"/shared/b\") { discard; }",
 ];
 
 const WORDS: &[&str] = &[
@@ -48,6 +53,12 @@ const WORDS: &[&str] = &[
     "9223372036854775807G",
     "stop;",
     "keep;",
+    "foreverypart {",
+    "break;",
+    "addheader \"Subject\" \"x\";",
+    "deleteheader \"Received\";",
+    "notify \"mailto:a@b.test\";",
+    ":mime :anychild ",
 ];
 
 struct Fixed<'a>(&'a [u8]);
@@ -63,6 +74,14 @@ impl World for Fixed<'_> {
 
     fn mailbox_of_use(&self, special_use: &str) -> Option<String> {
         special_use.starts_with('\\').then(|| "Junk".to_owned())
+    }
+
+    fn in_address_book(&self, value: &str) -> bool {
+        value.contains('@')
+    }
+
+    fn metadata(&self, mailbox: Option<&str>, name: &str) -> Option<String> {
+        mailbox.is_none().then(|| name.to_owned())
     }
 
     fn is_duplicate(&self, _: &str, id: &str) -> bool {
@@ -92,6 +111,52 @@ const MESSAGE: &[u8] = b"From: \"A, B\" <a+x@example.test>\r\nTo: me@example.tes
     Date: Tue, 1 Apr 1997 09:06:31 -0800\r\nReceived: from a; Tue, 1 Apr 1997 09:06:31 -0800\r\n\
     Message-ID: <1@x>\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\npro\r\n--b\r\n\r\ntext a\r\n--b--\r\nepi\r\n";
 
+fn is_address(text: &str) -> bool {
+    text.contains('@') && !text.contains(['\r', '\n', '<', '>', ' '])
+}
+
+fn count(block: &[u8], name: &str) -> usize {
+    header::fields(block).filter(|field| field.is(name)).count()
+}
+
+/// RFC 5293 §6: what guards against loops is still there, and the header is still one.
+fn keeps_its_trace(before: &[u8], after: &[u8]) {
+    for name in ["received", "auto-submitted"] {
+        assert!(count(before, name) <= count(after, name), "{name} is gone");
+    }
+    assert_eq!(count(before, "x-ours"), count(after, "x-ours"));
+    assert!(after.len() <= limits::EDITED_HEADER_BYTES_MAX);
+}
+
+/// A notification names only whom its method names, and says what it is.
+fn announces(mail: &Mail<'_>, notification: &Notification) {
+    let recipients = &notification.method.recipients;
+    assert!((1..=limits::NOTIFY_RECIPIENTS_MAX).contains(&recipients.len()));
+    assert!(recipients.iter().all(|address| is_address(address)));
+    let origin = notify::Origin {
+        from: ("me@example.test", "Me"),
+        owner: "me@example.test",
+        sent: Sent {
+            unix: 0,
+            offset_minutes: 0,
+        },
+        message_id: "<1@example.test>",
+    };
+    let message = notify::message(mail, notification, origin);
+    for name in [
+        "auto-submitted",
+        "from",
+        "to",
+        "subject",
+        "date",
+        "message-id",
+    ] {
+        let most = usize::from(name != "to" || !notification.method.to.is_empty());
+        assert_eq!(count(&message, name), most, "{name}");
+    }
+    assert_eq!(count(&message, "bcc") + count(&message, "received"), 0);
+}
+
 /// What a script makes of a message, and that it keeps its limits.
 fn made_of(script: &str, message: &[u8]) -> Option<String> {
     let world = Fixed(message);
@@ -109,6 +174,11 @@ fn made_of(script: &str, message: &[u8]) -> Option<String> {
         to: "me+x@example.test",
         now: 1_183_468_455,
         environment: &environment,
+        received: header::length(message),
+        editable: true,
+        protected: &["X-Ours"],
+        spam_percent: Some(30),
+        virus: None,
     };
     let budget = Budget {
         steps: 100_000,
@@ -130,8 +200,17 @@ fn made_of(script: &str, message: &[u8]) -> Option<String> {
     if outcome.reject.is_some() {
         assert!(outcome.stores.is_empty() && outcome.redirects.is_empty());
     }
-    for address in &outcome.redirects {
-        assert!(address.contains('@') && !address.contains(['\r', '\n', '<', '>', ' ']));
+    for redirect in &outcome.redirects {
+        assert!(is_address(&redirect.address));
+        assert!(redirect.edition <= outcome.editions.len());
+    }
+    assert!(outcome.editions.len() <= limits::EDITIONS_MAX);
+    for edition in &outcome.editions {
+        keeps_its_trace(mail.header, &[&edition.added[..], &edition.rest].concat());
+    }
+    assert!(outcome.notifications.len() <= limits::NOTIFICATIONS_MAX);
+    for notification in &outcome.notifications {
+        announces(&mail, notification);
     }
     Some(format!("{outcome:?}"))
 }

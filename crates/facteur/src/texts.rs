@@ -179,6 +179,7 @@ texts! {
     TRACE_MORE: "There are more; these are the newest {0}.", "Il y en a d'autres ; voici les {0} plus récents.";
     TRACE_ACCEPTED: "taken from {0}, {1}, by {2} from {3}", "reçu de {0}, {1}, par {2} depuis {3}";
     TRACE_HERE: "  for {0}: put into the mailbox of {1}", "  pour {0} : mis dans la boîte de {1}";
+    TRACE_DISCARDED: "  for {0}: discarded by the filter of {1}", "  pour {0} : jeté par le filtre de {1}";
     TRACE_QUEUED: "  for {0}: waits to be sent to {1}", "  pour {0} : attend d'être envoyé à {1}";
     TRACE_REFUSED: "refused, from {0} to {1}, by {2} from {3}: {4}", "refusé, de {0} à {1}, par {2} depuis {3} : {4}";
     TRACE_DELIVERED: "{0}: handed over; {1}", "{0} : remis ; {1}";

@@ -74,6 +74,9 @@ pub const FILTER_HEAD_BYTES_MAX: usize = 64 * 1024;
 pub const FILTER_PREFIX_BYTES: u64 = 1024;
 /// Characters of a filter's reason in a report.
 pub const FILTER_REASON_CHARS_MAX: usize = 500;
+/// Notifications that an account's filter sends in an hour, and how long each is counted.
+pub const NOTIFICATIONS_HOURLY_MAX: u32 = 20;
+pub const NOTIFICATION_REMEMBERED: Duration = Duration::from_secs(3600);
 /// How long the owner of a script that fails is not told again.
 pub const FILTER_NOTICE_REMEMBERED: Duration = Duration::from_secs(365 * 24 * 3600);
 /// All questions about one message's sender; what is not answered then is a temporary error.

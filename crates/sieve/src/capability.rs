@@ -9,6 +9,7 @@ pub enum Capability {
     ComparatorOctet,
     ComparatorCasemap,
     ComparatorNumeric,
+    ComparatorUnicode,
     Copy,
     Variables,
     Relational,
@@ -29,6 +30,18 @@ pub enum Capability {
     Duplicate,
     Include,
     Regex,
+    Editheader,
+    Foreverypart,
+    Mime,
+    Extracttext,
+    Enotify,
+    Fcc,
+    Spamtest,
+    SpamtestPlus,
+    Virustest,
+    Extlists,
+    MailboxMetadata,
+    ServerMetadata,
 }
 
 use Capability as C;
@@ -42,6 +55,8 @@ const TABLE: &[(Capability, &str)] = &[
     (C::ComparatorCasemap, "comparator-i;ascii-casemap"),
     // RFC 5228 §2.7.3.
     (C::ComparatorNumeric, "comparator-i;ascii-numeric"),
+    // RFC 5051.
+    (C::ComparatorUnicode, "comparator-i;unicode-casemap"),
     // RFC 3894.
     (C::Copy, "copy"),
     // RFC 5229.
@@ -80,6 +95,26 @@ const TABLE: &[(Capability, &str)] = &[
     (C::Include, "include"),
     // draft-ietf-sieve-regex.
     (C::Regex, "regex"),
+    // RFC 5293.
+    (C::Editheader, "editheader"),
+    // RFC 5703; `replace` and `enclose` are left out: a filter that writes a message anew breaks
+    // its signatures and what a person can prove with it.
+    (C::Foreverypart, "foreverypart"),
+    (C::Mime, "mime"),
+    (C::Extracttext, "extracttext"),
+    // RFC 5435.
+    (C::Enotify, "enotify"),
+    // RFC 8580.
+    (C::Fcc, "fcc"),
+    // RFC 5235.
+    (C::Spamtest, "spamtest"),
+    (C::SpamtestPlus, "spamtestplus"),
+    (C::Virustest, "virustest"),
+    // RFC 6134.
+    (C::Extlists, "extlists"),
+    // RFC 5490 §3, §4.
+    (C::MailboxMetadata, "mboxmetadata"),
+    (C::ServerMetadata, "servermetadata"),
 ];
 
 impl Capability {
@@ -98,10 +133,11 @@ impl Capability {
             .map_or("", |(_, name)| name)
     }
 
-    /// RFC 6131 §2: vacation-seconds brings vacation with it.
+    /// RFC 6131 §2: vacation-seconds brings vacation with it; RFC 5235 §3.2.
     pub fn implies(self) -> Option<Capability> {
         match self {
             C::VacationSeconds => Some(C::Vacation),
+            C::SpamtestPlus => Some(C::Spamtest),
             _ => None,
         }
     }
@@ -112,6 +148,12 @@ pub fn announced() -> String {
     let names: Vec<&str> = TABLE.iter().map(|(_, name)| *name).collect();
     names.join(" ")
 }
+
+/// What `notify` can do, for ManageSieve (RFC 5804 §1.7).
+pub const NOTIFY_METHODS: &str = "mailto";
+
+/// Schemes of lists' names, for ManageSieve (RFC 6134 §2.8).
+pub const LIST_SCHEMES: &str = "urn";
 
 /// Which were required so far.
 #[derive(Clone, Debug, Default)]

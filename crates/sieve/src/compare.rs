@@ -3,6 +3,7 @@
 
 use std::cmp::Ordering;
 
+use facteur_message::collation::casemap;
 use regex::{Regex, RegexBuilder};
 
 use crate::limits;
@@ -14,6 +15,7 @@ impl Comparator {
             "i;octet" => Comparator::Octet,
             "i;ascii-casemap" => Comparator::AsciiCasemap,
             "i;ascii-numeric" => Comparator::AsciiNumeric,
+            "i;unicode-casemap" => Comparator::UnicodeCasemap,
             _ => return None,
         })
     }
@@ -23,6 +25,7 @@ impl Comparator {
             Comparator::Octet => "i;octet",
             Comparator::AsciiCasemap => "i;ascii-casemap",
             Comparator::AsciiNumeric => "i;ascii-numeric",
+            Comparator::UnicodeCasemap => "i;unicode-casemap",
         }
     }
 
@@ -41,6 +44,8 @@ impl Comparator {
                 upper(a).cmp(&upper(b))
             }
             Comparator::AsciiNumeric => number(a).cmp(&number(b)),
+            // RFC 5051 §2.
+            Comparator::UnicodeCasemap => casemap(a).cmp(&casemap(b)),
         }
     }
 
@@ -50,6 +55,7 @@ impl Comparator {
             Comparator::AsciiCasemap => a.eq_ignore_ascii_case(b),
             // RFC 4790 §9.1.2: two that are no numbers are equal.
             Comparator::AsciiNumeric => number(a) == number(b),
+            Comparator::UnicodeCasemap => casemap(a) == casemap(b),
         }
     }
 
@@ -57,6 +63,10 @@ impl Comparator {
         match self {
             Comparator::AsciiCasemap => {
                 let (value, key) = (value.to_ascii_lowercase(), key.to_ascii_lowercase());
+                memchr::memmem::find(value.as_bytes(), key.as_bytes()).is_some()
+            }
+            Comparator::UnicodeCasemap => {
+                let (value, key) = (casemap(value), casemap(key));
                 memchr::memmem::find(value.as_bytes(), key.as_bytes()).is_some()
             }
             Comparator::Octet | Comparator::AsciiNumeric => {
@@ -69,6 +79,10 @@ impl Comparator {
         match self {
             Comparator::Octet | Comparator::AsciiNumeric => a == b,
             Comparator::AsciiCasemap => a.eq_ignore_ascii_case(&b),
+            // Character by character: a wildcard's neighbour in two pieces stays in two pieces.
+            Comparator::UnicodeCasemap => {
+                a == b || casemap(a.encode_utf8(&mut [0; 4])) == casemap(b.encode_utf8(&mut [0; 4]))
+            }
         }
     }
 }
@@ -179,7 +193,10 @@ pub(crate) fn matches(comparator: Comparator, value: &str, pattern: &str) -> Opt
 /// or too large.
 pub(crate) fn pattern(comparator: Comparator, text: &str) -> Option<Regex> {
     RegexBuilder::new(text)
-        .case_insensitive(comparator == Comparator::AsciiCasemap)
+        .case_insensitive(matches!(
+            comparator,
+            Comparator::AsciiCasemap | Comparator::UnicodeCasemap
+        ))
         .size_limit(limits::REGEX_BYTES_MAX)
         .dfa_size_limit(limits::REGEX_BYTES_MAX)
         .nest_limit(limits::REGEX_DEPTH_MAX)

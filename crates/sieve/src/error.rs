@@ -316,6 +316,8 @@ pub enum Cause {
     TooManyStores,
     TooManyRedirects,
     TooManyFlags,
+    TooManyNotifications,
+    TooManyEditions,
     Calls,
     /// Two actions that exclude each other (RFC 5228 §2.10.4, RFC 5429 §2.2).
     Conflict(&'static str),
@@ -323,6 +325,10 @@ pub enum Cause {
     Address(String),
     Mailbox(String),
     Pattern(String),
+    /// RFC 5435 §3.2: no method of ours, or not well written.
+    Method(String),
+    /// A list that can't be asked in this way (RFC 6134 §2.2, §2.3).
+    List(String),
     Value(&'static str),
     /// The script said so (RFC 5463 §5).
     Error(String),
@@ -351,11 +357,17 @@ impl Cause {
             Cause::TooManyStores => "the script files too many copies".into(),
             Cause::TooManyRedirects => "the script redirects to too many addresses".into(),
             Cause::TooManyFlags => "the script sets too many flags".into(),
+            Cause::TooManyNotifications => "the script sends too many notifications".into(),
+            Cause::TooManyEditions => {
+                "the script stores the message with too many different headers".into()
+            }
             Cause::Calls => "included scripts call each other too deep".into(),
             Cause::Conflict(name) => format!("{name} excludes what was asked for before"),
             Cause::Address(text) => format!("{} is no address", shown(text)),
             Cause::Mailbox(text) => format!("{} is no name of a mailbox", shown(text)),
             Cause::Pattern(text) => format!("the pattern {} can't be used", shown(text)),
+            Cause::Method(text) => format!("notifications can't go to {}", shown(text)),
+            Cause::List(text) => format!("the list {} can't be used here", shown(text)),
             Cause::Value(name) => format!("the value of {name} can't be used"),
             Cause::Error(text) => format!("the script says: {}", shown(text)),
             Cause::Compile(problem) => problem.english(),
@@ -370,11 +382,17 @@ impl Cause {
             Cause::TooManyStores => "le script classe trop de copies".into(),
             Cause::TooManyRedirects => "le script redirige vers trop d'adresses".into(),
             Cause::TooManyFlags => "le script pose trop de drapeaux".into(),
+            Cause::TooManyNotifications => "le script envoie trop de notifications".into(),
+            Cause::TooManyEditions => {
+                "le script range le message avec trop d'en-têtes différents".into()
+            }
             Cause::Calls => "les scripts inclus s'appellent trop profondément".into(),
             Cause::Conflict(name) => format!("{name} exclut ce qui était demandé avant"),
             Cause::Address(text) => format!("{} n'est pas une adresse", shown(text)),
             Cause::Mailbox(text) => format!("{} n'est pas un nom de boîte", shown(text)),
             Cause::Pattern(text) => format!("le motif {} est inutilisable", shown(text)),
+            Cause::Method(text) => format!("aucune notification ne peut aller à {}", shown(text)),
+            Cause::List(text) => format!("la liste {} est inutilisable ici", shown(text)),
             Cause::Value(name) => format!("la valeur de {name} est inutilisable"),
             Cause::Error(text) => format!("le script dit : {}", shown(text)),
             Cause::Compile(problem) => problem.french(),

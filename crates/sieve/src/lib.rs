@@ -7,7 +7,8 @@
 //! * [`compile`]: tree to a flat [`program::Program`], names and arguments checked against tables;
 //! * [`machine`]: a program, a [`message::Mail`] and a [`message::World`] to an
 //!   [`message::Outcome`], within a budget of steps and memory;
-//! * [`vacation`]: whether an absence message may be sent, and what it looks like.
+//! * [`vacation`] and [`notify`]: whether an absence message or a notification may be sent, and
+//!   what it looks like.
 //!
 //! Invariants: the machine does nothing, it says what is to be done; a run ends within its budget
 //! whatever the script and the message are; a run that fails leaves the message in INBOX and
@@ -33,6 +34,7 @@ pub mod limits;
 mod machine;
 pub mod manage;
 pub mod message;
+pub mod notify;
 mod program;
 mod syntax;
 mod text;

@@ -42,6 +42,30 @@ pub const STORES_MAX: usize = 16;
 /// Other addresses that one run sends the message on to (RFC 5228 §10).
 pub const REDIRECTS_MAX: usize = 4;
 
+/// Notifications that one run asks for, and addresses of one (RFC 5435 §8).
+pub const NOTIFICATIONS_MAX: usize = 4;
+pub const NOTIFY_RECIPIENTS_MAX: usize = 4;
+
+/// Further header fields that a `mailto:` gives.
+pub const NOTIFY_FIELDS_MAX: usize = 8;
+
+/// Different headers that one run leaves in copies.
+pub const EDITIONS_MAX: usize = 4;
+
+/// Bytes of a header that a script may have grown it to, and of one field that it adds
+/// (RFC 5293 §4 asks for 998).
+pub const EDITED_HEADER_BYTES_MAX: usize = 160 * 1024;
+pub const ADDED_FIELD_BYTES_MAX: usize = 4 * 1024;
+
+/// Bytes of a part's header that tests look at.
+pub const PART_HEADER_BYTES_MAX: u64 = 32 * 1024;
+
+/// Steps that reading one costs.
+pub const PART_HEADER_STEPS: u64 = 500;
+
+/// Loops in loops (RFC 5703 §3 asks for 2).
+pub const LOOPS_MAX: usize = 8;
+
 /// Flags that one run sets on a copy.
 pub const FLAGS_MAX: usize = 64;
 

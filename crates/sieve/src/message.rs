@@ -19,6 +19,16 @@ pub struct Mail<'a> {
     pub now: i64,
     /// RFC 5183 §4.1, items by name in lower case.
     pub environment: &'a [(&'a str, String)],
+    /// How many bytes at the end of `header` were received; those before are the server's.
+    pub received: usize,
+    /// `header` is whole, so that it can be changed.
+    pub editable: bool,
+    /// Fields that scripts neither add nor take away, beside those of RFC 5293 §6.
+    pub protected: &'a [&'a str],
+    /// How likely it is junk, 0 to 100; `None`: nobody looked (RFC 5235 §3.2).
+    pub spam_percent: Option<u8>,
+    /// 1 to 5, RFC 5235 §3.3; `None`: nobody looked.
+    pub virus: Option<u8>,
 }
 
 /// What the machine asks while it runs. Each answer holds for the whole run.
@@ -29,6 +39,10 @@ pub trait World {
     fn mailbox_of_id(&self, id: &str) -> Option<String>;
     /// RFC 8579 §4: the name of the mailbox with that special use, `\Junk` for one.
     fn mailbox_of_use(&self, special_use: &str) -> Option<String>;
+    /// RFC 6134 §2.5: a person's address book has that address.
+    fn in_address_book(&self, value: &str) -> bool;
+    /// RFC 5490 §3.3, §4.1: an annotation of a mailbox, or of the server when there is none.
+    fn metadata(&self, mailbox: Option<&str>, name: &str) -> Option<String>;
     /// RFC 7352 §3: a former run remembered this, and it is not yet forgotten.
     fn is_duplicate(&self, handle: &str, id: &str) -> bool;
     /// Appends bytes of the message as it was received, without what we put in front.
@@ -45,9 +59,13 @@ pub struct Outcome {
     /// Where copies go, no mailbox twice; the implicit keep is among them.
     pub stores: Vec<Stored>,
     /// Addresses that the message is sent on to, none twice.
-    pub redirects: Vec<String>,
+    pub redirects: Vec<Redirect>,
     pub reject: Option<Reject>,
     pub vacation: Option<Vacation>,
+    /// Notifications, none twice; [`crate::notify::is_wanted`] says whether they are sent.
+    pub notifications: Vec<Notification>,
+    /// Headers that copies have in place of the one that came, numbered from 1.
+    pub editions: Vec<Edition>,
     /// What later runs are to remember.
     pub tracked: Vec<Tracked>,
     /// The run ended early: all that is done is the implicit keep.
@@ -65,6 +83,38 @@ pub struct Stored {
     pub special_use: Option<String>,
     /// System flags with their backslash, and keywords; none twice.
     pub flags: Vec<String>,
+    /// Which of [`Outcome::editions`]; 0: as it came.
+    pub edition: usize,
+}
+
+/// The message sent on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redirect {
+    pub address: String,
+    /// Which of [`Outcome::editions`]; 0: as it came.
+    pub edition: usize,
+}
+
+/// A header that a script made (RFC 5293).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edition {
+    /// Fields above what the server wrote.
+    pub added: Vec<u8>,
+    /// In place of the header block that was received, blank line included.
+    pub rest: Vec<u8>,
+}
+
+/// RFC 5435 §3, to be sent by mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notification {
+    /// An address for From.
+    pub from: Option<String>,
+    /// 1 (high) to 3 (low).
+    pub importance: u8,
+    pub message: Option<String>,
+    pub method: crate::notify::Mailto,
+    /// Where a copy of it goes.
+    pub fcc: Option<Stored>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +139,8 @@ pub struct Vacation {
     pub reason: String,
     /// Names this answer among others (RFC 5230 §4.2).
     pub handle: String,
+    /// Where a copy of it goes (RFC 8580 §5).
+    pub fcc: Option<Stored>,
 }
 
 /// RFC 7352 §3.

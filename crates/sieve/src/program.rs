@@ -64,6 +64,22 @@ pub(crate) enum Op {
         slot: Option<usize>,
         list: Vec<Text>,
     },
+    /// RFC 5703 §3: begins to walk over the parts.
+    Loop,
+    /// The next part; there: behind the last one.
+    Next(usize),
+    /// Leaves so many loops.
+    Break {
+        loops: usize,
+        to: usize,
+    },
+    /// RFC 5703 §7.
+    Extract {
+        slot: usize,
+        modifiers: Vec<Modifier>,
+        /// In characters.
+        first: Option<u64>,
+    },
     Call {
         script: usize,
         once: bool,
@@ -87,6 +103,8 @@ pub(crate) enum FlagEdit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Modifier {
     Length,
+    /// RFC 5435 §6.
+    EncodeUrl,
     QuoteWildcard,
     /// draft-ietf-sieve-regex §6.
     QuoteRegex,
@@ -102,16 +120,14 @@ pub(crate) enum Action {
         flags: Option<Vec<Text>>,
     },
     Fileinto {
-        mailbox: Text,
+        place: Destination,
         copy: bool,
-        create: bool,
-        flags: Option<Vec<Text>>,
-        special_use: Option<Text>,
-        mailbox_id: Option<Text>,
     },
     Redirect {
         address: Text,
         copy: bool,
+        /// The address is the name of a list (RFC 6134 §2.3).
+        list: bool,
     },
     Discard,
     Reject {
@@ -120,6 +136,39 @@ pub(crate) enum Action {
         ereject: bool,
     },
     Vacation(Box<Vacation>),
+    Notify(Box<Notify>),
+    AddHeader {
+        name: Text,
+        value: Text,
+        last: bool,
+    },
+    DeleteHeader {
+        name: Text,
+        index: Option<Index>,
+        /// Without keys: whatever the value is.
+        matching: Matching,
+    },
+}
+
+/// Where a copy goes (RFC 5228 §4.1 and its extensions, RFC 8580 §3).
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Destination {
+    pub mailbox: Text,
+    pub create: bool,
+    pub flags: Option<Vec<Text>>,
+    pub special_use: Option<Text>,
+    pub mailbox_id: Option<Text>,
+}
+
+/// RFC 5435 §3.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Notify {
+    pub from: Option<Text>,
+    pub importance: Option<Text>,
+    pub options: Vec<Text>,
+    pub message: Option<Text>,
+    pub method: Text,
+    pub fcc: Option<Destination>,
 }
 
 /// RFC 5230 §4.
@@ -132,6 +181,7 @@ pub(crate) struct Vacation {
     pub mime: bool,
     pub handle: Option<Text>,
     pub reason: Text,
+    pub fcc: Option<Destination>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -139,6 +189,7 @@ pub(crate) enum Test {
     Constant(bool),
     Address {
         fields: Fields,
+        headers: Headers,
         part: AddressPart,
         matching: Matching,
     },
@@ -147,9 +198,14 @@ pub(crate) enum Test {
         part: AddressPart,
         matching: Matching,
     },
-    Exists(Vec<Text>),
+    Exists {
+        names: Vec<Text>,
+        headers: Headers,
+    },
     Header {
         fields: Fields,
+        headers: Headers,
+        aspect: Aspect,
         matching: Matching,
     },
     Size {
@@ -191,6 +247,55 @@ pub(crate) enum Test {
         matching: Matching,
     },
     Duplicate(Duplicate),
+    /// RFC 5235 §3.2.
+    Spam {
+        percent: bool,
+        matching: Matching,
+    },
+    /// RFC 5235 §3.3.
+    Virus(Matching),
+    /// RFC 5435 §4.
+    ValidNotifyMethod(Vec<Text>),
+    /// RFC 5435 §5.
+    NotifyCapability {
+        method: Text,
+        capability: Text,
+        matching: Matching,
+    },
+    /// RFC 6134 §2.7.
+    ValidList(Vec<Text>),
+    /// RFC 5490 §3.3, §4.1; without a mailbox: of the server.
+    Metadata {
+        mailbox: Option<Text>,
+        name: Text,
+        matching: Matching,
+    },
+    /// RFC 5490 §3.4, §4.2.
+    MetadataExists {
+        mailbox: Option<Text>,
+        names: Vec<Text>,
+    },
+}
+
+/// Which headers are looked at (RFC 5703 §4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Headers {
+    /// That of the message.
+    Message,
+    /// That of the part whose turn it is; outside of loops that of the message.
+    Part,
+    /// The same, and those of all parts within.
+    PartAndChildren,
+}
+
+/// What of a MIME field is looked at (RFC 5703 §4.1).
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Aspect {
+    Value,
+    Type,
+    Subtype,
+    ContentType,
+    Params(Vec<Text>),
 }
 
 /// Which header fields of a name.
@@ -312,6 +417,8 @@ pub(crate) enum MatchType {
     Count(Relation),
     /// The compiled patterns of those keys that hold no variables.
     Regex(Arc<[Option<Pattern>]>),
+    /// The keys are names of lists (RFC 6134 §2.2).
+    List,
 }
 
 /// A pattern; equal when its text is.
@@ -329,6 +436,7 @@ pub(crate) enum Comparator {
     Octet,
     AsciiCasemap,
     AsciiNumeric,
+    UnicodeCasemap,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,12 @@
 
 mod base;
 mod compiling;
+mod edit;
 mod extensions;
 mod include;
+mod mime;
+mod notify;
+mod values;
 
 use facteur_message::{Scanner, Span, header};
 
@@ -16,6 +20,9 @@ pub(crate) struct Fake {
     pub message: Vec<u8>,
     pub seen: Vec<(String, String)>,
     pub scripts: Vec<(Place, &'static str, &'static str)>,
+    pub editable: Option<bool>,
+    pub spam: Option<u8>,
+    pub virus: Option<u8>,
 }
 
 impl World for Fake {
@@ -31,6 +38,20 @@ impl World for Fake {
         special_use
             .eq_ignore_ascii_case("\\Trash")
             .then(|| "Trash".to_owned())
+    }
+
+    fn in_address_book(&self, value: &str) -> bool {
+        value.eq_ignore_ascii_case("coyote@desert.example.org")
+    }
+
+    fn metadata(&self, mailbox: Option<&str>, name: &str) -> Option<String> {
+        match (mailbox, name) {
+            (Some("INBOX"), "/private/vendor/vendor.isode/auto-replies") => Some("on".into()),
+            (None, "/private/vendor/vendor.isode/notification-uri") => {
+                Some("mailto:alm@example.com".into())
+            }
+            _ => None,
+        }
     }
 
     fn is_duplicate(&self, handle: &str, id: &str) -> bool {
@@ -120,6 +141,11 @@ pub(crate) fn outcome_in(script: &str, letter: &Letter<'_>, fake: &mut Fake) -> 
         // Tuesday, 3 July 2007, 13:14:15 UTC.
         now: 1_183_468_455,
         environment: &environment,
+        received: header::length(bytes),
+        editable: fake.editable.unwrap_or(true),
+        protected: &["X-Ours"],
+        spam_percent: fake.spam,
+        virus: fake.virus,
     };
     run(&program, &mail, fake, Budget::default())
 }
@@ -145,9 +171,23 @@ pub(crate) fn short(outcome: &Outcome) -> String {
         if !stored.flags.is_empty() {
             word.push_str(&format!(" ({})", stored.flags.join(" ")));
         }
+        if stored.edition > 0 {
+            word.push_str(&format!(" #{}", stored.edition));
+        }
         words.push(word);
     }
-    words.extend(outcome.redirects.iter().map(|to| format!("redirect {to}")));
+    words.extend(outcome.redirects.iter().map(|to| match to.edition {
+        0 => format!("redirect {}", to.address),
+        edition => format!("redirect {} #{edition}", to.address),
+    }));
+    words.extend(outcome.notifications.iter().map(|it| {
+        let to = it.method.recipients.join(" ");
+        format!(
+            "notify{} {to}: {}",
+            it.importance,
+            it.message.as_deref().unwrap_or("-")
+        )
+    }));
     words.extend(outcome.reject.iter().map(|reject| {
         let name = if reject.ereject { "ereject" } else { "reject" };
         format!("{name} {}", reject.reason.trim_end().replace("\r\n", "|"))

@@ -112,7 +112,7 @@ fn is_system(address: &str) -> bool {
 }
 
 /// RFC 3834 §5, and what Exchange and older programs write.
-fn is_automatic(block: &[u8]) -> bool {
+pub(crate) fn is_automatic(block: &[u8]) -> bool {
     header::fields(block).any(|field| {
         let value = || String::from_utf8_lossy(&field.unfolded()).to_ascii_lowercase();
         if field.is("auto-submitted") {
@@ -225,6 +225,7 @@ mod tests {
             mime: false,
             reason: "I'm away.\n\nÀ bientôt".into(),
             handle: String::new(),
+            fcc: None,
         }
     }
 
@@ -237,6 +238,11 @@ mod tests {
             to: "me+x@example.com",
             now: 0,
             environment: &[],
+            received: header.len(),
+            editable: true,
+            protected: &[],
+            spam_percent: None,
+            virus: None,
         }
     }
 

@@ -53,6 +53,78 @@ fn is_flag(flag: &str) -> bool {
     }
 }
 
+/// RFC 5322 §3.6.8.
+pub(crate) fn field_name(name: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_graphic() && b != b':';
+    !name.is_empty() && name.len() <= 77 && name.bytes().all(fits)
+}
+
+/// RFC 5435 §3.4.
+pub(crate) fn importance(text: &str) -> bool {
+    ["1", "2", "3"].contains(&text)
+}
+
+/// RFC 5435 §3.5.
+pub(crate) fn notify_option(text: &str) -> bool {
+    let Some((name, value)) = text.split_once('=') else {
+        return false;
+    };
+    let mut letters = name.bytes();
+    letters.next().is_some_and(|b| b.is_ascii_alphanumeric())
+        && letters.all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b))
+        && !value.contains(['\0', '\n', '\r'])
+}
+
+/// RFC 3986 §2.1; `None`: a percent sign without its digits, or no UTF-8.
+pub(crate) fn percent_decoded(text: &str) -> Option<String> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        out.push(match byte {
+            b'%' => {
+                let digit = |b: Option<u8>| char::from(b?).to_digit(16);
+                let (high, low) = (digit(bytes.next())?, digit(bytes.next())?);
+                u8::try_from(high * 16 + low).ok()?
+            }
+            byte => byte,
+        });
+    }
+    String::from_utf8(out).ok()
+}
+
+/// RFC 5435 §6.
+pub(crate) fn percent_encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+/// RFC 6134 §2.5: whether this names the one list there is, the person's address book.
+pub(crate) fn is_address_book(name: &str) -> bool {
+    let rest = match name.strip_prefix(':') {
+        Some(rest) => Some(rest),
+        None => {
+            let urn = "urn:ietf:params:sieve:";
+            let fits = name
+                .get(..urn.len())
+                .is_some_and(|s| s.eq_ignore_ascii_case(urn));
+            fits.then(|| name.get(urn.len()..)).flatten()
+        }
+    };
+    let Some((kind, book)) = rest.and_then(|rest| rest.split_once(':')) else {
+        return false;
+    };
+    let book = percent_decoded(book);
+    kind.eq_ignore_ascii_case("addrbook")
+        && book.is_some_and(|book| book.eq_ignore_ascii_case("default"))
+}
+
 /// RFC 5230 §4.4, §5: a header that is ASCII, with a Content-Type or another MIME field.
 pub(crate) fn mime_entity(text: &str) -> bool {
     let bytes = text.as_bytes();

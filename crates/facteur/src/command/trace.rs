@@ -57,6 +57,7 @@ fn accepted(event: &Value) -> Vec<String> {
         let (to, ends) = (text(way, "to"), text(way, "ends"));
         let line = match flag(way, "here") {
             true => fill(texts::TRACE_HERE, &[&to, &ends]),
+            false if flag(way, "discarded") => fill(texts::TRACE_DISCARDED, &[&to, &ends]),
             false => fill(texts::TRACE_QUEUED, &[&to, &ends]),
         };
         lines.push(line);

@@ -80,6 +80,9 @@ pub struct Way {
     pub ends: String,
     /// In a mailbox of ours; else in the queue.
     pub here: bool,
+    /// Nowhere: the recipient's filter wanted nothing of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub discarded: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -18,6 +18,7 @@ fn accepted(number: u8, at: i64, from: &str, to: &str) -> Event {
             to: to.to_owned(),
             ends: to.to_owned(),
             here: true,
+            discarded: false,
         }],
     };
     Event::new(Key::of(BlobId([number; 32])), Timestamp(at), what)

@@ -84,9 +84,14 @@ fn load<S: Stream>(
         return mailbox.metadata(link.store());
     }
     let mut stored = user.door.metadata(link.store())?;
-    let admin = format!("mailto:postmaster@{}", link.ctx().config.hostname);
-    stored.push((ADMIN.to_owned(), admin.into_bytes()));
+    stored.push(admin_entry(&link.ctx().config.hostname));
     Ok(stored)
+}
+
+/// RFC 5464 §6.2.2: whom to write to about the server.
+pub(crate) fn admin_entry(hostname: &str) -> (String, Vec<u8>) {
+    let admin = format!("mailto:postmaster@{hostname}");
+    (ADMIN.to_owned(), admin.into_bytes())
 }
 
 /// RFC 5464 §4.2.2.

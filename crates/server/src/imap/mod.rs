@@ -30,7 +30,7 @@ mod link;
 mod list;
 mod mailbox;
 mod matching;
-mod metadata;
+pub(crate) mod metadata;
 mod multi_search;
 mod notify;
 pub(crate) mod object_id;

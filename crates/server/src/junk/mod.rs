@@ -156,6 +156,13 @@ impl Filter {
             .collect()
     }
 
+    /// Whether the account has written to that address, in lower case; blocking.
+    pub fn wrote_to(&self, account: AccountId, address: &str) -> Result<bool, Error> {
+        let state = self.open()?;
+        let state = state.as_ref().ok_or(Error::Closed)?;
+        Ok(state.keep.relation(account, address)?.1)
+    }
+
     /// Somebody changed something there.
     pub fn note_changes(&self, accounts: &[AccountId]) {
         lock(&self.changed).extend(accounts);

@@ -4,14 +4,14 @@
 //! A run decides nothing about others: what it gives is copies, addresses, a refusal, an answer.
 //! Whatever goes wrong with a script leaves the message in INBOX, and its owner is told once.
 
+mod answer;
 mod notice;
 mod world;
 
 use std::sync::Arc;
 
-use facteur_message::{Facts, Sent};
-use facteur_sieve::message::{Reject, Stored, Vacation};
-use facteur_sieve::vacation::{self, Reply};
+use facteur_message::Facts;
+use facteur_sieve::message::{Edition, Redirect, Reject, Stored};
 use facteur_sieve::{Budget, Mail, Outcome, compile};
 use facteur_store::{
     Account, AccountId, Body, Error, FlagNames, Memory, NewMailbox, Store, SystemFlags, Timestamp,
@@ -19,8 +19,7 @@ use facteur_store::{
 
 pub use world::Scripts;
 
-use crate::limits;
-use crate::smtp::directory;
+use crate::{Context, junk, limits};
 use world::{Arriving, special_use};
 
 /// A message that is to be delivered to one account.
@@ -42,13 +41,29 @@ pub struct Arrival {
     /// Of the client that brought it.
     pub remote_host: String,
     pub remote_ip: Option<String>,
+    pub context: Arc<Context>,
+    /// How likely it is junk; `None`: nobody looked.
+    pub spam_percent: Option<u8>,
 }
+
+/// Fields that scripts leave alone: they hold loops together and say what was found out here.
+const PROTECTED: &[&str] = &[
+    "Return-Path",
+    "Delivered-To",
+    "Authentication-Results",
+    facteur_senders::strain::OWN_FIELD,
+    junk::FIELD,
+];
 
 /// A message that the server writes to somebody because of a script.
 #[derive(Clone, Debug)]
 pub struct Written {
-    pub to: String,
+    /// Empty: nobody hears what became of it.
+    pub reverse_path: String,
+    pub to: Vec<String>,
     pub message: Vec<u8>,
+    /// Where the owner of the script keeps a copy, and the mailbox that is made for it.
+    pub filed: Option<(Copy, Option<NewMailbox>)>,
     /// Sent only when this is not remembered.
     pub once: Option<Memory>,
 }
@@ -58,6 +73,8 @@ pub struct Written {
 pub struct Copy {
     pub mailbox: String,
     pub flags: FlagNames,
+    /// Which of [`Filtered::editions`], from 1; 0: as it came.
+    pub edition: usize,
 }
 
 /// What a script made of a message.
@@ -66,11 +83,14 @@ pub struct Filtered {
     pub copies: Vec<Copy>,
     /// Made before.
     pub mailboxes: Vec<NewMailbox>,
-    pub redirects: Vec<String>,
+    pub redirects: Vec<Redirect>,
+    /// Headers that the script made.
+    pub editions: Vec<Edition>,
     pub reject: Option<Reject>,
     pub memories: Vec<Memory>,
     /// An absence message.
     pub answer: Option<Written>,
+    pub notifications: Vec<Written>,
     /// The owner's script failed.
     pub notice: Option<Written>,
 }
@@ -106,6 +126,12 @@ pub fn run(arrival: &Arrival) -> Result<Option<Filtered>, Error> {
         to: &arrival.address,
         now: now.seconds(),
         environment: &environment,
+        received: arrival.head.len(),
+        // What is not there can't be written anew.
+        editable: arrival.head.len() as u64 == arrival.facts.header_end(),
+        protected: PROTECTED,
+        spam_percent: arrival.spam_percent,
+        virus: None,
     };
     let world = Arriving::new(arrival);
     let outcome = facteur_sieve::run(&program, &mail, &world, Budget::default());
@@ -127,17 +153,13 @@ fn filtered(
     let mut done = Filtered {
         redirects: outcome.redirects,
         reject: outcome.reject,
+        editions: outcome.editions,
         ..Filtered::default()
     };
     for stored in outcome.stores {
-        if stored.create {
-            done.mailboxes.push(NewMailbox {
-                account: account.id,
-                name: stored.mailbox.clone(),
-                special_use: stored.special_use.as_deref().and_then(special_use),
-            });
-        }
-        done.copies.push(copy(stored));
+        let (copy, mailbox) = copy(account.id, stored);
+        done.mailboxes.extend(mailbox);
+        done.copies.push(copy);
     }
     for tracked in &outcome.tracked {
         done.memories.push(Memory {
@@ -147,12 +169,14 @@ fn filtered(
         });
     }
     if let Some(vacation) = outcome.vacation {
-        done.answer = answer(arrival, account, mail, &vacation)?;
+        done.answer = answer::vacation(arrival, account, mail, vacation)?;
     }
+    done.notifications = answer::notifications(arrival, account, mail, outcome.notifications)?;
     Ok(done)
 }
 
-fn copy(stored: Stored) -> Copy {
+/// And the mailbox that is made for it.
+fn copy(account: AccountId, stored: Stored) -> (Copy, Option<NewMailbox>) {
     let mut flags = FlagNames::default();
     for flag in stored.flags {
         match system_flag(&flag) {
@@ -160,10 +184,18 @@ fn copy(stored: Stored) -> Copy {
             None => flags.keywords.push(flag),
         }
     }
-    Copy {
+    let special_use = stored.special_use.as_deref().and_then(special_use);
+    let made = stored.create.then(|| NewMailbox {
+        account,
+        name: stored.mailbox.clone(),
+        special_use,
+    });
+    let copy = Copy {
         mailbox: stored.mailbox,
         flags,
-    }
+        edition: stored.edition,
+    };
+    (copy, made)
 }
 
 fn system_flag(name: &str) -> Option<SystemFlags> {
@@ -177,75 +209,6 @@ fn system_flag(name: &str) -> Option<SystemFlags> {
     .into_iter()
     .find(|(known, _)| known.eq_ignore_ascii_case(name))
     .map(|(_, flag)| flag)
-}
-
-fn answer(
-    arrival: &Arrival,
-    account: &Account,
-    mail: &Mail<'_>,
-    vacation: &Vacation,
-) -> Result<Option<Written>, Error> {
-    let store = &arrival.store;
-    let mut broken = None;
-    let failure = std::cell::RefCell::new(&mut broken);
-    let own = |text: &str| match is_own(store, account.id, text) {
-        Ok(own) => own,
-        Err(error) => {
-            **failure.borrow_mut() = Some(error);
-            false
-        }
-    };
-    let to = vacation::recipient(mail, vacation, &own);
-    if let Some(error) = broken {
-        return Err(error);
-    }
-    let to = match to {
-        Ok(to) => to,
-        Err(silence) => {
-            tracing::debug!(account = account.id.0, ?silence, "no absence message");
-            return Ok(None);
-        }
-    };
-    // RFC 5230 §4.3: From is one of the account's addresses, whatever the script says.
-    let from = vacation.from.as_deref();
-    let usable = match from {
-        Some(from) => is_own(store, account.id, from)?,
-        None => true,
-    };
-    let vacation = Vacation {
-        from: vacation.from.clone().filter(|_| usable),
-        ..vacation.clone()
-    };
-    let now = store.clock().now();
-    let mut random = [0u8; 16];
-    store.clock().random(&mut random);
-    let id = format!("<{}@{}>", hex(&random), arrival.hostname);
-    let message = vacation::message(
-        mail,
-        &vacation,
-        Reply {
-            from: (&account.address, &account.display_name),
-            to: &to,
-            sent: Sent {
-                unix: now.seconds(),
-                offset_minutes: 0,
-            },
-            message_id: &id,
-        },
-    );
-    let once = (vacation.seconds > 0).then(|| Memory {
-        account: account.id,
-        key: key(&["vacation", &vacation.handle, &to.to_lowercase()]),
-        until: later(now, vacation.seconds),
-    });
-    Ok(Some(Written { to, message, once }))
-}
-
-fn is_own(store: &Store, account: AccountId, text: &str) -> Result<bool, Error> {
-    match facteur_smtp::address::Address::parse(text) {
-        Ok(address) => directory::is_own(store, account, &address),
-        Err(_) => Ok(false),
-    }
 }
 
 /// RFC 5228 §2.10.6: the message is kept; whoever wrote the script hears of it once.
@@ -271,10 +234,13 @@ fn failed(arrival: &Arrival, account: &Account, name: &str, text: &str, reason: 
         copies: vec![Copy {
             mailbox: facteur_sieve::message::INBOX.to_owned(),
             flags: FlagNames::default(),
+            edition: 0,
         }],
         notice: Some(Written {
-            to: account.address.clone(),
+            reverse_path: String::new(),
+            to: vec![account.address.clone()],
             message,
+            filed: None,
             once: Some(Memory {
                 account: account.id,
                 key: key(&["failed", name, text]),

@@ -8,6 +8,7 @@ use facteur_sieve::{Library, Place, World};
 use facteur_store::{AccountId, Error, Mailbox, SpecialUse, Store};
 
 use super::{Arrival, key};
+use crate::imap::metadata::admin_entry;
 use crate::imap::object_id::mailbox_id;
 
 /// The scripts that a script of the account can include. There is no site-wide library.
@@ -77,6 +78,36 @@ impl World for Arriving<'_> {
     fn mailbox_of_use(&self, name: &str) -> Option<String> {
         let wanted = special_use(name)?;
         self.mailbox(|mailbox| mailbox.special_use == Some(wanted))
+    }
+
+    /// RFC 6134 §2.5: whom the account has written to.
+    fn in_address_book(&self, value: &str) -> bool {
+        let address = value.trim().to_lowercase();
+        let known = self
+            .arrival
+            .context
+            .junk
+            .wrote_to(self.arrival.account, &address);
+        self.or_else(known, false)
+    }
+
+    fn metadata(&self, mailbox: Option<&str>, name: &str) -> Option<String> {
+        let (store, account) = (&self.arrival.store, self.arrival.account);
+        let mailbox = match mailbox {
+            None => None,
+            Some(name) => {
+                let found = store.mailbox_by_name(account, name);
+                Some(self.or_else(found, None)?.id)
+            }
+        };
+        let entries = self.or_else(store.metadata(account, mailbox), Vec::new());
+        // What IMAP shows of the server itself.
+        let admin = mailbox
+            .is_none()
+            .then(|| admin_entry(&self.arrival.hostname));
+        let mut entries = entries.into_iter().chain(admin);
+        let found = entries.find(|(entry, _)| entry.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| String::from_utf8_lossy(&value).into_owned())
     }
 
     fn is_duplicate(&self, handle: &str, id: &str) -> bool {

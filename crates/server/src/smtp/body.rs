@@ -219,7 +219,9 @@ impl<S: Stream> Driver<S> {
             filings: &filings,
         };
         let plans = self.filter(&taken, &mut sorted).await;
-        let plans = plans.map_err(|error| self.store_failed(&error))?;
+        let mut plans = plans.map_err(|error| self.store_failed(&error))?;
+        let fates = std::mem::take(&mut plans.fates);
+        let renamed = std::mem::take(&mut plans.renamed);
         self.refused_by_filters(&sorted, &plans)
             .inspect_err(|refusal| self.tell_refused(key.clone(), &facts, *refusal))?;
         let written = Written {
@@ -230,14 +232,13 @@ impl<S: Stream> Driver<S> {
         let commit = self.plan(body, &facts, written, &sorted, plans);
         let results = sorted.results;
         let (copies, queued) = (commit.local.len(), commit.queue.len());
-        if commit.is_nothing() {
+        let ctx = self.wire.context();
+        if !commit.is_nothing() {
+            let done = commit.send(&ctx.store).await;
+            done.map_err(|error| self.store_failed(&error))?;
+        } else if sorted.targets.iter().all(Vec::is_empty) {
             return Ok(results);
         }
-        let ctx = self.wire.context();
-        commit
-            .send(&ctx.store)
-            .await
-            .map_err(|error| self.store_failed(&error))?;
         Counters::add(&ctx.counters.messages_in);
         tracing::info!(
             session = %self.wire.peer().session,
@@ -248,7 +249,9 @@ impl<S: Stream> Driver<S> {
             queued,
             "message accepted"
         );
-        self.tell_accepted(key, &facts, &judged.additions, &sorted.targets);
+        for key in std::iter::once(key).chain(renamed) {
+            self.tell_accepted(key, &facts, &judged.additions, &sorted.targets, &fates);
+        }
         Ok(results)
     }
 

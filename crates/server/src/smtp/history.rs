@@ -1,9 +1,13 @@
 //! What the history of a message learns from the session that brought it.
 
+use std::collections::HashMap;
+
 use facteur_message::{Facts, header};
 use facteur_smtp::server::Refusal;
 use facteur_smtp::{Address, Recipient};
+use facteur_store::AccountId;
 
+use super::filter::Fate;
 use super::{Driver, Target};
 use crate::drive::Stream;
 use crate::history::limits::{RECIPIENTS_MAX, TEXT_BYTES_MAX};
@@ -17,10 +21,13 @@ impl<S: Stream> Driver<S> {
         facts: &Facts,
         additions: &str,
         targets: &[Vec<Target>],
+        fates: &HashMap<AccountId, Fate>,
     ) {
         let recipients = self.given_recipients().into_iter().zip(targets);
-        let ways =
-            recipients.flat_map(|(to, targets)| targets.iter().map(move |target| way(&to, target)));
+        let ways = recipients.flat_map(|(to, targets)| {
+            let ways = targets.iter().flat_map(|target| ways(&to, target, fates));
+            ways.collect::<Vec<_>>()
+        });
         let what = What::Accepted {
             door: self.wire.peer().role.name().to_owned(),
             peer: self.wire.peer().address.to_string(),
@@ -93,16 +100,32 @@ fn given(recipient: &Recipient) -> String {
     }
 }
 
-fn way(to: &str, target: &Target) -> Way {
-    let (ends, here) = match target {
-        Target::Local { address, .. } => (address, true),
-        Target::Remote { address, .. } => (address, false),
-    };
-    Way {
+/// Where a recipient's copies went, or that there is none.
+fn ways(to: &str, target: &Target, fates: &HashMap<AccountId, Fate>) -> Vec<Way> {
+    let way = |ends: &str, here, discarded| Way {
         to: to.to_owned(),
         ends: ends.to_lowercase(),
         here,
+        discarded,
+    };
+    let (account, address) = match target {
+        Target::Remote { address, .. } => return vec![way(address, false, false)],
+        Target::Local {
+            account, address, ..
+        } => (account, address),
+    };
+    let Some(fate) = fates.get(account) else {
+        return vec![way(address, true, false)];
+    };
+    let mut ways: Vec<Way> = fate
+        .goes
+        .iter()
+        .map(|(ends, here)| way(ends, *here, false))
+        .collect();
+    if fate.stays || ways.is_empty() {
+        ways.insert(0, way(address, fate.stays, !fate.stays));
     }
+    ways
 }
 
 /// As it stands in the message, or in the field that we added.

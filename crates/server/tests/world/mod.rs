@@ -525,6 +525,15 @@ impl World {
                 }
             }
             ["dns", words @ ..] => self.set_dns(words, text)?,
+            ["trace", needle, wanted @ ..] => {
+                let found = self.context().history.find(needle, None).unwrap();
+                let events = found.messages.iter().flat_map(|message| &message.events);
+                let lines: Vec<u8> = events.flat_map(|event| event.line()).collect();
+                let lines = String::from_utf8(lines).unwrap();
+                if !lines.contains(&wanted.join(" ")) {
+                    return Err(format!("the history says {lines}"));
+                }
+            }
             ["queued", count] => {
                 let entries = self.store().queue_list(&QueueFilter::default(), None, 1000);
                 let entries = entries.unwrap();

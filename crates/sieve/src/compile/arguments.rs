@@ -75,6 +75,8 @@ pub(crate) struct Shape {
     pub positional: &'static [Want],
     /// The first positional one may be absent (RFC 5232 §3).
     pub optional_first: bool,
+    /// The last positional one may be absent (RFC 5293 §5).
+    pub optional_last: bool,
 }
 
 impl Arguments {
@@ -103,6 +105,9 @@ impl Arguments {
         if shape.optional_first && plain.len() + 1 == shape.positional.len() {
             wanted.next();
             arguments.positional.push(Value::None);
+        }
+        if shape.optional_last && plain.len() + 1 == shape.positional.len() {
+            wanted.next_back();
         }
         if plain.len() != wanted.len() {
             return Err(Problem::Arguments(name.to_owned()));

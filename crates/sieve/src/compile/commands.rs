@@ -2,10 +2,13 @@
 
 use super::Compiler;
 use super::arguments::{Arguments, Shape, Tag, Want, constant, tag};
+use super::tests::{INDEX, MATCHING, index};
 use crate::capability::Capability as C;
 use crate::error::{Error, Problem};
 use crate::limits;
-use crate::program::{Action, FlagEdit, Modifier, Op, Vacation};
+use crate::program::{
+    Action, Comparator, Destination, FlagEdit, MatchType, Matching, Modifier, Notify, Op, Vacation,
+};
 use crate::syntax::Node;
 use crate::text::Text;
 use crate::value;
@@ -55,8 +58,25 @@ const MODIFIERS: &[Tag] = &[
     tag("upperfirst", "first"),
     tag("quotewildcard", "quote"),
     tag("quoteregex", "quote").needs(C::Regex),
+    // RFC 5435 §6.
+    tag("encodeurl", "encodeurl").needs(C::Enotify),
     tag("length", "length"),
 ];
+/// RFC 8580 §3.
+const FCC: &[Tag] = &[tag("fcc", "fcc").with(Want::String).needs(C::Fcc)];
+/// RFC 5435 §3.
+const NOTIFY: &[Tag] = &[
+    tag("from", "from").with(Want::String),
+    tag("importance", "importance").with(Want::String),
+    tag("options", "options").with(Want::Strings),
+    tag("message", "message").with(Want::String),
+];
+/// RFC 6134 §2.3.
+const LIST_NAME: &[Tag] = &[tag("list", "list").needs(C::Extlists)];
+/// RFC 5293 §4.
+const LAST: &[Tag] = &[tag("last", "last")];
+/// RFC 5703 §7.
+const FIRST: &[Tag] = &[tag("first", "length-limit").with(Want::Number)];
 /// RFC 6609 §3.2.
 const INCLUDE: &[Tag] = &[
     tag("personal", "location"),
@@ -78,6 +98,7 @@ const fn row(
             tags,
             positional,
             optional_first: false,
+            optional_last: false,
         },
         build,
     }
@@ -100,6 +121,16 @@ impl Row {
             ..self
         }
     }
+
+    const fn optional_last(self) -> Row {
+        Row {
+            shape: Shape {
+                optional_last: true,
+                ..self.shape
+            },
+            ..self
+        }
+    }
 }
 
 const ONE: &[Want] = &[Want::String];
@@ -117,7 +148,7 @@ const TABLE: &[Row] = &[
     }),
     row("discard", &[], &[], |_, _| Ok(Op::Action(Action::Discard))),
     row("fileinto", &[FLAGS, COPY, PLACE], ONE, fileinto).needs(C::Fileinto),
-    row("redirect", &[COPY], ONE, redirect),
+    row("redirect", &[COPY, LIST_NAME], ONE, redirect),
     // RFC 5229 §4.
     row("set", &[MODIFIERS], &[Want::String, Want::String], set).needs(C::Variables),
     // RFC 5232 §3.
@@ -136,7 +167,27 @@ const TABLE: &[Row] = &[
     row("reject", &[], ONE, |_, a| reject(a, false)).needs(C::Reject),
     row("ereject", &[], ONE, |_, a| reject(a, true)).needs(C::Ereject),
     // RFC 5230.
-    row("vacation", &[VACATION], ONE, vacation).needs(C::Vacation),
+    row("vacation", &[VACATION, FCC, FLAGS, PLACE], ONE, vacation).needs(C::Vacation),
+    // RFC 5435.
+    row("notify", &[NOTIFY, FCC, FLAGS, PLACE], ONE, notify).needs(C::Enotify),
+    // RFC 5293.
+    row(
+        "addheader",
+        &[LAST],
+        &[Want::String, Want::String],
+        add_header,
+    )
+    .needs(C::Editheader),
+    row(
+        "deleteheader",
+        &[MATCHING, INDEX],
+        &[Want::String, Want::Strings],
+        delete_header,
+    )
+    .needs(C::Editheader)
+    .optional_last(),
+    // RFC 5703 §7.
+    row("extracttext", &[MODIFIERS, FIRST], ONE, extract_text).needs(C::Extracttext),
     // RFC 5463 §5.
     row("error", &[], ONE, |_, a| Ok(Op::Error(a.text(0)))).needs(C::Ihave),
     // RFC 6609.
@@ -175,7 +226,28 @@ impl Compiler<'_> {
 
 /// RFC 5228 §4.1.
 fn fileinto(_: &mut Compiler<'_>, arguments: &Arguments) -> Result<Op, Problem> {
-    let mailbox = arguments.text(0);
+    Ok(Op::Action(Action::Fileinto {
+        place: destination(arguments, arguments.text(0))?,
+        copy: arguments.has("copy"),
+    }))
+}
+
+/// RFC 8580 §3: the tags of `fileinto` stand there only with `:fcc`.
+fn fcc(arguments: &Arguments) -> Result<Option<Destination>, Problem> {
+    let Some(mailbox) = arguments.tag_text("fcc") else {
+        let lone = ["flags", "create", "specialuse", "mailboxid"];
+        return match lone.into_iter().find(|name| arguments.has(name)) {
+            Some(name) => Err(Problem::Requires {
+                name: format!(":{name}"),
+                capability: ":fcc".into(),
+            }),
+            None => Ok(None),
+        };
+    };
+    destination(arguments, mailbox).map(Some)
+}
+
+fn destination(arguments: &Arguments, mailbox: Text) -> Result<Destination, Problem> {
     if let Some(name) = mailbox.constant()
         && value::mailbox(name).is_none()
     {
@@ -187,20 +259,21 @@ fn fileinto(_: &mut Compiler<'_>, arguments: &Arguments) -> Result<Op, Problem> 
     if special_use.is_some() && mailbox_id.is_some() {
         return Err(Problem::TwiceOrConflict(":specialuse".into()));
     }
-    Ok(Op::Action(Action::Fileinto {
+    Ok(Destination {
         mailbox,
-        copy: arguments.has("copy"),
         create: arguments.has("create"),
         flags: arguments.tag_texts("flags"),
         special_use,
         mailbox_id,
-    }))
+    })
 }
 
 /// RFC 5228 §4.2.
 fn redirect(_: &mut Compiler<'_>, arguments: &Arguments) -> Result<Op, Problem> {
     let address = arguments.text(0);
-    if let Some(text) = address.constant()
+    let list = arguments.has("list");
+    if !list
+        && let Some(text) = address.constant()
         && value::address(text).is_none()
     {
         return Err(Problem::Address(text.to_owned()));
@@ -208,11 +281,21 @@ fn redirect(_: &mut Compiler<'_>, arguments: &Arguments) -> Result<Op, Problem> 
     Ok(Op::Action(Action::Redirect {
         address,
         copy: arguments.has("copy"),
+        list,
     }))
 }
 
 fn set(compiler: &mut Compiler<'_>, arguments: &Arguments) -> Result<Op, Problem> {
     let name = constant("set", &arguments.text(0))?;
+    Ok(Op::Set {
+        slot: compiler.scope.slot_to_set(&name)?,
+        modifiers: modifiers(arguments),
+        value: arguments.text(1),
+    })
+}
+
+/// By precedence (RFC 5229 §4.1).
+fn modifiers(arguments: &Arguments) -> Vec<Modifier> {
     let mut modifiers = Vec::new();
     for (word, modifier) in [
         ("upper", Modifier::Upper),
@@ -221,17 +304,102 @@ fn set(compiler: &mut Compiler<'_>, arguments: &Arguments) -> Result<Op, Problem
         ("lowerfirst", Modifier::LowerFirst),
         ("quoteregex", Modifier::QuoteRegex),
         ("quotewildcard", Modifier::QuoteWildcard),
+        ("encodeurl", Modifier::EncodeUrl),
         ("length", Modifier::Length),
     ] {
         if arguments.has(word) {
             modifiers.push(modifier);
         }
     }
-    Ok(Op::Set {
+    modifiers
+}
+
+/// RFC 5703 §7.
+fn extract_text(compiler: &mut Compiler<'_>, arguments: &Arguments) -> Result<Op, Problem> {
+    compiler.scope.need("extracttext", C::Variables)?;
+    if compiler.scope.loops.is_empty() {
+        return Err(Problem::NotInLoop("extracttext".into()));
+    }
+    let name = constant("extracttext", &arguments.text(0))?;
+    Ok(Op::Extract {
         slot: compiler.scope.slot_to_set(&name)?,
-        modifiers,
-        value: arguments.text(1),
+        modifiers: modifiers(arguments),
+        first: arguments.tag_number("first"),
     })
+}
+
+/// RFC 5435 §3. What is wrong with the method is found when it runs: `valid_notify_method` may
+/// stand before.
+fn notify(_: &mut Compiler<'_>, arguments: &Arguments) -> Result<Op, Problem> {
+    let importance = arguments.tag_text("importance");
+    if let Some(text) = importance.as_ref().and_then(Text::constant)
+        && !value::importance(text)
+    {
+        return Err(Problem::Value {
+            name: ":importance".into(),
+            value: text.to_owned(),
+        });
+    }
+    let options = arguments.tag_texts("options").unwrap_or_default();
+    for text in options.iter().filter_map(Text::constant) {
+        if !value::notify_option(text) {
+            return Err(Problem::Value {
+                name: ":options".into(),
+                value: text.to_owned(),
+            });
+        }
+    }
+    let from = arguments.tag_text("from");
+    if let Some(text) = from.as_ref().and_then(Text::constant)
+        && value::address(text).is_none()
+    {
+        return Err(Problem::Address(text.to_owned()));
+    }
+    Ok(Op::Action(Action::Notify(Box::new(Notify {
+        from,
+        importance,
+        options,
+        message: arguments.tag_text("message"),
+        method: arguments.text(0),
+        fcc: fcc(arguments)?,
+    }))))
+}
+
+/// RFC 5293 §4.
+fn add_header(_: &mut Compiler<'_>, arguments: &Arguments) -> Result<Op, Problem> {
+    Ok(Op::Action(Action::AddHeader {
+        name: field_name(arguments.text(0))?,
+        value: arguments.text(1),
+        last: arguments.has("last"),
+    }))
+}
+
+/// RFC 5293 §5.
+fn delete_header(compiler: &mut Compiler<'_>, arguments: &Arguments) -> Result<Op, Problem> {
+    let matching = match arguments.texts(1).is_empty() {
+        // RFC 5293 §5: how to compare does not matter then.
+        true => Matching {
+            how: MatchType::Is,
+            comparator: Comparator::Octet,
+            keys: Vec::new(),
+        },
+        false => compiler.matching(arguments, 1)?,
+    };
+    Ok(Op::Action(Action::DeleteHeader {
+        name: field_name(arguments.text(0))?,
+        index: index(arguments)?,
+        matching,
+    }))
+}
+
+fn field_name(name: Text) -> Result<Text, Problem> {
+    match name.constant() {
+        Some(text) if !value::field_name(text) => Err(Problem::Value {
+            name: "header".into(),
+            value: text.to_owned(),
+        }),
+        _ => Ok(name),
+    }
 }
 
 fn flags(
@@ -298,5 +466,6 @@ fn vacation(_: &mut Compiler<'_>, arguments: &Arguments) -> Result<Op, Problem> 
         mime,
         handle: arguments.tag_text("handle"),
         reason,
+        fcc: fcc(arguments)?,
     }))))
 }

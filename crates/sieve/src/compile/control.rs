@@ -1,11 +1,21 @@
-//! RFC 6609: `include`, `return` and `global`.
+//! RFC 6609: `include`, `return` and `global`; RFC 5703 §3: `foreverypart` and `break`.
 
-use super::arguments::{Arguments, constant};
+use super::arguments::{Arguments, Shape, Tag, Want, constant, tag};
 use super::{Compiler, Place, Scope};
 use crate::capability::Capability;
 use crate::error::{Error, Problem};
 use crate::limits;
 use crate::program::{Op, Subroutine};
+use crate::syntax::Node;
+
+/// RFC 5703 §3.
+const LOOP: Shape = Shape {
+    tags: &[NAME],
+    positional: &[],
+    optional_first: false,
+    optional_last: false,
+};
+const NAME: &[Tag] = &[tag("name", "name").with(Want::String)];
 
 impl Compiler<'_> {
     /// RFC 6609 §3.2: the script becomes a subroutine, compiled once.
@@ -95,6 +105,63 @@ impl Compiler<'_> {
             slots: own.map(|(_, slot)| slot).collect(),
         });
         Ok(self.scripts.len() - 1)
+    }
+
+    /// RFC 5703 §3: a loop over the parts.
+    pub(super) fn every_part(&mut self, node: &Node) -> Result<(), Error> {
+        let name = self.loop_name(node).map_err(|problem| self.at(problem))?;
+        let Some(block) = &node.block else {
+            return Err(self.at(Problem::NeedsBlock(node.name.clone())));
+        };
+        if self.scope.loops.len() >= limits::LOOPS_MAX {
+            return Err(self.at(Problem::TooDeep));
+        }
+        self.needs_body = true;
+        self.push(Op::Loop).map_err(|p| self.at(p))?;
+        let top = self.push(Op::Next(0)).map_err(|p| self.at(p))?;
+        self.scope.loops.push(name.unwrap_or_default());
+        self.leaves.push(vec![top]);
+        let built = self.block(block, false);
+        let built = built.and_then(|()| self.push(Op::Jump(top)).map_err(|p| self.at(p)));
+        self.scope.loops.pop();
+        let leaves = self.leaves.pop().unwrap_or_default();
+        built?;
+        for place in leaves {
+            self.land(place);
+        }
+        Ok(())
+    }
+
+    /// RFC 5703 §3: leaves the nearest loop, or the nearest one of a name.
+    pub(super) fn leave(&mut self, node: &Node) -> Result<(), Problem> {
+        let name = self.loop_name(node)?;
+        if node.block.is_some() {
+            return Err(Problem::NoBlock(node.name.clone()));
+        }
+        let mut inner = self.scope.loops.iter().rev();
+        let place = match &name {
+            None => (!self.scope.loops.is_empty()).then_some(0),
+            Some(name) => inner.position(|have| have == name),
+        };
+        let place = place.ok_or_else(|| Problem::NotInLoop(node.name.clone()))?;
+        let op = self.push(Op::Break {
+            loops: place + 1,
+            to: 0,
+        })?;
+        let index = self.leaves.len().saturating_sub(place + 1);
+        if let Some(leaves) = self.leaves.get_mut(index) {
+            leaves.push(op);
+        }
+        Ok(())
+    }
+
+    fn loop_name(&mut self, node: &Node) -> Result<Option<String>, Problem> {
+        self.scope.need(&node.name, Capability::Foreverypart)?;
+        if !node.tests.is_empty() {
+            return Err(Problem::Tests(node.name.clone()));
+        }
+        let arguments = Arguments::read(&node.name, LOOP, &node.arguments, &mut self.scope)?;
+        arguments.tag_constant("name")
     }
 
     /// RFC 6609 §3.4.1.

@@ -51,6 +51,7 @@ pub fn compile(script: &str, library: &dyn Library) -> Result<Program, Error> {
         scripts: Vec::new(),
         known: HashMap::new(),
         open: Vec::new(),
+        leaves: Vec::new(),
         needs_body: false,
     };
     compiler.script(script)?;
@@ -77,6 +78,8 @@ pub(crate) struct Scope {
     globals: HashMap<String, usize>,
     /// The next free place, in the whole program.
     slots: usize,
+    /// Names of the loops around, outermost first; empty: it has none.
+    pub loops: Vec<String>,
 }
 
 impl Scope {
@@ -171,6 +174,8 @@ pub(crate) struct Compiler<'a> {
     known: HashMap<(Place, String), Result<usize, Problem>>,
     /// Those that are being compiled, outermost first.
     open: Vec<(Place, String)>,
+    /// Of each loop around: where it is left, to be told where its end is.
+    leaves: Vec<Vec<usize>>,
     pub(crate) needs_body: bool,
 }
 
@@ -192,7 +197,13 @@ impl Compiler<'_> {
     /// Makes the jump at that place lead to what comes next.
     fn land(&mut self, place: usize) {
         let here = self.ops.len();
-        if let Some(Op::Jump(to) | Op::JumpUnless(to) | Op::JumpWhen(to)) = self.ops.get_mut(place)
+        if let Some(
+            Op::Jump(to)
+            | Op::JumpUnless(to)
+            | Op::JumpWhen(to)
+            | Op::Next(to)
+            | Op::Break { to, .. },
+        ) = self.ops.get_mut(place)
         {
             *to = here;
         }
@@ -232,6 +243,8 @@ impl Compiler<'_> {
             }
             self.deferred(|compiler| match node.name.as_str() {
                 "if" => compiler.branches(&chain),
+                "foreverypart" => compiler.every_part(node),
+                "break" => compiler.leave(node).map_err(|problem| compiler.at(problem)),
                 _ => compiler.command(node),
             })?;
         }
@@ -261,6 +274,9 @@ impl Compiler<'_> {
     fn cut(&mut self, start: usize) {
         self.ops.truncate(start);
         self.lines.truncate(start);
+        for leaves in &mut self.leaves {
+            leaves.retain(|place| *place < start);
+        }
         let scripts = &self.scripts;
         self.known.retain(|_, script| match script {
             Ok(place) => scripts

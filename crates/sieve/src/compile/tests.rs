@@ -9,8 +9,8 @@ use crate::compare;
 use crate::error::{Error, Problem};
 use crate::limits;
 use crate::program::{
-    AddressPart, Comparator, DatePart, Duplicate, DuplicateId, Fields, Index, MatchType, Matching,
-    Op, Pattern, Relation, Test, Transform, Zone,
+    AddressPart, Aspect, Comparator, DatePart, Duplicate, DuplicateId, Fields, Headers, Index,
+    MatchType, Matching, Op, Pattern, Relation, Test, Transform, Zone,
 };
 use crate::syntax::Node;
 use crate::text::Text;
@@ -25,7 +25,7 @@ struct Row {
 }
 
 /// RFC 5228 §2.7.1, §2.7.3, RFC 5231 §4.
-const MATCHING: &[Tag] = &[
+pub(super) const MATCHING: &[Tag] = &[
     tag("is", "match"),
     tag("contains", "match"),
     tag("matches", "match"),
@@ -47,10 +47,30 @@ const PARTS: &[Tag] = &[
     tag("detail", "part").needs(C::Subaddress),
 ];
 /// RFC 5260 §6.
-const INDEX: &[Tag] = &[
+const INDEXED: &[Tag] = &[
     tag("index", "index").with(Want::Number).needs(C::Index),
     tag("last", "last").needs(C::Index),
 ];
+/// The same in `deleteheader`, which has them of its own (RFC 5293 §5).
+pub(super) const INDEX: &[Tag] = &[
+    tag("index", "index").with(Want::Number),
+    tag("last", "last"),
+];
+/// RFC 6134 §2.2.
+const LISTS_TOO: &[Tag] = &[tag("list", "match").needs(C::Extlists)];
+/// RFC 5703 §4.
+const MIME: &[Tag] = &[
+    tag("mime", "mime").needs(C::Mime),
+    tag("anychild", "anychild").needs(C::Mime),
+];
+const ASPECT: &[Tag] = &[
+    tag("type", "aspect").needs(C::Mime),
+    tag("subtype", "aspect").needs(C::Mime),
+    tag("contenttype", "aspect").needs(C::Mime),
+    tag("param", "aspect").with(Want::Strings).needs(C::Mime),
+];
+/// RFC 5235 §3.2.
+const PERCENT: &[Tag] = &[tag("percent", "percent").needs(C::SpamtestPlus)];
 /// RFC 5260 §4.1.
 const ZONE: &[Tag] = &[tag("zone", "zone").with(Want::String)];
 const ORIGINAL: &[Tag] = &[tag("originalzone", "zone")];
@@ -86,6 +106,7 @@ const fn row(
             tags,
             positional,
             optional_first: false,
+            optional_last: false,
         },
         build,
     }
@@ -115,15 +136,30 @@ const LISTS: &[Want] = &[Want::Strings, Want::Strings];
 
 const TABLE: &[Row] = &[
     // RFC 5228 §5.
-    row("address", &[MATCHING, PARTS, INDEX], LISTS, address),
-    row("envelope", &[MATCHING, PARTS], LISTS, envelope).needs(C::Envelope),
-    row("exists", &[], LIST, |_, a| Ok(Test::Exists(a.texts(0)))),
+    row(
+        "address",
+        &[MATCHING, LISTS_TOO, PARTS, INDEXED, MIME],
+        LISTS,
+        address,
+    ),
+    row("envelope", &[MATCHING, LISTS_TOO, PARTS], LISTS, envelope).needs(C::Envelope),
+    row("exists", &[MIME], LIST, |_, a| {
+        Ok(Test::Exists {
+            names: a.texts(0),
+            headers: headers(a)?,
+        })
+    }),
     row("false", &[], &[], |_, _| Ok(Test::Constant(false))),
-    row("header", &[MATCHING, INDEX], LISTS, header),
+    row(
+        "header",
+        &[MATCHING, LISTS_TOO, INDEXED, MIME, ASPECT],
+        LISTS,
+        header,
+    ),
     row("size", &[SIZE], &[], size),
     row("true", &[], &[], |_, _| Ok(Test::Constant(true))),
     // RFC 5229 §5.
-    row("string", &[MATCHING], LISTS, string).needs(C::Variables),
+    row("string", &[MATCHING, LISTS_TOO], LISTS, string).needs(C::Variables),
     // RFC 5232 §4.
     row("hasflag", &[MATCHING], LISTS, has_flag)
         .needs(C::Imap4Flags)
@@ -131,7 +167,7 @@ const TABLE: &[Row] = &[
     // RFC 5260.
     row(
         "date",
-        &[MATCHING, INDEX, ZONE, ORIGINAL],
+        &[MATCHING, INDEXED, ZONE, ORIGINAL],
         &[Want::String, Want::String, Want::Strings],
         date,
     )
@@ -176,6 +212,75 @@ const TABLE: &[Row] = &[
     row("ihave", &[], LIST, ihave).needs(C::Ihave),
     // RFC 7352.
     row("duplicate", &[DUPLICATE], &[], duplicate).needs(C::Duplicate),
+    // RFC 5235.
+    row("spamtest", &[MATCHING, PERCENT], &[Want::String], |c, a| {
+        Ok(Test::Spam {
+            percent: a.has("percent"),
+            matching: c.matching(a, 0)?,
+        })
+    })
+    .needs(C::Spamtest),
+    row("virustest", &[MATCHING], &[Want::String], |c, a| {
+        Ok(Test::Virus(c.matching(a, 0)?))
+    })
+    .needs(C::Virustest),
+    // RFC 5435.
+    row("valid_notify_method", &[], LIST, |_, a| {
+        Ok(Test::ValidNotifyMethod(a.texts(0)))
+    })
+    .needs(C::Enotify),
+    row(
+        "notify_method_capability",
+        &[MATCHING],
+        &[Want::String, Want::String, Want::Strings],
+        |c, a| {
+            Ok(Test::NotifyCapability {
+                method: a.text(0),
+                capability: a.text(1),
+                matching: c.matching(a, 2)?,
+            })
+        },
+    )
+    .needs(C::Enotify),
+    // RFC 6134 §2.7.
+    row("valid_ext_list", &[], LIST, |_, a| {
+        Ok(Test::ValidList(a.texts(0)))
+    })
+    .needs(C::Extlists),
+    // RFC 5490 §3.3 to §4.2.
+    row(
+        "metadata",
+        &[MATCHING],
+        &[Want::String, Want::String, Want::Strings],
+        |c, a| metadata(c, a, Some(a.text(0)), 1),
+    )
+    .needs(C::MailboxMetadata),
+    row(
+        "metadataexists",
+        &[],
+        &[Want::String, Want::Strings],
+        |_, a| {
+            Ok(Test::MetadataExists {
+                mailbox: Some(a.text(0)),
+                names: a.texts(1),
+            })
+        },
+    )
+    .needs(C::MailboxMetadata),
+    row(
+        "servermetadata",
+        &[MATCHING],
+        &[Want::String, Want::Strings],
+        |c, a| metadata(c, a, None, 0),
+    )
+    .needs(C::ServerMetadata),
+    row("servermetadataexists", &[], LIST, |_, a| {
+        Ok(Test::MetadataExists {
+            mailbox: None,
+            names: a.texts(0),
+        })
+    })
+    .needs(C::ServerMetadata),
 ];
 
 impl Compiler<'_> {
@@ -200,7 +305,11 @@ impl Compiler<'_> {
     }
 
     /// The match type, the comparator and the keys, which are the positional argument at `place`.
-    fn matching(&mut self, arguments: &Arguments, place: usize) -> Result<Matching, Problem> {
+    pub(super) fn matching(
+        &mut self,
+        arguments: &Arguments,
+        place: usize,
+    ) -> Result<Matching, Problem> {
         let keys = arguments.texts(place);
         let named = match arguments.tag_text("comparator") {
             None => None,
@@ -213,8 +322,13 @@ impl Compiler<'_> {
             }
         };
         // RFC 5228 §2.7.3: the two others need not be required.
-        if comparator == Comparator::AsciiNumeric {
-            self.scope.need(comparator.name(), C::ComparatorNumeric)?;
+        let needs = match comparator {
+            Comparator::AsciiNumeric => Some(C::ComparatorNumeric),
+            Comparator::UnicodeCasemap => Some(C::ComparatorUnicode),
+            Comparator::Octet | Comparator::AsciiCasemap => None,
+        };
+        if let Some(capability) = needs {
+            self.scope.need(comparator.name(), capability)?;
         }
         let how = match arguments.of_set("match") {
             Some("contains") => MatchType::Contains,
@@ -222,6 +336,11 @@ impl Compiler<'_> {
             Some("value") => MatchType::Value(relation(arguments, "value")?),
             Some("count") => MatchType::Count(relation(arguments, "count")?),
             Some("regex") => MatchType::Regex(patterns(comparator, &keys)?),
+            // RFC 6134 §2.2: the list says how it compares.
+            Some("list") if named.is_some() => {
+                return Err(Problem::TwiceOrConflict(":list".into()));
+            }
+            Some("list") => MatchType::List,
             _ => MatchType::Is,
         };
         let substrings = matches!(
@@ -270,20 +389,70 @@ fn part(arguments: &Arguments) -> AddressPart {
     }
 }
 
-/// RFC 5260 §6.
-fn fields(arguments: &Arguments, names: Vec<Text>) -> Result<Fields, Problem> {
-    let index = match (arguments.tag_number("index"), arguments.has("last")) {
-        (Some(0), _) => {
-            return Err(Problem::Value {
-                name: ":index".into(),
-                value: "0".into(),
-            });
-        }
-        (Some(number), last) => Some(Index { number, last }),
-        (None, true) => return Err(Problem::TagValue(":last".into())),
-        (None, false) => None,
+/// RFC 5703 §4.
+fn headers(arguments: &Arguments) -> Result<Headers, Problem> {
+    let lone = |name: &str| Problem::Requires {
+        name: format!(":{name}"),
+        capability: ":mime".into(),
     };
-    Ok(Fields { names, index })
+    match (arguments.has("mime"), arguments.has("anychild")) {
+        (true, true) => Ok(Headers::PartAndChildren),
+        (true, false) => Ok(Headers::Part),
+        (false, true) => Err(lone("anychild")),
+        (false, false) => match arguments.of_set("aspect") {
+            Some(name) => Err(lone(name)),
+            None => Ok(Headers::Message),
+        },
+    }
+}
+
+/// RFC 5703 §4.1.
+fn aspect(arguments: &Arguments) -> Aspect {
+    match arguments.of_set("aspect") {
+        Some("type") => Aspect::Type,
+        Some("subtype") => Aspect::Subtype,
+        Some("contenttype") => Aspect::ContentType,
+        Some("param") => Aspect::Params(arguments.tag_texts("param").unwrap_or_default()),
+        _ => Aspect::Value,
+    }
+}
+
+fn fields(arguments: &Arguments, names: Vec<Text>) -> Result<Fields, Problem> {
+    Ok(Fields {
+        names,
+        index: index(arguments)?,
+    })
+}
+
+/// RFC 5490 §3.3.
+fn metadata(
+    compiler: &mut Compiler<'_>,
+    arguments: &Arguments,
+    mailbox: Option<Text>,
+    place: usize,
+) -> Result<Test, Problem> {
+    Ok(Test::Metadata {
+        mailbox,
+        name: arguments.text(place),
+        matching: compiler.matching(arguments, place + 1)?,
+    })
+}
+
+/// RFC 5260 §6, RFC 5293 §5.
+pub(super) fn index(arguments: &Arguments) -> Result<Option<Index>, Problem> {
+    Ok(
+        match (arguments.tag_number("index"), arguments.has("last")) {
+            (Some(0), _) => {
+                return Err(Problem::Value {
+                    name: ":index".into(),
+                    value: "0".into(),
+                });
+            }
+            (Some(number), last) => Some(Index { number, last }),
+            (None, true) => return Err(Problem::TagValue(":last".into())),
+            (None, false) => None,
+        },
+    )
 }
 
 /// Fields that hold addresses (RFC 5228 §5.1).
@@ -315,7 +484,10 @@ pub(crate) const ADDRESS_FIELDS: &[&str] = &[
 
 fn address(compiler: &mut Compiler<'_>, arguments: &Arguments) -> Result<Test, Problem> {
     let names = arguments.texts(0);
-    for name in names.iter().filter_map(Text::constant) {
+    let headers = headers(arguments)?;
+    // RFC 5703 §4.2: fields of parts have names of their own.
+    let known = names.iter().filter(|_| headers == Headers::Message);
+    for name in known.filter_map(Text::constant) {
         if !ADDRESS_FIELDS
             .iter()
             .any(|known| known.eq_ignore_ascii_case(name))
@@ -325,6 +497,7 @@ fn address(compiler: &mut Compiler<'_>, arguments: &Arguments) -> Result<Test, P
     }
     Ok(Test::Address {
         fields: fields(arguments, names)?,
+        headers,
         part: part(arguments),
         matching: compiler.matching(arguments, 1)?,
     })
@@ -348,6 +521,8 @@ fn envelope(compiler: &mut Compiler<'_>, arguments: &Arguments) -> Result<Test, 
 fn header(compiler: &mut Compiler<'_>, arguments: &Arguments) -> Result<Test, Problem> {
     Ok(Test::Header {
         fields: fields(arguments, arguments.texts(0))?,
+        headers: headers(arguments)?,
+        aspect: aspect(arguments),
         matching: compiler.matching(arguments, 1)?,
     })
 }

@@ -3,8 +3,9 @@
 use super::Machine;
 use crate::error::Cause;
 use crate::limits;
-use crate::message::{INBOX, Reject, Stored, Vacation};
-use crate::program::{self, Action};
+use crate::message::{INBOX, Notification, Redirect, Reject, Stored, Vacation};
+use crate::notify::Mailto;
+use crate::program::{self, Action, Destination};
 use crate::text::{Piece, Text};
 use crate::value;
 
@@ -16,25 +17,21 @@ impl Machine<'_> {
                 self.keep = false;
                 self.store(INBOX.to_owned(), false, None, flags)
             }
-            Action::Fileinto {
-                mailbox,
-                copy,
-                create,
-                flags,
-                special_use,
-                mailbox_id,
-            } => {
-                let flags = self.flags_of(flags.as_deref())?;
-                let name = self.expand(mailbox)?;
-                let name = value::mailbox(&name)
-                    .map(str::to_owned)
-                    .ok_or(Cause::Mailbox(name))?;
-                let (found, special_use) = self.found(special_use.as_ref(), mailbox_id.as_ref())?;
+            Action::Fileinto { place, copy } => {
+                let to = self.destination(place)?;
                 self.keep &= *copy;
-                self.store(found.unwrap_or(name), *create, special_use, flags)
+                self.store(to.mailbox, to.create, to.special_use, to.flags)
             }
-            Action::Redirect { address, copy } => {
+            Action::Redirect {
+                address,
+                copy,
+                list,
+            } => {
                 let text = self.expand(address)?;
+                // RFC 6134 §2.3: the address book is asked, it can't be told over.
+                if *list {
+                    return Err(Cause::List(text));
+                }
                 let address = value::address(&text).ok_or(Cause::Address(text))?;
                 self.keep &= *copy;
                 self.redirect(address)
@@ -45,7 +42,83 @@ impl Machine<'_> {
             }
             Action::Reject { reason, ereject } => self.reject(reason, *ereject),
             Action::Vacation(vacation) => self.vacation(vacation),
+            Action::Notify(notify) => self.notify(notify),
+            Action::AddHeader { name, value, last } => self.add_header(name, value, *last),
+            Action::DeleteHeader {
+                name,
+                index,
+                matching,
+            } => self.delete_header(name, *index, matching),
         }
+    }
+
+    /// Of the message as it is now.
+    fn destination(&mut self, place: &Destination) -> Result<Stored, Cause> {
+        let flags = self.flags_of(place.flags.as_deref())?;
+        let name = self.expand(&place.mailbox)?;
+        let name = value::mailbox(&name)
+            .map(str::to_owned)
+            .ok_or(Cause::Mailbox(name))?;
+        let (found, special_use) =
+            self.found(place.special_use.as_ref(), place.mailbox_id.as_ref())?;
+        Ok(Stored {
+            mailbox: found.unwrap_or(name),
+            create: place.create,
+            special_use,
+            flags,
+            edition: 0,
+        })
+    }
+
+    /// RFC 8580 §3.1.1: flags of the copy are those that stand there, and no others.
+    fn fcc(&mut self, place: Option<&Destination>) -> Result<Option<Stored>, Cause> {
+        let Some(place) = place else {
+            return Ok(None);
+        };
+        let mut to = self.destination(place)?;
+        if place.flags.is_none() {
+            to.flags.clear();
+        }
+        Ok(Some(to))
+    }
+
+    /// RFC 5435 §3.
+    fn notify(&mut self, asked: &program::Notify) -> Result<(), Cause> {
+        let method = self.text(&asked.method)?;
+        let Some(method) = Mailto::parse(&method) else {
+            return Err(Cause::Method(method));
+        };
+        let importance = self.optional(asked.importance.as_ref())?;
+        let importance = match importance.as_deref() {
+            None => 2,
+            Some(text) if value::importance(text) => text.parse().unwrap_or(2),
+            Some(_) => return Err(Cause::Value(":importance")),
+        };
+        for option in self.expand_all(&asked.options)? {
+            if !value::notify_option(&option) {
+                return Err(Cause::Value(":options"));
+            }
+        }
+        let from = self.optional(asked.from.as_ref())?;
+        let notification = Notification {
+            // RFC 5435 §3.3: one that can't be used is left out.
+            from: from.filter(|from| value::address(from).is_some()),
+            importance,
+            message: self.optional(asked.message.as_ref())?,
+            method,
+            fcc: self.fcc(asked.fcc.as_ref())?,
+        };
+        let list = &mut self.outcome.notifications;
+        // RFC 5436 §2.7: nobody is told twice of one message.
+        let to = &notification.method.recipients;
+        if list.iter().any(|have| have.method.recipients == *to) {
+            return Ok(());
+        }
+        if list.len() >= limits::NOTIFICATIONS_MAX {
+            return Err(Cause::TooManyNotifications);
+        }
+        list.push(notification);
+        Ok(())
     }
 
     /// RFC 8579 §4, RFC 9042: a mailbox that is named otherwise than by its name. And the use
@@ -99,10 +172,13 @@ impl Machine<'_> {
         }
         let inbox = mailbox.eq_ignore_ascii_case(INBOX);
         let mailbox = if inbox { INBOX.to_owned() } else { mailbox };
+        let edition = self.edition()?;
         let stores = &mut self.outcome.stores;
         if let Some(have) = stores.iter_mut().find(|have| have.mailbox == mailbox) {
             have.create |= create;
             have.flags = flags;
+            // RFC 5293 §7: the same message still; the last header holds, as the flags do.
+            have.edition = edition;
             return Ok(());
         }
         if stores.len() >= limits::STORES_MAX {
@@ -113,6 +189,7 @@ impl Machine<'_> {
             create,
             special_use,
             flags,
+            edition,
         });
         Ok(())
     }
@@ -121,17 +198,17 @@ impl Machine<'_> {
         if self.outcome.reject.is_some() {
             return Err(Cause::Conflict("redirect"));
         }
+        let edition = self.edition()?;
         let redirects = &mut self.outcome.redirects;
-        if redirects
-            .iter()
-            .any(|have| have.eq_ignore_ascii_case(&address))
-        {
+        let same = |have: &&mut Redirect| have.address.eq_ignore_ascii_case(&address);
+        if let Some(have) = redirects.iter_mut().find(same) {
+            have.edition = edition;
             return Ok(());
         }
         if redirects.len() >= limits::REDIRECTS_MAX {
             return Err(Cause::TooManyRedirects);
         }
-        redirects.push(address);
+        redirects.push(Redirect { address, edition });
         Ok(())
     }
 
@@ -184,6 +261,7 @@ impl Machine<'_> {
             mime: asked.mime,
             reason,
             handle,
+            fcc: self.fcc(asked.fcc.as_ref())?,
         });
         Ok(())
     }

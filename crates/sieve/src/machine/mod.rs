@@ -2,6 +2,8 @@
 //! length asks for, every string made takes of the memory: a run ends whatever the script is.
 
 mod actions;
+mod edit;
+mod parts;
 mod tests;
 mod values;
 
@@ -42,6 +44,9 @@ pub fn run(program: &Program, mail: &Mail<'_>, world: &dyn World, budget: Budget
         flags: Vec::new(),
         result: false,
         calls: Vec::new(),
+        loops: Vec::new(),
+        part_headers: parts::PartHeaders::default(),
+        edited: None,
         included: vec![false; program.scripts.len()],
         keep: true,
         outcome: Outcome::default(),
@@ -70,7 +75,13 @@ struct Machine<'a> {
     /// Of the last test.
     result: bool,
     /// Where included scripts return to.
-    calls: Vec<usize>,
+    /// And how many loops there were then.
+    calls: Vec<(usize, usize)>,
+    /// RFC 5703 §3, the innermost last.
+    loops: Vec<parts::Walk<'a>>,
+    part_headers: parts::PartHeaders,
+    /// `None`: the header is as it came.
+    edited: Option<edit::Edited>,
     included: Vec<bool>,
     /// The implicit keep stands.
     keep: bool,
@@ -100,8 +111,25 @@ impl Machine<'_> {
                 value,
             } => self.set(*slot, modifiers, value)?,
             Op::Flags { edit, slot, list } => self.edit_flags(*edit, *slot, list)?,
+            Op::Loop => self.enter_loop()?,
+            Op::Next(end) if !self.next_part() => return Ok(Some(*end)),
+            Op::Next(_) => {}
+            Op::Break { loops, to } => {
+                let left = self.loops.len().saturating_sub(*loops);
+                self.loops.truncate(left);
+                return Ok(Some(*to));
+            }
+            Op::Extract {
+                slot,
+                modifiers,
+                first,
+            } => self.extract(*slot, modifiers, *first)?,
             Op::Call { script, once } => return self.call(*script, *once, next).map(Some),
-            Op::Return => return Ok(self.calls.pop()),
+            Op::Return => {
+                let call = self.calls.pop();
+                self.loops.truncate(call.map_or(0, |(_, loops)| loops));
+                return Ok(call.map(|(next, _)| next));
+            }
             Op::Stop => return Ok(None),
             Op::Error(text) => return Err(Cause::Error(self.expand(text)?)),
             Op::Fail(problem) => return Err(Cause::Compile(problem.clone())),
@@ -129,7 +157,7 @@ impl Machine<'_> {
                 value.clear();
             }
         }
-        self.calls.push(next);
+        self.calls.push((next, self.loops.len()));
         Ok(subroutine.entry)
     }
 
@@ -244,7 +272,8 @@ impl Machine<'_> {
     fn finish(mut self, at: usize) -> Outcome {
         if self.keep {
             let flags = std::mem::take(&mut self.flags);
-            if let Err(cause) = self.store(INBOX.to_owned(), false, None, flags) {
+            let kept = self.store(INBOX.to_owned(), false, None, flags);
+            if let Err(cause) = kept {
                 return self.failed(at, cause);
             }
         }
@@ -258,6 +287,7 @@ impl Machine<'_> {
                 create: false,
                 special_use: None,
                 flags: Vec::new(),
+                edition: 0,
             }],
             failure: Some(Failure {
                 line: self.program.lines.get(at).copied().unwrap_or(1),
@@ -296,6 +326,7 @@ fn modify(modifier: Modifier, value: &str) -> String {
             out
         }
         Modifier::QuoteRegex => compare::quote(value),
+        Modifier::EncodeUrl => value::percent_encoded(value),
         Modifier::Length => value.chars().count().to_string(),
     }
 }

@@ -1,6 +1,6 @@
 //! What each test finds.
 
-use facteur_message::Sent;
+use facteur_message::{Sent, header};
 
 use super::values::{address_part, date_part};
 use super::{Machine, steps_for};
@@ -8,10 +8,13 @@ use crate::compare;
 use crate::error::Cause;
 use crate::limits;
 use crate::message::Tracked;
+use crate::notify::Mailto;
 use crate::program::{
-    AddressPart, Comparator, Duplicate, DuplicateId, MatchType, Matching, Relation, Test, Transform,
+    AddressPart, Aspect, Comparator, Duplicate, DuplicateId, Headers, MatchType, Matching,
+    Relation, Test, Transform,
 };
 use crate::text::Text;
+use crate::value;
 
 impl Machine<'_> {
     pub(super) fn test(&mut self, test: &Test) -> Result<bool, Cause> {
@@ -19,10 +22,11 @@ impl Machine<'_> {
             Test::Constant(value) => Ok(*value),
             Test::Address {
                 fields,
+                headers,
                 part,
                 matching,
             } => {
-                let values = self.addresses(fields, *part)?;
+                let values = self.addresses(fields, *headers, *part)?;
                 self.matching(matching, values)
             }
             Test::Envelope {
@@ -33,11 +37,23 @@ impl Machine<'_> {
                 let values = self.envelope(parts, *part)?;
                 self.matching(matching, values)
             }
-            Test::Exists(names) => self.all(names, |machine, name| {
-                Ok(!machine.fields_named(name)?.is_empty())
-            }),
-            Test::Header { fields, matching } => {
-                let values = self.header_values(fields)?;
+            Test::Exists { names, headers } => {
+                let blocks = self.blocks(*headers)?;
+                self.all(names, |_, name| {
+                    let mut fields = blocks.iter().flat_map(|block| header::fields(block));
+                    Ok(fields.any(|field| field.is(name)))
+                })
+            }
+            Test::Header {
+                fields,
+                headers,
+                aspect,
+                matching,
+            } => {
+                let values = match (headers, aspect) {
+                    (Headers::Message, Aspect::Value) => self.header_values(fields)?,
+                    _ => self.aspects(fields, *headers, aspect)?,
+                };
                 self.matching(matching, values)
             }
             Test::Size { over: true, limit } => Ok(self.mail.size > *limit),
@@ -96,7 +112,77 @@ impl Machine<'_> {
                 self.matching(matching, values)
             }
             Test::Duplicate(duplicate) => self.duplicate(duplicate),
+            Test::Spam { percent, matching } => {
+                let spam = self.mail.spam_percent.map(|value| value.min(100));
+                let value = match (spam, percent) {
+                    (spam, true) => spam.unwrap_or(0),
+                    (None, false) => 0,
+                    // RFC 5235 §3.2.1: 1 and 10 are sure, 2 to 9 are not.
+                    (Some(0), false) => 1,
+                    (Some(100..), false) => 10,
+                    (Some(spam), false) => 2 + (spam - 1) * 2 / 25,
+                };
+                self.checked(value, spam.is_some(), matching)
+            }
+            Test::Virus(matching) => {
+                let virus = self.mail.virus;
+                self.checked(virus.unwrap_or(0), virus.is_some(), matching)
+            }
+            Test::ValidNotifyMethod(methods) => {
+                self.all(methods, |_, method| Ok(Mailto::parse(method).is_some()))
+            }
+            Test::NotifyCapability {
+                method,
+                capability,
+                matching,
+            } => self.notify_capability(method, capability, matching),
+            Test::ValidList(names) => self.all(names, |_, name| Ok(value::is_address_book(name))),
+            Test::Metadata {
+                mailbox,
+                name,
+                matching,
+            } => {
+                let mailbox = mailbox.as_ref().map(|text| self.expand(text)).transpose()?;
+                let name = self.expand(name)?;
+                let value = self.world.metadata(mailbox.as_deref(), &name);
+                self.charge(value.as_ref().map_or(0, String::len))?;
+                self.matching(matching, value.into_iter().collect())
+            }
+            Test::MetadataExists { mailbox, names } => {
+                let mailbox = mailbox.as_ref().map(|text| self.expand(text)).transpose()?;
+                self.all(names, |machine, name| {
+                    let value = machine.world.metadata(mailbox.as_deref(), name);
+                    Ok(value.is_some())
+                })
+            }
         }
+    }
+
+    /// RFC 5235 §3.1: `:count` tells whether anybody looked.
+    fn checked(&mut self, value: u8, looked: bool, matching: &Matching) -> Result<bool, Cause> {
+        if let MatchType::Count(relation) = matching.how {
+            let keys = self.expand_all(&matching.keys)?;
+            return self.counted(relation, matching.comparator, usize::from(looked), &keys);
+        }
+        self.matching(matching, vec![value.to_string()])
+    }
+
+    /// RFC 5435 §5, RFC 8580 §6.1: of mail nobody knows when it is read.
+    fn notify_capability(
+        &mut self,
+        method: &Text,
+        capability: &Text,
+        matching: &Matching,
+    ) -> Result<bool, Cause> {
+        let method = self.expand(method)?;
+        let capability = self.expand(capability)?.to_ascii_lowercase();
+        let answer = match capability.as_str() {
+            "online" if Mailto::parse(&method).is_some() => "maybe",
+            // Only the scheme counts.
+            "fcc" if Mailto::is_scheme(&method) => "yes",
+            _ => return Ok(false),
+        };
+        self.matching(matching, vec![answer.to_owned()])
     }
 
     /// Whether it holds for every one of them.
@@ -222,7 +308,11 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn matching(&mut self, matching: &Matching, values: Vec<String>) -> Result<bool, Cause> {
+    pub(super) fn matching(
+        &mut self,
+        matching: &Matching,
+        values: Vec<String>,
+    ) -> Result<bool, Cause> {
         let keys = self.expand_all(&matching.keys)?;
         if let MatchType::Count(relation) = matching.how {
             return self.counted(relation, matching.comparator, values.len(), &keys);
@@ -265,27 +355,35 @@ impl Machine<'_> {
     fn fits(
         &mut self,
         matching: &Matching,
-        value: &str,
+        text: &str,
         (place, key): (usize, &String),
         remember: bool,
     ) -> Result<bool, Cause> {
         let comparator = matching.comparator;
         let found = match &matching.how {
-            MatchType::Is => return Ok(comparator.equal(value, key)),
-            MatchType::Contains => return Ok(comparator.contains(value, key)),
-            MatchType::Value(relation) => return Ok(relation.holds(comparator.order(value, key))),
+            MatchType::Is => return Ok(comparator.equal(text, key)),
+            MatchType::Contains => return Ok(comparator.contains(text, key)),
+            MatchType::Value(relation) => return Ok(relation.holds(comparator.order(text, key))),
             MatchType::Count(_) => return Ok(false),
+            // RFC 6134 §2.2: what can't be asked is an error.
+            MatchType::List if !value::is_address_book(key) => {
+                return Err(Cause::List(key.clone()));
+            }
+            MatchType::List => self
+                .world
+                .in_address_book(text)
+                .then(|| vec![text.to_owned()]),
             MatchType::Matches => {
-                self.spend(compare::matching_cost(value, key))?;
-                compare::matches(comparator, value, key)
+                self.spend(compare::matching_cost(text, key))?;
+                compare::matches(comparator, text, key)
             }
             MatchType::Regex(patterns) => match patterns.get(place).and_then(Option::as_ref) {
-                Some(pattern) => compare::captures(&pattern.0, value),
+                Some(pattern) => compare::captures(&pattern.0, text),
                 None => {
                     self.spend(limits::REGEX_STEPS)?;
                     let pattern = compare::pattern(comparator, key);
                     let pattern = pattern.ok_or_else(|| Cause::Pattern(key.clone()))?;
-                    compare::captures(&pattern, value)
+                    compare::captures(&pattern, text)
                 }
             },
         };

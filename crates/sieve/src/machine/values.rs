@@ -4,9 +4,10 @@ use facteur_message::date::{self, Civil};
 use facteur_message::{Address, Part, PartBody, PartText, Sent, Span, address, header};
 
 use super::Machine;
+use super::parts::chosen;
 use crate::error::Cause;
 use crate::limits;
-use crate::program::{AddressPart, DatePart, Fields, Transform, Zone};
+use crate::program::{AddressPart, DatePart, Fields, Headers, Transform, Zone};
 
 /// Bytes that one read takes.
 const READ_BYTES: u64 = 64 * 1024;
@@ -19,24 +20,28 @@ impl<'a> Machine<'a> {
         for name in &names {
             values.extend(self.fields_named(name)?);
         }
-        let Some(index) = fields.index else {
-            return Ok(values);
-        };
-        let place = usize::try_from(index.number).unwrap_or(usize::MAX);
-        let place = if index.last {
-            values.len().checked_sub(place)
-        } else {
-            place.checked_sub(1)
-        };
-        Ok(place
-            .filter(|place| *place < values.len())
-            .map(|place| vec![values.swap_remove(place)])
-            .unwrap_or_default())
+        Ok(chosen(fields, values))
+    }
+
+    /// The same in the headers of parts (RFC 5703 §4.2).
+    fn part_values(&mut self, fields: &Fields, headers: Headers) -> Result<Vec<Vec<u8>>, Cause> {
+        let names = self.expand_all(&fields.names)?;
+        let mut values = Vec::new();
+        for block in self.blocks(headers)? {
+            let mut found = Vec::new();
+            for name in &names {
+                let named = header::fields(&block).filter(|field| field.is(name));
+                found.extend(named.map(|field| field.unfolded()));
+            }
+            values.extend(chosen(fields, found));
+        }
+        self.charge(values.iter().map(Vec::len).sum())?;
+        Ok(values)
     }
 
     pub(super) fn fields_named(&mut self, name: &str) -> Result<Vec<Vec<u8>>, Cause> {
-        self.spend(super::steps_for(self.mail.header.len()))?;
-        let all = header::fields(self.mail.header);
+        self.spend(super::steps_for(self.header().len()))?;
+        let all = header::fields(self.header());
         let values: Vec<Vec<u8>> = all
             .filter(|field| field.is(name))
             .map(|field| field.unfolded())
@@ -56,10 +61,15 @@ impl<'a> Machine<'a> {
     pub(super) fn addresses(
         &mut self,
         fields: &Fields,
+        headers: Headers,
         part: AddressPart,
     ) -> Result<Vec<String>, Cause> {
         let mut out = Vec::new();
-        for value in self.raw_values(fields)? {
+        let values = match headers {
+            Headers::Message => self.raw_values(fields)?,
+            Headers::Part | Headers::PartAndChildren => self.part_values(fields, headers)?,
+        };
+        for value in values {
             for entry in address::parse_list(&value) {
                 if let Address::Mailbox { local, domain, .. } = entry {
                     let local = local.as_deref().map(decoded_plain);
@@ -113,7 +123,7 @@ impl<'a> Machine<'a> {
 
     /// What of a part is searched: of a multipart its prologue and epilogue, of a message its
     /// header, of all others the content.
-    fn part_texts(&mut self, part: &Part) -> Result<Vec<String>, Cause> {
+    pub(super) fn part_texts(&mut self, part: &Part) -> Result<Vec<String>, Cause> {
         match &part.content {
             PartBody::Leaf => {
                 let mut decoder = PartText::new(part);

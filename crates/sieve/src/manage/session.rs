@@ -487,6 +487,8 @@ impl Session {
                 "MAXREDIRECTS",
                 Some(crate::limits::REDIRECTS_MAX.to_string()),
             ),
+            ("NOTIFY", Some(capability::NOTIFY_METHODS.to_owned())),
+            ("EXTLISTS", Some(capability::LIST_SCHEMES.to_owned())),
             ("LANGUAGE", Some(self.language().to_owned())),
             ("UNAUTHENTICATE", None),
         ];
