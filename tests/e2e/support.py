@@ -123,7 +123,7 @@ class Facteur:
 
 
 class Dns:
-    """Answers MX, A, AAAA and TXT over UDP from a dictionary; NXDOMAIN for all else."""
+    """Answers MX, A, AAAA and TXT over UDP from a dictionary, which may grow; NXDOMAIN for all else."""
 
     TYPES = {1: "A", 15: "MX", 16: "TXT", 28: "AAAA"}
 
@@ -173,7 +173,9 @@ class Dns:
         elif kind == "MX":
             code, data = 15, struct.pack(">H", value[0]) + self.name(value[1])
         else:
-            code, data = 16, bytes([len(value)]) + value.encode()
+            text = value.encode()
+            strings = [text[at:at + 255] for at in range(0, len(text), 255)]
+            code, data = 16, b"".join(bytes([len(string)]) + string for string in strings)
         return b"\xc0\x0c" + struct.pack(">HHIH", code, 1, 60, len(data)) + data
 
     def stop(self):

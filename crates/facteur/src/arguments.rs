@@ -262,6 +262,18 @@ pub enum Domain {
     },
     #[command(about = t(texts::ABOUT_DOMAIN_LIST))]
     List,
+    #[command(about = t(texts::ABOUT_DOMAIN_DNS))]
+    Dns {
+        #[arg(value_name = "DOMAIN", help = t(texts::HELP_DOMAIN))]
+        domain: String,
+        #[arg(long = "no-check", help = t(texts::HELP_NO_CHECK))]
+        no_check: bool,
+    },
+    #[command(about = t(texts::ABOUT_DOMAIN_RENEW))]
+    Renew {
+        #[arg(value_name = "DOMAIN", help = t(texts::HELP_DOMAIN))]
+        domain: String,
+    },
     #[command(about = t(texts::ABOUT_DOMAIN_REMOVE))]
     Remove {
         #[arg(value_name = "DOMAIN", help = t(texts::HELP_DOMAIN))]

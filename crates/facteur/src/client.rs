@@ -3,7 +3,9 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use facteur_server::dns::{Dns, SystemDns};
 use facteur_server::{Config, Context, admin};
 use facteur_store::Store;
 use http_body_util::{BodyExt, Full, Limited};
@@ -58,7 +60,10 @@ impl Client {
     pub fn local(store: Store, mut config: Config) -> Result<Client, Failure> {
         // Nothing listens here, so no certificate is read.
         config.certificates.clear();
-        let context = Context::new(config, store.clone())
+        // `domain dns` asks; without a resolver it says that nothing is known.
+        let dns = SystemDns::new(config.queue.dns_server).ok();
+        let dns = dns.map(|dns| Arc::new(dns) as Arc<dyn Dns>);
+        let context = Context::with_dns(config, store.clone(), dns)
             .map_err(|error| Failure::new("internal", t(texts::CODE_INTERNAL)).because(error))?;
         let router = Box::new(admin::router(context));
         Ok(Client::Local { store, router })

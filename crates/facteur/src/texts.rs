@@ -102,6 +102,10 @@ texts! {
     ABOUT_MEMBER_REMOVE: "Take somebody out of the group", "Retirer quelqu'un du groupe";
     ABOUT_DOMAIN_ADD: "Accept mail for a domain", "Accepter le courrier d'un domaine";
     ABOUT_DOMAIN_LIST: "List the domains", "Donner la liste des domaines";
+    ABOUT_DOMAIN_DNS: "Show the DNS records that a domain needs, and what is missing or wrong in DNS",
+        "Montrer les enregistrements DNS dont un domaine a besoin, et ce qui manque ou est faux dans le DNS";
+    ABOUT_DOMAIN_RENEW: "Make the next keys for signing now, and show what to publish",
+        "Créer maintenant les prochaines clés de signature, et montrer quoi publier";
     ABOUT_DOMAIN_REMOVE: "Stop accepting mail for a domain that has no addresses left",
         "Ne plus accepter le courrier d'un domaine qui n'a plus d'adresses";
     ABOUT_DOMAIN_CATCH_ALL: "Choose who gets mail for unknown addresses of a domain",
@@ -240,6 +244,7 @@ texts! {
     HELP_SEND_AS: "This member may also send from the group's address", "Ce membre peut aussi envoyer sous l'adresse du groupe";
     HELP_SEND_AS_ALL: "The members that may write may also send from the group's address",
         "Les membres qui peuvent écrire peuvent aussi envoyer sous l'adresse du groupe";
+    HELP_NO_CHECK: "Don't ask DNS", "Ne pas interroger le DNS";
     HELP_DOMAIN: "Domain name", "Nom de domaine";
     HELP_NONE: "Nobody: refuse unknown addresses", "Personne : refuser les adresses inconnues";
     HELP_QUEUE_DOMAIN: "Only mail to this domain", "Seulement le courrier vers ce domaine";
@@ -440,7 +445,8 @@ texts! {
     ROLE_WRITE: "writes", "écrit";
     ROLE_MANAGE: "manages", "gère";
     ROLE_SEND_AS: "sends as it", "envoie sous son nom";
-    DOMAIN_ADDED: "Mail for {0} is accepted.", "Le courrier de {0} est accepté.";
+    DOMAIN_ADDED: "Mail for {0} is accepted. `facteur domain dns {0}` shows the DNS records to publish; mail from {0} is signed as soon as those of its keys are there.",
+        "Le courrier de {0} est accepté. `facteur domain dns {0}` montre les enregistrements DNS à publier ; le courrier de {0} est signé dès que ceux de ses clés y sont.";
     DOMAIN_REMOVED: "Mail for {0} is no longer accepted.", "Le courrier de {0} n'est plus accepté.";
     DOMAIN_NONE: "There are no domains. `facteur domain add DOMAIN` adds one.",
         "Il n'y a pas de domaines. `facteur domain add DOMAINE` en ajoute un.";
@@ -490,6 +496,55 @@ texts! {
     COLUMN_QUOTA: "Quota", "Quota";
     COLUMN_ALIAS: "Alias", "Alias";
     COLUMN_TARGETS: "Leads to", "Mène à";
+    COLUMN_SIGNED: "Signed", "Signé";
+    SIGNED_YES: "yes", "oui";
+    SIGNED_WAITS: "waits for DNS", "attend le DNS";
+    DNS_HEAD: "DNS records of {0}:", "Enregistrements DNS de {0} :";
+    DNS_ALL_GOOD: "Everything that is needed is there and right.", "Tout ce qui est nécessaire est là et juste.";
+    DNS_NOT_GOOD: "{0} of {1} records need your attention.", "{0} enregistrements sur {1} demandent votre attention.";
+    DNS_GOOD: "There, and right.", "Présent et juste.";
+    DNS_MISSING: "Missing: publish it.", "Absent : publiez-le.";
+    DNS_UNKNOWN: "DNS does not answer now. Try again later.", "Le DNS ne répond pas pour le moment. Réessayez plus tard.";
+    DNS_FOUND: "DNS has: {0}", "Le DNS contient : {0}";
+    DNS_KEY_WAITS: "Key {0}: signs as soon as this record is in DNS; until then the mail goes without it, or with the key before it.",
+        "Clé {0} : elle signe dès que cet enregistrement est dans le DNS ; d'ici là, le courrier part sans elle, ou avec la clé précédente.";
+    DNS_KEY_SIGNS: "Key {0}: signs since {1}.", "Clé {0} : signe depuis le {1}.";
+    DNS_KEY_RETIRED: "Key {0}: signs no more. Leave the record until {1}, for the mail that is still under way.",
+        "Clé {0} : ne signe plus. Laissez l'enregistrement jusqu'au {1}, pour le courrier encore en route.";
+    DNS_ADDRESS_MISSING: "This host has no address in DNS: nobody can reach it by its name.",
+        "Cette machine n'a pas d'adresse dans le DNS : personne ne peut l'atteindre par son nom.";
+    DNS_REVERSE: "The address of this host should lead back to its name (reverse DNS). Your provider sets that.",
+        "L'adresse de cette machine devrait ramener à son nom (DNS inverse). C'est votre hébergeur qui règle cela.";
+    DNS_SERVICE_MISSING: "Missing: some mail programs find the server by it. It may be left out.",
+        "Absent : certains logiciels de courrier trouvent le serveur grâce à lui. Il n'est pas obligatoire.";
+    DNS_MX_ELSEWHERE: "Wrong: mail for the domain goes to other hosts, not to this one.",
+        "Faux : le courrier du domaine va à d'autres machines, pas à celle-ci.";
+    DNS_MX_BESIDE: "Good, but other hosts get mail for the domain too. Is that meant?",
+        "Bon, mais d'autres machines reçoivent aussi le courrier du domaine. Est-ce voulu ?";
+    DNS_MX_NULL: "Wrong: the domain says that it takes no mail at all.", "Faux : le domaine dit n'accepter aucun courrier.";
+    DNS_SPF_TWICE: "Wrong: there are several SPF records, so none counts. Make one of them.",
+        "Faux : il y a plusieurs enregistrements SPF, donc aucun ne compte. N'en gardez qu'un.";
+    DNS_SPF_BROKEN: "Wrong: the SPF record can't be understood, or asks for too much.",
+        "Faux : l'enregistrement SPF est incompréhensible, ou demande trop de recherches.";
+    DNS_SPF_OTHERS: "Wrong: the SPF record does not allow this host to send. Add \"mx\" or its address.",
+        "Faux : l'enregistrement SPF n'autorise pas cette machine à envoyer. Ajoutez « mx » ou son adresse.";
+    DNS_KEY_OTHER: "Wrong: something else stands under this name. Several records, or one that was cut, do not count.",
+        "Faux : autre chose se trouve sous ce nom. Plusieurs enregistrements, ou un enregistrement tronqué, ne comptent pas.";
+    DNS_KEY_GONE: "Missing: mail is signed with this key, and nobody can check the signature. Publish it again.",
+        "Absent : le courrier est signé avec cette clé, et personne ne peut vérifier la signature. Publiez-le de nouveau.";
+    DNS_KEY_RETIRED_GONE: "Missing: mail that was signed with this key may be under way still. Publish it again until then.",
+        "Absent : du courrier signé avec cette clé est peut-être encore en route. Publiez-le de nouveau jusque-là.";
+    DNS_DMARC_TWICE: "Wrong: there are several DMARC records, so none counts. Leave one.",
+        "Faux : il y a plusieurs enregistrements DMARC, donc aucun ne compte. N'en laissez qu'un.";
+    DNS_DMARC_BROKEN: "Wrong: the DMARC record can't be understood.", "Faux : l'enregistrement DMARC est incompréhensible.";
+    DNS_DMARC_WATCHES: "Good. It only watches (p=none): when the reports show no surprises for some weeks, ask for p=quarantine, then p=reject.",
+        "Bon. Il ne fait qu'observer (p=none) : quand les rapports sont sans surprise depuis quelques semaines, demandez p=quarantine, puis p=reject.";
+    DNS_SERVICE_ELSEWHERE: "Wrong: mail programs are sent to another host or port.",
+        "Faux : les logiciels de courrier sont envoyés vers une autre machine ou un autre port.";
+    DNS_REVERSE_OTHER: "Wrong: the address leads back to another name. Ask your provider to set it to {0}: many hosts refuse mail without it.",
+        "Faux : l'adresse ramène à un autre nom. Demandez à votre hébergeur de mettre {0} : beaucoup de machines refusent le courrier sans cela.";
+    DNS_REVERSE_MISSING: "Missing: the address leads back to no name. Ask your provider to set it to {0}: many hosts refuse mail without it.",
+        "Absent : l'adresse ne ramène à aucun nom. Demandez à votre hébergeur de mettre {0} : beaucoup de machines refusent le courrier sans cela.";
     COLUMN_DOMAIN: "Domain", "Domaine";
     COLUMN_CATCH_ALL: "Unknown addresses", "Adresses inconnues";
     COLUMN_CREATED: "Since", "Depuis";
@@ -566,8 +621,8 @@ texts! {
         "Demandez à votre hébergeur que l'adresse de cette machine ramène à {0} (DNS inverse) : beaucoup de serveurs refusent le courrier sans cela.";
     SETUP_AUTOCONFIG: "Mail programs that ask DNS find the server by the SRV records. For the others the server is {0}: IMAP on 993, SMTP on 465, both with TLS, the user name is the whole address.",
         "Les logiciels qui interrogent le DNS trouvent le serveur par les enregistrements SRV. Pour les autres, le serveur est {0} : IMAP sur 993, SMTP sur 465, tous deux avec TLS, le nom d'utilisateur est l'adresse entière.";
-    SETUP_DKIM: "This version does not sign with DKIM yet: some large providers treat unsigned mail with suspicion. A smarthost that signs helps meanwhile (`queue.smarthost`).",
-        "Cette version ne signe pas encore avec DKIM : quelques grands fournisseurs se méfient du courrier non signé. En attendant, un relais qui signe aide (`queue.smarthost`).";
+    SETUP_DKIM: "Mail is signed (DKIM) as soon as the server sees the records of its keys. `facteur domain dns {0}` says what is still missing or wrong, and what to publish when keys are renewed.",
+        "Le courrier est signé (DKIM) dès que le serveur voit les enregistrements de ses clés. `facteur domain dns {0}` dit ce qui manque encore ou est faux, et ce qu'il faut publier quand les clés changent.";
     SETUP_START: "Then start the server: {0}", "Démarrez ensuite le serveur : {0}";
 
     DEMO_HEAD: "Facteur demo on 127.0.0.1; nothing leaves this machine. Ctrl-C stops it.",

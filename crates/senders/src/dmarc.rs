@@ -72,6 +72,11 @@ pub struct Record {
 }
 
 impl Record {
+    /// It wants to be told, and nothing done.
+    pub fn only_watches(&self) -> bool {
+        self.policy == Policy::None
+    }
+
     /// RFC 7489 §6.3: what is not understood is passed over. `None`: no record of ours.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(bytes).ok()?;

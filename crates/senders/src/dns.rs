@@ -13,6 +13,16 @@ pub enum Kind {
     Aaaa,
     Mx,
     Ptr,
+    Srv,
+}
+
+/// RFC 2782.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Srv {
+    pub priority: u16,
+    pub weight: u16,
+    pub port: u16,
+    pub target: String,
 }
 
 /// A name in lower case without the final dot, and what is asked of it.
@@ -38,6 +48,7 @@ pub enum Answer {
     /// Preference and host.
     Mx(Vec<(u16, String)>),
     Ptr(Vec<String>),
+    Srv(Vec<Srv>),
     NoSuchName,
     NoRecords,
     /// It can't be known now.
@@ -133,6 +144,13 @@ impl Answers {
     pub fn ptr(&mut self, name: &str) -> Found<'_, String> {
         Ok(match self.get(Kind::Ptr, name)? {
             Answer::Ptr(records) if !records.is_empty() => Ok(records),
+            other => Err(nothing(other)),
+        })
+    }
+
+    pub fn srv(&mut self, name: &str) -> Found<'_, Srv> {
+        Ok(match self.get(Kind::Srv, name)? {
+            Answer::Srv(records) if !records.is_empty() => Ok(records),
             other => Err(nothing(other)),
         })
     }

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::auth::{Auth, Scene};
 use crate::config::{Config, Role};
+use crate::dkim::Signing;
 use crate::dns::Dns;
 use crate::gate::{Gate, Place};
 use crate::history::History;
@@ -44,6 +45,7 @@ pub struct Context {
     /// `None`: nothing is asked, and nobody's word on a sender is written.
     pub dns: Option<Arc<dyn Dns>>,
     pub(crate) people: People,
+    pub(crate) signing: Signing,
     sessions: AtomicU64,
 }
 
@@ -82,6 +84,7 @@ impl Context {
             quirks: Quirks::default(),
             dns,
             people: People::default(),
+            signing: Signing::default(),
             sessions: AtomicU64::new(0),
             clock,
             store,

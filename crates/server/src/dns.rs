@@ -316,6 +316,7 @@ impl Dns for SystemDns {
             senders::Kind::Aaaa => RecordType::AAAA,
             senders::Kind::Mx => RecordType::MX,
             senders::Kind::Ptr => RecordType::PTR,
+            senders::Kind::Srv => RecordType::SRV,
         };
         Box::pin(async move {
             match self.records(&question.name, kind).await {
@@ -390,6 +391,15 @@ fn answer(kind: senders::Kind, records: Vec<RData>) -> senders::Answer {
         })),
         senders::Kind::Ptr => senders::Answer::Ptr(each(records, |data| match data {
             RData::PTR(ptr) => Some(name(&ptr.0)),
+            _ => None,
+        })),
+        senders::Kind::Srv => senders::Answer::Srv(each(records, |data| match data {
+            RData::SRV(srv) => Some(senders::Srv {
+                priority: srv.priority,
+                weight: srv.weight,
+                port: srv.port,
+                target: name(&srv.target),
+            }),
             _ => None,
         })),
     }

@@ -4,7 +4,11 @@
 use std::fmt;
 
 use facteur_message::{Facts, Scanner};
+use facteur_senders::{Seen, Tap};
 use facteur_store::{Error, NewBody, Spool, Store};
+
+use crate::drive;
+use crate::limits::DKIM_INLINE_BYTES_MAX;
 
 /// Bodies of SMTP, LMTP, APPEND, and what the server writes itself.
 pub struct Intake {
@@ -13,6 +17,16 @@ pub struct Intake {
     /// The first bytes, for who looks into the message before it is stored.
     head: Vec<u8>,
     head_max: usize,
+    /// When it will be signed.
+    tapped: Option<Box<Tapped>>,
+}
+
+/// What a signature will be made of.
+struct Tapped {
+    tap: Tap,
+    size: usize,
+    /// Bytes of a large body that the tap has not seen.
+    waiting: Vec<u8>,
 }
 
 impl fmt::Debug for Intake {
@@ -31,6 +45,7 @@ impl Intake {
             scanner: Scanner::new(),
             head: Vec::new(),
             head_max: 0,
+            tapped: None,
         })
     }
 
@@ -39,6 +54,16 @@ impl Intake {
         let room = self.head_max.saturating_sub(self.head.len());
         let wanted = bytes.get(..room.min(bytes.len())).unwrap_or_default();
         self.head.extend_from_slice(wanted);
+        if let Some(tapped) = &mut self.tapped
+            && tapped.push(bytes)
+            && let Some(mut tapped) = self.tapped.take()
+        {
+            let seeing = drive::blocking(move || {
+                tapped.see_waiting();
+                Ok(tapped)
+            });
+            self.tapped = Some(seeing.await?);
+        }
         self.spool.write(bytes).await
     }
 
@@ -46,6 +71,23 @@ impl Intake {
     pub fn keep_head(mut self, bytes_max: usize) -> Self {
         self.head_max = bytes_max;
         self
+    }
+
+    /// Looks at it as a signature wants; see [`crate::dkim::fields`].
+    pub fn for_signing(mut self) -> Self {
+        self.tapped = Some(Box::new(Tapped {
+            tap: Tap::for_signing(),
+            size: 0,
+            waiting: Vec::new(),
+        }));
+        self
+    }
+
+    /// What a signature is made of, once all bytes are there; `None` when none was wanted.
+    pub fn take_seen(&mut self) -> Option<Seen> {
+        let mut tapped = self.tapped.take()?;
+        tapped.see_waiting();
+        Some(tapped.tap.finish())
     }
 
     /// The first bytes that were kept.
@@ -76,5 +118,23 @@ impl Intake {
         let mut intake = Intake::new(store, Some(hint))?;
         intake.write(bytes).await?;
         intake.finish().await
+    }
+}
+
+impl Tapped {
+    /// True: so much waits that it is to be looked at on a thread for that.
+    fn push(&mut self, bytes: &[u8]) -> bool {
+        self.size = self.size.saturating_add(bytes.len());
+        if self.size <= DKIM_INLINE_BYTES_MAX {
+            self.tap.push(bytes);
+            return false;
+        }
+        self.waiting.extend_from_slice(bytes);
+        self.waiting.len() >= DKIM_INLINE_BYTES_MAX
+    }
+
+    fn see_waiting(&mut self) {
+        self.tap.push(&self.waiting);
+        self.waiting.clear();
     }
 }

@@ -24,6 +24,7 @@ mod alarm;
 pub mod auth;
 mod config;
 mod context;
+pub mod dkim;
 pub mod dns;
 pub mod drive;
 pub mod gate;

@@ -81,6 +81,20 @@ pub const NOTIFICATION_REMEMBERED: Duration = Duration::from_secs(3600);
 pub const FILTER_NOTICE_REMEMBERED: Duration = Duration::from_secs(365 * 24 * 3600);
 /// All questions about one message's sender; what is not answered then is a temporary error.
 pub const SENDER_CHECKS: Duration = Duration::from_secs(15);
+/// A key signs so long, then the next one is made and waits for its record.
+pub const DKIM_NEXT_AFTER: Duration = Duration::from_secs(150 * 24 * 3600);
+/// A record that was seen for so long is known to all name servers of its domain.
+pub const DKIM_SETTLED_AFTER: Duration = Duration::from_secs(3600);
+/// Between two letters about a record that is not published.
+pub const DKIM_REMIND_AFTER: Duration = Duration::from_secs(14 * 24 * 3600);
+/// Mail that has left our queue may wait in others, and is verified by programs when it is read.
+pub const DKIM_KEPT_AFTER: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Between two looks for records in DNS.
+pub const DKIM_LOOK: Duration = Duration::from_secs(600);
+/// Names above that of an author, up to a domain of ours.
+pub const DKIM_LABELS_MAX: usize = 10;
+/// A body above this size is hashed for its signature on threads of their own, in pieces of it.
+pub const DKIM_INLINE_BYTES_MAX: usize = 64 * 1024;
 /// How long the names of our people are not read again, to see whom a stranger pretends to be.
 pub const PEOPLE_REMEMBERED: Duration = Duration::from_secs(60);
 

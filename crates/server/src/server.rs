@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use crate::admin;
 use crate::config::{Config, ListenAddress, Role};
 use crate::context::Context;
+use crate::dkim;
 use crate::dns::{Dns, SystemDns};
 use crate::imap::catalog;
 use crate::junk;
@@ -109,6 +110,7 @@ impl Server {
         tasks.spawn(maintain(Arc::clone(&ctx)));
         tasks.spawn(catalog::run(Arc::clone(&ctx)));
         tasks.spawn(junk::run(Arc::clone(&ctx)));
+        tasks.spawn(dkim::run(Arc::clone(&ctx)));
         tasks.spawn(queue::run(sender));
         Ok(Running { ctx, ports, tasks })
     }

@@ -22,6 +22,8 @@ const STS: u8 = b't';
 const DUE: u8 = b'u';
 /// What falls due, by destination.
 const WAITING: u8 = b'w';
+/// With what a domain signs.
+const SIGNING: u8 = b'k';
 const ERASING: u8 = b'x';
 
 /// The families of rows inside one account.
@@ -59,6 +61,8 @@ pub enum Name<'a> {
     Due(Timestamp, QueueId),
     Sts(&'a [u8]),
     Program(&'a [u8]),
+    /// Domain and selector.
+    Signing(&'a [u8], &'a [u8]),
     /// Destination, and the place among what waits for it.
     Waiting(&'a [u8], Spot),
     Erasing(AccountId),
@@ -277,6 +281,24 @@ pub fn sts(domain: &str) -> Vec<u8> {
     tagged(STS, domain.as_bytes())
 }
 
+/// A key of a domain's, by its selector. `domain` has no NUL.
+pub fn signing(domain: &str, selector: &str) -> Vec<u8> {
+    let mut key = signing_start(domain);
+    key.extend_from_slice(selector.as_bytes());
+    key
+}
+
+/// All keys of a domain.
+pub fn all_signing(domain: &str) -> Span {
+    all_with(signing_start(domain))
+}
+
+fn signing_start(domain: &str) -> Vec<u8> {
+    let mut key = tagged(SIGNING, domain.as_bytes());
+    key.push(0);
+    key
+}
+
 /// `destination` has no NUL.
 pub fn waiting(destination: &str, spot: Spot) -> Vec<u8> {
     let mut key = destination_start(destination);
@@ -445,6 +467,11 @@ pub fn parse(key: &[u8]) -> Option<Name<'_>> {
         }
         STS => Name::Sts(rest),
         PROGRAM => Name::Program(rest),
+        SIGNING => {
+            let at = rest.iter().position(|byte| *byte == 0)?;
+            let (domain, selector) = rest.split_at_checked(at)?;
+            Name::Signing(domain, selector.get(1..)?)
+        }
         WAITING => {
             let at = rest.iter().position(|byte| *byte == 0)?;
             let (destination, spot) = rest.split_at_checked(at)?;
@@ -493,6 +520,12 @@ mod tests {
             parse(&waiting("far.test", spot)),
             Some(Name::Waiting(b"far.test", spot))
         );
+        assert_eq!(
+            parse(&signing("a.test", "one")),
+            Some(Name::Signing(b"a.test", b"one"))
+        );
+        let (first, end) = all_signing("a.test");
+        assert!(first < signing("a.test", "one") && end <= signing("a.tests", ""));
         let (first, end) = waiting_from("far.test", Spot::default());
         let next = waiting("far.test.x", Spot::default());
         assert!(first < waiting("far.test", spot) && waiting("far.test", spot) < end);

@@ -56,6 +56,8 @@ pub const SCRIPT_NAME_BYTES_MAX: usize = 512;
 pub const SCRIPTS_BYTES_MAX: usize = 2 << 20;
 /// Rows of what an account's scripts remember; RFC 5230 §4.2 asks for 1,000.
 pub const REMEMBERED_MAX: usize = 20_000;
+/// Keys of one domain, retired ones included.
+pub const SIGNING_KEYS_MAX: usize = 32;
 /// Rows of rights in one mailbox.
 pub const RIGHTS_OF_A_MAILBOX_MAX: usize = 256;
 /// Rows of rights in one account.

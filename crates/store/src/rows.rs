@@ -820,6 +820,44 @@ pub fn decode_program(bytes: &[u8], name: String) -> Result<Program, Error> {
     Ok(program)
 }
 
+pub fn encode_signing(key: &SigningKey) -> Vec<u8> {
+    let mut w = Writer::version(VERSION);
+    w.u8(match key.algorithm {
+        KeyAlgorithm::Rsa => 1,
+        KeyAlgorithm::Ed25519 => 2,
+    });
+    w.bytes(&key.private.0).bytes(&key.public);
+    w.i64(key.made.0);
+    for at in [key.seen, key.used, key.retired, key.told] {
+        w.option(at, |w, at| w.i64(at.0));
+    }
+    w.0
+}
+
+pub fn decode_signing(bytes: &[u8], domain: &[u8], selector: &[u8]) -> Result<SigningKey, Error> {
+    let mut r = Reader::version(bytes, "signing key", VERSION)?;
+    let algorithm = match r.u8()? {
+        1 => KeyAlgorithm::Rsa,
+        2 => KeyAlgorithm::Ed25519,
+        _ => return Err(r.damaged("unknown algorithm")),
+    };
+    let at = |r: &mut Reader<'_>| r.option(|r| Ok(Timestamp(r.i64()?)));
+    let key = SigningKey {
+        domain: String::from_utf8_lossy(domain).into_owned(),
+        selector: String::from_utf8_lossy(selector).into_owned(),
+        algorithm,
+        private: PrivateKey(r.bytes()?.to_vec()),
+        public: r.bytes()?.to_vec(),
+        made: Timestamp(r.i64()?),
+        seen: at(&mut r)?,
+        used: at(&mut r)?,
+        retired: at(&mut r)?,
+        told: at(&mut r)?,
+    };
+    r.end()?;
+    Ok(key)
+}
+
 pub fn encode_rights(rights: Rights) -> Vec<u8> {
     let mut w = Writer::version(VERSION);
     w.u32(u32::from(rights.0));

@@ -171,6 +171,44 @@ pub struct Domain {
     pub created: Timestamp,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum KeyAlgorithm {
+    Rsa,
+    Ed25519,
+}
+
+/// A private key, never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PrivateKey(pub Vec<u8>);
+
+impl std::fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PrivateKey(..)")
+    }
+}
+
+/// With what a domain signs its mail, will sign, or has signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SigningKey {
+    /// As in [`Domain::name`].
+    pub domain: String,
+    pub selector: String,
+    pub algorithm: KeyAlgorithm,
+    /// PKCS #8 (RFC 5958).
+    pub private: PrivateKey,
+    /// As it is published: of RSA a SubjectPublicKeyInfo, of Ed25519 the bare key.
+    pub public: Vec<u8>,
+    pub made: Timestamp,
+    /// Since when its record has been seen in DNS.
+    pub seen: Option<Timestamp>,
+    /// Since when it signs.
+    pub used: Option<Timestamp>,
+    /// Since when it signs no more.
+    pub retired: Option<Timestamp>,
+    /// When somebody was last told what to publish for it.
+    pub told: Option<Timestamp>,
+}
+
 /// Where mail for an address goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AddressTarget {

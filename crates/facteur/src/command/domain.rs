@@ -3,7 +3,7 @@
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::{items, moment, text};
+use super::{dns, items, moment, text};
 use crate::arguments::Domain;
 use crate::client::{Client, segment};
 use crate::output::{Outcome, Output, table};
@@ -20,6 +20,8 @@ pub async fn run(client: &Client, command: Domain) -> Outcome {
             Ok(Output::new(added, sentence))
         }
         Domain::List => list(client).await,
+        Domain::Dns { domain, no_check } => dns::run(client, &domain, !no_check).await,
+        Domain::Renew { domain } => dns::renew(client, &domain).await,
         Domain::Remove { domain } => {
             let gone = client
                 .call(Method::DELETE, &path(&domain, ""), None, &domain)
@@ -50,6 +52,7 @@ async fn list(client: &Client) -> Outcome {
     let head = [
         t(texts::COLUMN_DOMAIN),
         t(texts::COLUMN_CATCH_ALL),
+        t(texts::COLUMN_SIGNED),
         t(texts::COLUMN_CREATED),
     ];
     let rows: Vec<Vec<String>> = items(&domains)
@@ -58,6 +61,11 @@ async fn list(client: &Client) -> Outcome {
             vec![
                 text(domain, "name"),
                 text(domain, "catch_all"),
+                t(match text(domain, "signed").as_str() {
+                    "yes" => texts::SIGNED_YES,
+                    _ => texts::SIGNED_WAITS,
+                })
+                .to_owned(),
                 moment(domain, "created"),
             ]
         })

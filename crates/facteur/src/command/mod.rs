@@ -4,6 +4,7 @@ pub mod account;
 pub mod alias;
 pub mod config;
 pub mod demo;
+pub mod dns;
 pub mod domain;
 pub mod group;
 pub mod mailbox;

@@ -11,6 +11,7 @@ use facteur_store::{Clock, Options, Store, clock::SystemClock};
 use hyper::Method;
 use serde_json::{Value, json};
 
+use super::{dns, list, text};
 use crate::arguments::{Common, Setup};
 use crate::certificate;
 use crate::client::{Client, segment};
@@ -39,11 +40,11 @@ pub async fn run(common: &Common, setup: Setup) -> Outcome {
     let plan = plan(common, &setup)?;
     let password = password::read(setup.password)?;
     let (store, _) = open_store(&plan.data, Options::default())?;
-    let filled = fill_store(store, &plan, setup.account.as_deref(), password).await?;
+    let (filled, page) = fill_store(store, &plan, setup.account.as_deref(), password).await?;
     let (files, real) = certificates(&plan, &setup)?;
     write_configuration(&plan, &files)?;
-    let records = records(&plan, &setup.ip);
-    let text = report(&plan, &filled, real, &records);
+    let records = records(&page, &setup.ip);
+    let said = report(&plan, &filled, real, &records);
     let json = json!({
         "domain": plan.domain,
         "hostname": plan.hostname,
@@ -51,10 +52,9 @@ pub async fn run(common: &Common, setup: Setup) -> Outcome {
         "data": plan.data,
         "account": filled,
         "certificate": { "chain": files.chain, "key": files.key, "placeholder": !real },
-        "dns": records.iter().map(Record::json).collect::<Vec<_>>(),
-        "dkim": false,
+        "dns": records,
     });
-    Ok(Output::new(json, text))
+    Ok(Output::new(json, said))
 }
 
 fn plan(common: &Common, setup: &Setup) -> Result<Plan, Failure> {
@@ -88,19 +88,21 @@ fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     })
 }
 
-/// Makes domain and first account; gives the account as the admin interface shows it.
+/// Makes domain and first account; gives the account as the admin interface shows it, and what is
+/// to be published.
 async fn fill_store(
     store: Store,
     plan: &Plan,
     account: Option<&str>,
     password: Option<String>,
-) -> Result<Value, Failure> {
+) -> Result<(Value, Value), Failure> {
     let mut config = Config::new(&plan.hostname);
     language_code().clone_into(&mut config.language);
     let client = Client::local(store, config)?;
     let filled = fill_directory(&client, &plan.domain, account, password).await;
+    let page = dns::page(&client, &plan.domain, false).await;
     let closed = client.close().await;
-    let filled = filled?;
+    let filled = (filled?, page?);
     closed.map(|()| filled)
 }
 
@@ -185,62 +187,31 @@ fn write_configuration(plan: &Plan, files: &CertificateFiles) -> Result<(), Fail
     certificate::write_file(&plan.file, &page, 0o644)
 }
 
-/// One DNS record to publish.
-struct Record {
-    name: String,
-    kind: &'static str,
-    value: String,
-}
-
-impl Record {
-    fn json(&self) -> Value {
-        json!({ "name": self.name, "type": self.kind, "value": self.value })
-    }
-
-    fn line(&self) -> String {
-        format!("{}. {} {}", self.name, self.kind, self.value)
-    }
-}
-
-fn records(plan: &Plan, addresses: &[IpAddr]) -> Vec<Record> {
-    let domain = domain_to_ascii(&plan.domain);
-    let host = &plan.hostname;
+/// The records to publish, with the addresses that were given.
+fn records(page: &Value, addresses: &[IpAddr]) -> Vec<Value> {
     let mut records = Vec::new();
-    let mut add = |name: String, kind, value: String| records.push(Record { name, kind, value });
-    add(domain.clone(), "MX", format!("10 {host}."));
-    for address in addresses {
-        let kind = if address.is_ipv4() { "A" } else { "AAAA" };
-        add(host.clone(), kind, address.to_string());
-    }
-    if addresses.is_empty() {
-        add(host.clone(), "A", t(texts::SETUP_IPV4).to_owned());
-        add(host.clone(), "AAAA", t(texts::SETUP_IPV6).to_owned());
-    }
-    add(domain.clone(), "TXT", "\"v=spf1 mx -all\"".to_owned());
-    add(
-        format!("_dmarc.{domain}"),
-        "TXT",
-        format!("\"v=DMARC1; p=none; rua=mailto:postmaster@{domain}\""),
-    );
-    // RFC 6186 §3.4 and RFC 8314 §5.1: the lowest priority is tried first.
-    for (service, priority, port) in [
-        ("_submissions", 0, 465),
-        ("_submission", 10, 587),
-        ("_imaps", 0, 993),
-        ("_pop3s", 10, 995),
-        // RFC 5804 §1.8.
-        ("_sieve", 0, 4190),
-    ] {
-        add(
-            format!("{service}._tcp.{domain}"),
-            "SRV",
-            format!("{priority} 1 {port} {host}."),
-        );
+    let mut given = addresses.iter();
+    for record in list(page, "records") {
+        match text(record, "purpose").as_str() {
+            // The text says it: it is nobody's to paste.
+            "reverse" => {}
+            "address" if addresses.is_empty() => records.push(record.clone()),
+            "address" => records.extend(given.by_ref().map(|address| {
+                let kind = if address.is_ipv4() { "A" } else { "AAAA" };
+                let mut with_address = record.clone();
+                if let Some(fields) = with_address.as_object_mut() {
+                    fields.insert("type".to_owned(), kind.into());
+                    fields.insert("value".to_owned(), address.to_string().into());
+                }
+                with_address
+            })),
+            _ => records.push(record.clone()),
+        }
     }
     records
 }
 
-fn report(plan: &Plan, account: &Value, real: bool, records: &[Record]) -> String {
+fn report(plan: &Plan, account: &Value, real: bool, records: &[Value]) -> String {
     let mut lines = vec![fill(
         texts::SETUP_DONE,
         &[&plan.domain, &plan.file.display(), &plan.data.display()],
@@ -257,11 +228,15 @@ fn report(plan: &Plan, account: &Value, real: bool, records: &[Record]) -> Strin
     lines.push(String::new());
     lines.push(t(texts::SETUP_DNS).to_owned());
     lines.push(String::new());
-    lines.extend(records.iter().map(|record| format!("  {}", record.line())));
+    lines.extend(
+        records
+            .iter()
+            .map(|record| format!("  {}", dns::line(record))),
+    );
     lines.push(String::new());
     lines.push(fill(texts::SETUP_PTR, &[&plan.hostname]));
     lines.push(fill(texts::SETUP_AUTOCONFIG, &[&plan.hostname]));
-    lines.push(t(texts::SETUP_DKIM).to_owned());
+    lines.push(fill(texts::SETUP_DKIM, &[&plan.domain]));
     if !real {
         lines.push(fill(texts::SETUP_SELF_SIGNED, &[&plan.hostname]));
     }

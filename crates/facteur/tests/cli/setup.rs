@@ -22,12 +22,17 @@ fn setup_makes_everything_and_says_what_to_publish() {
     assert_eq!(made["account"]["address"], "alice@exämple.test");
     assert_eq!(made["account"]["password"].as_str().unwrap().len(), 19);
     assert_eq!(made["certificate"]["placeholder"], true);
-    assert_eq!(made["dkim"], false);
     let records: Vec<String> = made["dns"]
         .as_array()
         .unwrap()
         .iter()
-        .map(|record| format!("{} {}", record["name"], record["type"]).replace('"', ""))
+        .map(|record| {
+            let name = record["name"].as_str().unwrap();
+            // The selector is made of the month and of chance.
+            let is_key = name.ends_with("._domainkey.xn--exmple-cua.test");
+            let name = if is_key { "KEY" } else { name };
+            format!("{name} {}", record["type"].as_str().unwrap())
+        })
         .collect();
     assert_eq!(
         records,
@@ -35,6 +40,8 @@ fn setup_makes_everything_and_says_what_to_publish() {
             "xn--exmple-cua.test MX",
             "mail.xn--exmple-cua.test A",
             "xn--exmple-cua.test TXT",
+            "KEY TXT",
+            "KEY TXT",
             "_dmarc.xn--exmple-cua.test TXT",
             "_submissions._tcp.xn--exmple-cua.test SRV",
             "_submission._tcp.xn--exmple-cua.test SRV",
@@ -43,6 +50,11 @@ fn setup_makes_everything_and_says_what_to_publish() {
             "_sieve._tcp.xn--exmple-cua.test SRV",
         ]
     );
+    let key = made["dns"].as_array().unwrap()[3]["value"]
+        .as_str()
+        .unwrap();
+    assert!(key.starts_with("\"v=DKIM1; k=rsa; p="), "{key}");
+    assert_eq!(made["dns"].as_array().unwrap()[1]["value"], "192.0.2.1");
     let mode = |name: &str| site.path(name).metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!(mode("data"), 0o700);
     assert_eq!(mode("data/tls/key.pem"), 0o600);
@@ -92,4 +104,43 @@ fn damage_ends_with_1_and_is_named() {
     std::fs::write(segment.path(), bytes).unwrap();
     let ran = site.run(&["store", "verify"]);
     assert_eq!(ran.code, Some(1), "{ran:?}");
+}
+
+/// Asked of a resolver that knows nothing: this machine must not ask the world.
+#[test]
+fn the_records_of_a_domain_are_shown_and_checked() {
+    let site = Site::new();
+    let nobody = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let config = site.path("facteur.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let server = nobody.local_addr().unwrap();
+    let queue = format!("[queue]\ndns_server = \"{server}\"\n");
+    std::fs::write(&config, text.replace("[queue]\n", &queue)).unwrap();
+    // It answers everything with NXDOMAIN.
+    std::thread::spawn(move || {
+        let mut packet = [0; 1500];
+        while let Ok((length, peer)) = nobody.recv_from(&mut packet) {
+            packet[2] |= 0x80;
+            packet[3] = 3;
+            let _ = nobody.send_to(&packet[..length], peer);
+        }
+    });
+
+    let shown = site.run(&["domain", "dns", "example.test", "--no-check"]);
+    assert_eq!(shown.code, Some(0), "{shown:?}");
+    assert!(shown.out.contains("example.test. MX 10 mail.example.test."));
+    assert!(shown.out.contains("signs as soon as"), "{shown:?}");
+    let checked = site.run(&["domain", "dns", "example.test"]);
+    assert_eq!(checked.code, Some(1), "{checked:?}");
+    assert!(checked.out.contains("Missing: publish it."), "{checked:?}");
+    let french = site.in_french(&["domain", "dns", "example.test"]);
+    assert!(french.out.contains("Absent : publiez-le."), "{french:?}");
+    let ran = site.run(&["domain", "dns", "example.test", "--json"]);
+    let page: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!((ran.code, &page["clean"]), (Some(1), &false.into()));
+    assert_eq!(page["records"][0]["state"], "missing");
+    let list = site.json(&["domain", "list"]);
+    assert_eq!(list[0]["signed"], "waits");
+    let error = site.error(&["domain", "dns", "else.test"]);
+    assert_eq!(error["error"], "no_such_domain");
 }

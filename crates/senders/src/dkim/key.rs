@@ -54,6 +54,17 @@ pub struct PublicKey {
     pub testing: bool,
 }
 
+/// Where the record of a key is (RFC 6376 §3.6.2.1).
+pub fn name(selector: &str, domain: &str) -> String {
+    format!("{selector}._domainkey.{domain}")
+}
+
+/// Does a record publish this very key?
+pub fn publishes(record: &[u8], algorithm: Algorithm, public: &[u8]) -> bool {
+    PublicKey::parse(record)
+        .is_ok_and(|key| key.algorithm == algorithm && key.bytes == public && !key.testing)
+}
+
 /// The TXT record that publishes a key.
 pub fn record(algorithm: Algorithm, public: &[u8]) -> String {
     format!(

@@ -9,7 +9,7 @@ use std::fmt;
 
 use crate::canonical::Form;
 
-pub use key::{Algorithm, PublicKey, record};
+pub use key::{Algorithm, PublicKey, name, publishes, record};
 pub use sign::{KeyError, SigningKey, sign};
 pub(crate) use signature::Signature;
 pub(crate) use verify::check;

@@ -110,8 +110,7 @@ impl SigningKey {
     }
 }
 
-/// RFC 6376 §5.4.1, and what changes how a message is read. Each is named once more than it is
-/// there, so that none can be added (§8.15).
+/// RFC 6376 §5.4.1, and what changes how a message is read.
 const SIGNED: &[&str] = &[
     "from",
     "sender",
@@ -127,13 +126,22 @@ const SIGNED: &[&str] = &[
     "content-type",
     "content-transfer-encoding",
     "content-disposition",
+    "auto-submitted",
+    "resent-date",
+    "resent-from",
+    "resent-to",
+    "resent-cc",
     "list-id",
+    "list-help",
+    "list-subscribe",
     "list-unsubscribe",
     "list-unsubscribe-post",
-    "auto-submitted",
+    "list-post",
+    "list-owner",
+    "list-archive",
 ];
 
-/// Fields that are worth a protection against being added.
+/// These are named once more than they are there, so that none can be added (RFC 6376 §5.4.2, §8.15).
 const OVERSIGNED: &[&str] = &[
     "from",
     "to",

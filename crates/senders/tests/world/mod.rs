@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use facteur_senders::dns::{Answer, Answers, Kind, Question, Wanted};
+use facteur_senders::dns::{Answer, Answers, Kind, Question, Srv, Wanted};
 use serde_json::Value;
 
 /// Names in lower case; each with its records in order, as the suite of SPF writes them.
@@ -55,6 +55,11 @@ impl Zone {
         list.push(("A".to_owned(), Value::String(ip.to_owned())));
     }
 
+    pub fn add(&mut self, name: &str, kind: &str, value: Value) {
+        let list = self.0.entry(name.to_owned()).or_default();
+        list.push((kind.to_owned(), value));
+    }
+
     pub fn silent(&mut self, name: &str) {
         let list = self.0.entry(name.to_owned()).or_default();
         list.push(("TIMEOUT".to_owned(), Value::Null));
@@ -92,6 +97,7 @@ impl Zone {
             Kind::Aaaa => "AAAA",
             Kind::Mx => "MX",
             Kind::Ptr => "PTR",
+            Kind::Srv => "SRV",
         };
         // TIMEOUT stands for all types that have no record.
         let (mut values, mut silent) = (Vec::new(), false);
@@ -128,6 +134,7 @@ impl Zone {
                     .collect(),
             ),
             Kind::Ptr => Answer::Ptr(values.into_iter().map(text).collect()),
+            Kind::Srv => Answer::Srv(values.into_iter().map(service).collect()),
             Kind::Mx => Answer::Mx(
                 values
                     .into_iter()
@@ -135,6 +142,17 @@ impl Zone {
                     .collect(),
             ),
         }
+    }
+}
+
+fn service(value: &Value) -> Srv {
+    let words: Vec<&str> = value.as_str().unwrap().split(' ').collect();
+    let number = |place: usize| words[place].parse().unwrap();
+    Srv {
+        priority: number(0),
+        weight: number(1),
+        port: number(2),
+        target: words[3].trim_end_matches('.').to_owned(),
     }
 }
 

@@ -13,12 +13,15 @@ use super::extract::{Json, Path};
 use super::names::{normalise_address, normalise_domain};
 use super::{Answer, State, blocking, rfc3339};
 use crate::Context;
+use crate::dkim::{self, Telling};
 
 #[derive(Serialize)]
 struct DomainView {
     name: String,
     /// Address of the account that gets mail for unknown local parts.
     catch_all: Option<String>,
+    /// Whether mail from it is signed: "yes", or "waits" for a record in DNS.
+    signed: &'static str,
     created: String,
 }
 
@@ -57,6 +60,10 @@ async fn list(context: State) -> Answer<Vec<DomainView>> {
 async fn add(context: State, Json(new): Json<NewDomain>) -> Answer<DomainView> {
     let name = domain_name(&new.name)?;
     context.store.create_domain(&name).await?;
+    // Its keys can be made later as well: every look at them does.
+    if let Err(error) = dkim::turn(&context, &name, Telling::Caller).await {
+        tracing::error!(domain = name, %error, "no keys were made");
+    }
     one(&context, &name)
 }
 
@@ -73,6 +80,7 @@ async fn remove(context: State, Path(name): Path<String>) -> Answer<DomainView> 
         return Err(ApiError::new(Code::InUse));
     }
     context.store.remove_domain(&name).await?;
+    context.signing.forget(&name);
     Ok(gone)
 }
 
@@ -94,7 +102,7 @@ async fn catch_all(
     one(&context, &name)
 }
 
-fn domain_name(text: &str) -> Result<String, ApiError> {
+pub(super) fn domain_name(text: &str) -> Result<String, ApiError> {
     normalise_domain(text).ok_or_else(|| ApiError::new(Code::BadDomain))
 }
 
@@ -105,7 +113,12 @@ fn one(context: &Context, name: &str) -> Answer<DomainView> {
 }
 
 fn view(context: &Context, domain: Domain) -> Result<DomainView, ApiError> {
+    let keys = context.store.signing_keys(&domain.name)?;
     Ok(DomainView {
+        signed: match keys.iter().any(dkim::signs) {
+            true => "yes",
+            false => "waits",
+        },
         name: domain.name,
         catch_all: match domain.catch_all {
             Some(account) => primary_address(&context.store, account)?,

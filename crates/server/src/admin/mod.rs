@@ -10,6 +10,7 @@
 mod accounts;
 mod aliases;
 mod date;
+mod dns;
 mod domains;
 mod error;
 mod extract;
@@ -38,6 +39,7 @@ use limits::{BODY_BYTES_MAX, RESPONSE_BYTES_MAX};
 
 pub use accounts::generate_password;
 pub use date::rfc3339;
+pub use dns::dns_problems;
 pub use error::{ApiError, Code};
 pub use names::{domain_to_ascii, normalise_address, normalise_domain};
 pub use socket::{listen, serve};
@@ -52,6 +54,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .merge(accounts::routes())
         .merge(aliases::routes())
         .merge(groups::routes())
+        .merge(dns::routes())
         .merge(domains::routes())
         .merge(queue::routes())
         .merge(mailboxes::routes())

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use facteur_store::{Error, Notes};
 
-use super::event::{Event, Key};
+use super::event::{Event, Key, What};
 use super::limits::{EVENTS_MAX, FOUND_MAX, READ_BYTES};
 
 /// What was found.
@@ -52,7 +52,11 @@ pub fn find(notes: &Notes, needle: &str, only: Option<&str>) -> Result<Found, Er
         .map(|events| Passage { events })
         .collect();
     for passage in &mut passages {
-        passage.events.sort_by_key(|event| event.at);
+        // A host that is near is tried in the same millisecond.
+        let is_later = |event: &Event| !matches!(event.what, What::Accepted { .. });
+        passage
+            .events
+            .sort_by_key(|event| (event.at, is_later(event)));
     }
     passages.sort_by_key(|passage| {
         std::cmp::Reverse(passage.events.last().map_or(0, |event| event.at))

@@ -20,6 +20,7 @@ use super::schedule::{Room, Schedule, Started};
 use super::send::{self, Sender};
 use super::{history, limits};
 use crate::context::Counters;
+use crate::dkim;
 use crate::intake::Intake;
 use crate::limits::STREAM_BYTES;
 use crate::smtp::directory::{self, Found, Target};
@@ -299,13 +300,16 @@ async fn report(sender: &Sender, entry: &QueueEntry, lines: &[Reported]) -> Resu
     if lines.is_empty() {
         return Ok(Vec::new());
     }
-    let (local, queued) = recipients(sender, entry)?;
+    let (local, mut queued) = recipients(sender, entry)?;
     if local.is_empty() && queued.is_empty() {
         // A sender that is gone is not told; telling anybody else would be a double bounce.
         tracing::info!(id = entry.id.0, "nobody to report to");
         return Ok(Vec::new());
     }
-    let body = write(sender, entry, lines).await?;
+    let (body, signature) = write(sender, entry, lines).await?;
+    for entry in &mut queued {
+        entry.prefix = signature.clone().into_bytes();
+    }
     Ok(vec![(body, local, queued)])
 }
 
@@ -371,8 +375,12 @@ fn back(sender: &Sender, entry: &QueueEntry, address: String, domain: String) ->
     }
 }
 
-/// Streams the report into the store, what is returned in its middle.
-async fn write(sender: &Sender, entry: &QueueEntry, lines: &[Reported]) -> Result<NewBody, Error> {
+/// Streams the report into the store, what is returned in its middle; gives its signature with it.
+async fn write(
+    sender: &Sender,
+    entry: &QueueEntry,
+    lines: &[Reported],
+) -> Result<(NewBody, String), Error> {
     let ctx = &sender.ctx;
     let mut random = [0; 16];
     ctx.clock.random(&mut random);
@@ -384,7 +392,7 @@ async fn write(sender: &Sender, entry: &QueueEntry, lines: &[Reported]) -> Resul
         at: ctx.clock.now().seconds(),
         token: &token,
     });
-    let mut intake = Intake::new(&ctx.store, None)?;
+    let mut intake = Intake::new(&ctx.store, None)?.for_signing();
     intake.write(&report.before).await?;
     intake.write(&entry.prefix).await?;
     let mut offset = 0;
@@ -408,5 +416,8 @@ async fn write(sender: &Sender, entry: &QueueEntry, lines: &[Reported]) -> Resul
         offset = end;
     }
     intake.write(&report.after).await?;
-    Ok(intake.finish().await?.0)
+    let seen = intake.take_seen();
+    let (body, facts) = intake.finish().await?;
+    let signature = dkim::fields(ctx, &facts, seen, "").await;
+    Ok((body, signature))
 }

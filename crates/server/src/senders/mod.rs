@@ -78,7 +78,7 @@ pub fn author(facts: &Facts) -> Author {
 }
 
 /// A-labels, lower case; what is no name stays as it is.
-fn in_ascii(domain: &str) -> String {
+pub(crate) fn in_ascii(domain: &str) -> String {
     let domain = domain.trim_end_matches('.');
     idna::domain_to_ascii(domain).unwrap_or_else(|_| domain.to_lowercase())
 }
@@ -138,7 +138,7 @@ fn evaluate(arrived: &Arrived<'_>, seen: &Seen, answers: &mut Answers) -> Result
 }
 
 /// Asks all open questions side by side.
-async fn ask_all(dns: &dyn Dns, answers: &mut Answers) {
+pub(crate) async fn ask_all(dns: &dyn Dns, answers: &mut Answers) {
     let questions = answers.take_wanted();
     let mut open: Vec<(&Question, Asked<'_>)> = questions
         .iter()

@@ -23,8 +23,9 @@ use super::undeliverable::{self, Sorted, Undeliverable};
 use super::{Driver, Target, refusal};
 use crate::config::Role;
 use crate::context::Counters;
+use crate::dkim;
 use crate::drive::Stream;
-use crate::history::Key;
+use crate::history::{Event, Key};
 use crate::intake::Intake;
 use crate::junk::{self, Filing};
 use crate::limits;
@@ -91,6 +92,8 @@ struct Written<'a> {
     /// Received, and those.
     trace: &'a str,
     filings: &'a [Filing],
+    /// In front of the copies that leave.
+    signature: &'a str,
 }
 
 /// Everything that one commit holds.
@@ -146,7 +149,12 @@ impl<S: Stream> Driver<S> {
             } else {
                 0
             };
-            Ok(Intake::new(store, hint)?.keep_head(self.head_bytes().max(wanted)))
+            let intake = Intake::new(store, hint)?.keep_head(self.head_bytes().max(wanted));
+            // Only what is known to be ours is signed.
+            Ok(match self.is_known() && (filtered || self.leaves()) {
+                true => intake.for_signing(),
+                false => intake,
+            })
         });
         match taken {
             Ok(intake) => {
@@ -161,8 +169,14 @@ impl<S: Stream> Driver<S> {
         }
     }
 
+    fn leaves(&self) -> bool {
+        let mut targets = self.targets.iter().flatten();
+        targets.any(|target| matches!(target, Target::Remote { .. }))
+    }
+
     pub(super) async fn body_end(&mut self) -> Outcome {
-        let outcome = match self.commit().await {
+        // On the heap while it lasts: a session that waits for a command stays small.
+        let outcome = match Box::pin(self.commit()).await {
             Ok(results) if self.door() == Door::Lmtp => Outcome::Recipients(results),
             Ok(_) => Outcome::Ok,
             Err(refusal) => {
@@ -188,6 +202,7 @@ impl<S: Stream> Driver<S> {
             .await
             .map_err(|error| self.store_failed(&error))?;
         let head = intake.take_head();
+        let tapped = intake.take_seen();
         let (body, facts) = intake
             .finish()
             .await
@@ -224,15 +239,26 @@ impl<S: Stream> Driver<S> {
         let renamed = std::mem::take(&mut plans.renamed);
         self.refused_by_filters(&sorted, &plans)
             .inspect_err(|refusal| self.tell_refused(key.clone(), &facts, *refusal))?;
+        let additions = &judged.additions;
+        let leaves = !plans.onward.is_empty() || sorted.leave();
+        let signature = match tapped.filter(|_| leaves) {
+            Some(tapped) => {
+                dkim::fields(self.wire.context(), &facts, Some(tapped), additions).await
+            }
+            None => String::new(),
+        };
         let written = Written {
-            additions: &judged.additions,
+            additions,
             trace: &trace,
             filings: &filings,
+            signature: &signature,
         };
         let commit = self.plan(body, &facts, written, &sorted, plans);
         let results = sorted.results;
         let (copies, queued) = (commit.local.len(), commit.queue.len());
         let ctx = self.wire.context();
+        // Before anything else can happen to it.
+        let at = ctx.clock.now();
         if !commit.is_nothing() {
             let done = commit.send(&ctx.store).await;
             done.map_err(|error| self.store_failed(&error))?;
@@ -250,7 +276,8 @@ impl<S: Stream> Driver<S> {
             "message accepted"
         );
         for key in std::iter::once(key).chain(renamed) {
-            self.tell_accepted(key, &facts, &judged.additions, &sorted.targets, &fates);
+            let event = self.accepted(&facts, &judged.additions, &sorted.targets, &fates);
+            ctx.history.tell(Event::new(key, at, event));
         }
         Ok(results)
     }
@@ -445,7 +472,10 @@ impl<S: Stream> Driver<S> {
     ) -> Commit {
         // The Message-ID that we gave it is what answers will refer to.
         let Written {
-            additions, trace, ..
+            additions,
+            trace,
+            signature,
+            ..
         } = written;
         let own = header::first(additions.as_bytes(), "Message-ID");
         if let Some(key) = own.and_then(|id| thread::message_id_key(&id)) {
@@ -500,16 +530,18 @@ impl<S: Stream> Driver<S> {
         }
         let notices =
             (!told.is_empty() && !self.reverse_path().is_empty()).then_some((hostname, told));
+        let signed = format!("{signature}{trace}");
         let mut queue: Vec<NewQueueEntry> = remote
             .into_iter()
             .chain(notices)
-            .map(|(domain, recipients)| self.queue_entry(domain, recipients, facts, trace))
+            .map(|(domain, recipients)| self.queue_entry(domain, recipients, facts, &signed))
             .collect();
         for (account, prefix) in &plans.further {
             local.extend(plans.deliveries(*account, None, prefix));
         }
         for (domain, address, prefix) in &plans.onward {
-            queue.push(self.onward(domain, address, prefix, facts, None));
+            let prefix = format!("{signature}{prefix}");
+            queue.push(self.onward(domain, address, &prefix, facts, None));
         }
         Commit {
             body,

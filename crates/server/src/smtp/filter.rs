@@ -21,6 +21,7 @@ use facteur_store::{
 use super::directory::{self, Found, Target};
 use super::undeliverable::{Sorted, Undeliverable};
 use super::{Driver, Refusal, body, trace};
+use crate::dkim;
 use crate::drive::{Stream, blocking};
 use crate::history::Key;
 use crate::intake::Intake;
@@ -391,7 +392,15 @@ impl<S: Stream> Driver<S> {
         if targets.is_empty() {
             return Ok(());
         }
-        let (body, facts) = Intake::whole(&ctx.store, &written.message).await?;
+        let mut intake = Intake::new(&ctx.store, None)?.for_signing();
+        intake.write(&written.message).await?;
+        let seen = intake.take_seen();
+        let (body, facts) = intake.finish().await?;
+        let leaves = |target: &Target| matches!(target, Target::Remote { .. });
+        let signature = match targets.iter().any(leaves) {
+            true => dkim::fields(ctx, &facts, seen, "").await,
+            false => String::new(),
+        };
         let mut parcel = Parcel {
             body,
             mailboxes: Vec::new(),
@@ -419,7 +428,7 @@ impl<S: Stream> Driver<S> {
                         delay: false,
                     };
                     let notify = written.reverse_path.is_empty().then_some(nothing);
-                    let mut entry = self.onward(&domain, &address, "", &facts, notify);
+                    let mut entry = self.onward(&domain, &address, &signature, &facts, notify);
                     entry.reverse_path.clone_from(&written.reverse_path);
                     parcel.queue.push(entry);
                 }

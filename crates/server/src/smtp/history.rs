@@ -14,29 +14,28 @@ use crate::history::limits::{RECIPIENTS_MAX, TEXT_BYTES_MAX};
 use crate::history::{Event, Key, Way, What};
 
 impl<S: Stream> Driver<S> {
-    /// The message is on the disk. `targets`: of each recipient; none for who does not get it.
-    pub(super) fn tell_accepted(
+    /// What is told of a message that is on the disk. `targets`: of each recipient; none for who
+    /// does not get it.
+    pub(super) fn accepted(
         &self,
-        key: Key,
         facts: &Facts,
         additions: &str,
         targets: &[Vec<Target>],
         fates: &HashMap<AccountId, Fate>,
-    ) {
+    ) -> What {
         let recipients = self.given_recipients().into_iter().zip(targets);
         let ways = recipients.flat_map(|(to, targets)| {
             let ways = targets.iter().flat_map(|target| ways(&to, target, fates));
             ways.collect::<Vec<_>>()
         });
-        let what = What::Accepted {
+        What::Accepted {
             door: self.wire.peer().role.name().to_owned(),
             peer: self.wire.peer().address.to_string(),
             from: self.sender(),
             message_id: message_id(facts, additions),
             size: facts.size,
             recipients: ways.take(RECIPIENTS_MAX).collect(),
-        };
-        self.tell(key, what);
+        }
     }
 
     /// Nobody gets it.

@@ -118,7 +118,7 @@ impl<S: Stream> Driver<S> {
     }
 
     /// Somebody who logged in, or a program that is let in.
-    fn is_known(&self) -> bool {
+    pub(super) fn is_known(&self) -> bool {
         self.identity.is_some() || self.mandate.is_some()
     }
 

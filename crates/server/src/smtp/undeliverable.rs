@@ -49,6 +49,14 @@ pub struct Sorted {
     pub reports: Vec<(usize, Undeliverable)>,
 }
 
+impl Sorted {
+    /// Something goes to other hosts.
+    pub fn leave(&self) -> bool {
+        let mut targets = self.targets.iter().flatten();
+        targets.any(|target| matches!(target, Target::Remote { .. }))
+    }
+}
+
 /// Takes out what can't be delivered. `Err(Ok(_))`: nothing is left, the message as a whole is
 /// refused; `Err(Err(_))`: the store failed.
 pub fn sort(

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use crate::keys::{self, Name};
+use crate::ops::signing;
 use crate::rows;
 use crate::*;
 
@@ -25,12 +26,14 @@ impl Store {
         .await
     }
 
-    /// Its addresses stay; whoever asks for the domain first finds none.
+    /// Its keys go with it. Its addresses stay; whoever asks for the domain first finds none.
     pub async fn remove_domain(&self, name: &str) -> Result<(), Error> {
-        let key = keys::domain(name);
+        let name = name.to_owned();
         self.write(move |tx| {
+            let key = keys::domain(&name);
             tx.get(&key)?.ok_or(Error::NoSuchDomain)?;
             tx.delete(key);
+            signing::remove_all(tx, &name)?;
             Ok(())
         })
         .await

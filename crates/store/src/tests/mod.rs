@@ -4,6 +4,7 @@ mod care;
 mod deliver;
 mod rights;
 mod scripts;
+mod signing;
 mod verify;
 
 use std::sync::Arc;

@@ -33,6 +33,12 @@ pub fn check(view: &View, report: &mut Report) -> Result<References, Error> {
                 let name = String::from_utf8_lossy(name).into_owned();
                 rows::decode_program(value, name)?;
             }
+            Some(Name::Signing(domain, selector)) => {
+                let key = rows::decode_signing(value, domain, selector)?;
+                if view.get(&keys::domain(&key.domain))?.is_none() {
+                    report.fault(format!("a key of {}, which is not ours", key.domain));
+                }
+            }
             Some(Name::Waiting(destination, spot)) => {
                 check_waiting(view, destination, spot, report)?;
             }
