@@ -119,10 +119,14 @@ def test_we_believe_opendkim_and_dkimpy(place):
     config = place / "facteur.toml"
     support.run([support.binary(), "setup", "example.test", "--account", "alice",
                  "-c", config, "--data", place / "data"])
-    text = config.read_text().replace("[queue]\n", f'[queue]\ndns_server = "{dns.address}"\n')
     listens = "".join(f"{name} = []\n" for name in (
         "submission", "submissions", "imap", "imaps", "pop3", "pop3s", "sieve"))
-    config.write_text(f'{text}\n[listen]\nsmtp = ["{address}:{port}"]\n{listens}')
+    text = config.read_text()
+    for table, lines in (("queue", f'dns_server = "{dns.address}"\n'),
+                         ("listen", f'smtp = ["{address}:{port}"]\n{listens}')):
+        assert text.count(f"[{table}]\n") == 1
+        text = text.replace(f"[{table}]\n", f"[{table}]\n{lines}")
+    config.write_text(text)
     log = open(place / "serve.log", "ab")
     server = subprocess.Popen([support.binary(), "serve", "-c", config], stdout=log, stderr=log)
     try:
