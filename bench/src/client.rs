@@ -1,7 +1,7 @@
 //! Small blocking clients: one thread a session, so that the load costs little itself.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
+use socket2::{Domain, Socket, Type};
 
 const PATIENCE: Duration = Duration::from_secs(300);
 const BUFFER_BYTES: usize = 16 << 10;
@@ -64,7 +65,18 @@ pub struct Connection {
 
 impl Connection {
     pub fn open(port: u16, tls: Option<&Arc<ClientConfig>>) -> Result<Self> {
-        let stream = TcpStream::connect(("127.0.0.1", port))?;
+        Self::over(TcpStream::connect(("127.0.0.1", port))?, tls)
+    }
+
+    /// From an address of this machine that is not loopback's: a stranger to the server.
+    pub fn open_from(source: Ipv4Addr, port: u16) -> Result<Self> {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.bind(&SocketAddr::from((source, 0)).into())?;
+        socket.connect(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())?;
+        Self::over(socket.into(), None)
+    }
+
+    fn over(stream: TcpStream, tls: Option<&Arc<ClientConfig>>) -> Result<Self> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         let stream = match tls {
@@ -165,8 +177,12 @@ impl Connection {
 
     /// One message, commands pipelined; `data` ends with the final dot.
     pub fn smtp_message(&mut self, recipient: &str, data: &[u8]) -> Result<()> {
-        let commands =
-            format!("MAIL FROM:<bench@elsewhere.test>\r\nRCPT TO:<{recipient}>\r\nDATA\r\n");
+        self.smtp_message_of("bench@elsewhere.test", recipient, data)
+    }
+
+    /// As `smtp_message`, with this reverse-path.
+    pub fn smtp_message_of(&mut self, from: &str, recipient: &str, data: &[u8]) -> Result<()> {
+        let commands = format!("MAIL FROM:<{from}>\r\nRCPT TO:<{recipient}>\r\nDATA\r\n");
         self.send(commands.as_bytes())?;
         self.smtp_reply(b'2').context("MAIL")?;
         self.smtp_reply(b'2').context("RCPT")?;

@@ -6,10 +6,12 @@
 //! `cargo run --release -p facteur-bench -- [--messages N] [--seconds N] [--only facteur,mdbox,maildir] [--part NAME] [--facteur PROGRAM] [--directory DIR]`
 
 mod client;
+mod inbound;
 mod junk;
 mod mailbox;
 mod measure;
 mod mixed;
+mod names;
 mod peer;
 mod raw;
 mod relay;

@@ -15,14 +15,15 @@ use anyhow::{Context, Result, bail, ensure};
 use rustls::ClientConfig;
 
 use crate::client::{Connection, tls_config};
-use crate::relay;
+use crate::{names, relay};
 
 pub const USER: &str = "alice@example.test";
 /// More people, for loads on several accounts.
 pub const ACCOUNTS: usize = 8;
 const PASSWORD: &str = "quite-secret-4711";
 
-fn address(number: usize) -> String {
+/// One of the [`ACCOUNTS`].
+pub fn address(number: usize) -> String {
     format!("person{number}@example.test")
 }
 
@@ -67,7 +68,7 @@ impl Peer {
             .args(["demo", "--json", "--empty", "--insecure-plaintext"])
             .args(["--port-offset", &offset.to_string()])
             .args(["--smtp-out-port", &relay::SINK_PORT.to_string()])
-            .args(["--dns", &relay::dns_address().to_string()])
+            .args(["--dns", &names::address().to_string()])
             .arg("--data")
             .arg(directory.join("data"))
             .stdout(Stdio::piped())
@@ -190,6 +191,11 @@ impl Peer {
         }
     }
 
+    /// Debian's Postfix asks nobody about a sender.
+    pub fn checks_senders(&self) -> bool {
+        matches!(self.kind, Kind::Facteur(_))
+    }
+
     pub fn stop(mut self) -> Result<()> {
         match &mut self.kind {
             Kind::Facteur(process) => process.stop(),
@@ -290,10 +296,10 @@ impl Drop for Postfix {
 
 /// A shell that cleans up when this process is killed: it waits for a line on its input, and does
 /// what it was told when the input ends without one.
-struct Guard(Child);
+pub struct Guard(Child);
 
 impl Guard {
-    fn new(clean_up: &str) -> Result<Self> {
+    pub fn new(clean_up: &str) -> Result<Self> {
         let shell = Command::new("sh")
             .arg("-c")
             .arg(format!("read -r line || {{ {clean_up}; }}"))

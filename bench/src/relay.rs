@@ -2,7 +2,7 @@
 //! first MAIL to the last arrival.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -12,17 +12,26 @@ use anyhow::{Result, ensure};
 
 use crate::client::Connection;
 use crate::measure::{Meter, memory_bytes};
+use crate::names;
 use crate::peer::{Peer, USER};
 use crate::table::{Better, Row, push};
 use crate::work::{KIB, Load, Start, message, now};
 
 /// Where the sink listens, on each address of 127.9.0.0/16.
 pub const SINK_PORT: u16 = 32_925;
-pub const DNS_PORT: u16 = 32_953;
 /// A destination that takes connections and never says a word.
 const MUTE: Ipv4Addr = Ipv4Addr::new(127, 9, 255, 1);
 const SESSIONS: u64 = 32;
 const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Of `dN.relay.test` and `mute.relay.test`.
+pub fn address_of(label: &str) -> Option<Ipv4Addr> {
+    let number = label.strip_prefix('d').and_then(|rest| rest.parse().ok());
+    match label {
+        "mute" => Some(MUTE),
+        _ => number.map(destination),
+    }
+}
 
 /// `dN.relay.test` is at 127.9.(N / 200).(N % 200 + 1).
 pub fn destination(number: u64) -> Ipv4Addr {
@@ -36,12 +45,12 @@ fn arrived() -> &'static AtomicU64 {
     &ARRIVED
 }
 
-/// The sink and its name server, for as long as this program runs.
+/// The sink and the names of its destinations, for as long as this program runs.
 fn sink() -> Result<()> {
     static STARTED: OnceLock<bool> = OnceLock::new();
     let started = STARTED.get_or_init(|| start().is_ok());
     ensure!(*started, "the sink can't be started");
-    Ok(())
+    names::serve()
 }
 
 fn start() -> Result<()> {
@@ -50,15 +59,6 @@ fn start() -> Result<()> {
         while let Ok((socket, _)) = listener.accept() {
             let session = thread::Builder::new().stack_size(128 * KIB);
             let _ = session.spawn(move || serve(socket));
-        }
-    });
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, DNS_PORT))?;
-    thread::spawn(move || {
-        let mut packet = [0; 1500];
-        while let Ok((length, peer)) = socket.recv_from(&mut packet) {
-            if let Some(reply) = packet.get(..length).and_then(dns_reply) {
-                let _ = socket.send_to(&reply, peer);
-            }
         }
     });
     Ok(())
@@ -99,48 +99,6 @@ fn serve(socket: TcpStream) -> std::io::Result<()> {
         };
         output.write_all(reply)?;
     }
-}
-
-/// Addresses of `dN.relay.test` and of `mute.relay.test`, and that there is nothing else.
-fn dns_reply(query: &[u8]) -> Option<Vec<u8>> {
-    let mut labels = Vec::new();
-    let mut at = 12;
-    loop {
-        let length = usize::from(*query.get(at)?);
-        at += 1;
-        if length == 0 {
-            break;
-        }
-        labels.push(String::from_utf8_lossy(query.get(at..at + length)?).to_lowercase());
-        at += length;
-    }
-    let kind = u16::from_be_bytes(query.get(at..at + 2)?.try_into().ok()?);
-    let end = at + 4;
-    let first = labels.first().map(String::as_str).unwrap_or_default();
-    let number = first.strip_prefix('d').and_then(|rest| rest.parse().ok());
-    let address = match first {
-        "mute" => Some(MUTE),
-        _ => number.map(destination),
-    };
-    let address = address.filter(|_| kind == 1 && labels.len() == 3);
-    let mut reply = query.get(..2)?.to_vec();
-    reply.extend_from_slice(&[0x81, 0x80, 0, 1, 0, u8::from(address.is_some()), 0]);
-    reply.extend_from_slice(&[u8::from(address.is_none()), 0, 0]);
-    reply.extend_from_slice(query.get(12..end)?);
-    match address {
-        Some(address) => {
-            reply.extend_from_slice(&[0xc0, 12, 0, 1, 0, 1, 0, 0, 1, 44, 0, 4]);
-            reply.extend_from_slice(&address.octets());
-        }
-        None => {
-            // The root's SOA, so that "nothing" is remembered.
-            reply.extend_from_slice(&[0, 0, 6, 0, 1, 0, 0, 1, 44, 0, 22, 0, 0]);
-            for value in [1u32, 300, 300, 300, 300] {
-                reply.extend_from_slice(&value.to_be_bytes());
-            }
-        }
-    }
-    Some(reply)
 }
 
 /// One session that hands over its share of the messages.
@@ -266,9 +224,4 @@ pub fn queued_rows(start: Start<'_>, rows: &mut Vec<Row>) -> Result<()> {
         Better::Less,
     );
     peer.stop()
-}
-
-/// Where a name server of ours answers.
-pub fn dns_address() -> SocketAddr {
-    (Ipv4Addr::LOCALHOST, DNS_PORT).into()
 }

@@ -12,7 +12,7 @@ use crate::client::Connection;
 use crate::measure::{Meter, memory_bytes};
 use crate::peer::{Peer, USER};
 use crate::table::{Better, Row, push};
-use crate::{mailbox, mixed, raw, relay, waiting};
+use crate::{inbound, mailbox, mixed, raw, relay, waiting};
 
 #[derive(Clone, Copy)]
 pub struct Load {
@@ -29,7 +29,7 @@ pub const KIB: usize = 1024;
 /// One part of the work, on a running server.
 type Part = fn(&Peer, Load, &mut Vec<Row>) -> Result<()>;
 
-const PARTS: [(&str, Part); 9] = [
+const PARTS: [(&str, Part); 10] = [
     ("mailbox", mailbox::rows),
     ("search", mailbox::search_rows),
     ("pop3", pop3_rows),
@@ -39,10 +39,11 @@ const PARTS: [(&str, Part); 9] = [
     ("mixed", mixed::rows),
     ("relay", relay::rows),
     ("dead", relay::dead_rows),
+    ("inbound", inbound::rows),
 ];
 
 /// Parts that need no large mailbox.
-const WITHOUT_MAILBOX: [&str; 2] = ["relay", "dead"];
+const WITHOUT_MAILBOX: [&str; 3] = ["relay", "dead", "inbound"];
 
 /// Everything, or one part of it, on a fresh server.
 pub fn measure(start: Start<'_>, load: Load, part: Option<&str>) -> Result<Vec<Row>> {
