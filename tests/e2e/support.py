@@ -20,7 +20,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SAMPLES = ROOT.parent / "shared" / "data" / "mime"
-STANDARD_PORTS = (25, 110, 143, 465, 587, 993, 995, 4190)
+STANDARD_PORTS = (25, 110, 143, 443, 465, 587, 993, 995, 4190)
 
 
 def binary():

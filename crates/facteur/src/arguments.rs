@@ -68,6 +68,8 @@ pub enum Do {
     },
     #[command(subcommand, visible_alias = "token", about = t(texts::ABOUT_PROGRAM))]
     Program(Program),
+    #[command(subcommand, about = t(texts::ABOUT_SUPPRESSION))]
+    Suppression(Suppression),
     #[command(subcommand, about = t(texts::ABOUT_CONFIG))]
     Config(Config),
     #[command(about = t(texts::ABOUT_STATUS))]
@@ -451,8 +453,12 @@ pub enum Program {
         name: String,
         #[arg(long, value_name = "ADDRESS", required = true, help = t(texts::HELP_PROGRAM_FROM))]
         from: Vec<String>,
-        #[arg(long, value_name = "LOGIN", help = t(texts::HELP_PROGRAM_USER))]
+        #[arg(long, value_name = "LOGIN", conflicts_with = "hook", help = t(texts::HELP_PROGRAM_USER))]
         user: Option<String>,
+        #[arg(long, value_name = "URL", help = t(texts::HELP_PROGRAM_HOOK))]
+        hook: Option<String>,
+        #[arg(long, requires = "hook", help = t(texts::HELP_PROGRAM_HOOK_PRIVATE))]
+        hook_private: bool,
     },
     #[command(about = t(texts::ABOUT_PROGRAM_LIST))]
     List,
@@ -460,6 +466,22 @@ pub enum Program {
     Remove {
         #[arg(value_name = "NAME", help = t(texts::HELP_PROGRAM))]
         name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Suppression {
+    #[command(about = t(texts::ABOUT_SUPPRESSION_LIST))]
+    List,
+    #[command(about = t(texts::ABOUT_SUPPRESSION_ADD))]
+    Add {
+        #[arg(value_name = "ADDRESS", help = t(texts::HELP_SUPPRESSION))]
+        address: String,
+    },
+    #[command(about = t(texts::ABOUT_SUPPRESSION_REMOVE))]
+    Remove {
+        #[arg(value_name = "ADDRESS", help = t(texts::HELP_SUPPRESSION))]
+        address: String,
     },
 }
 

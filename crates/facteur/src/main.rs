@@ -73,6 +73,7 @@ async fn ask(place: &Place, command: Do) -> Outcome {
         Do::Trace(command) => command::trace::run(&client, command).await,
         Do::Sieve(command) => command::sieve::run(&client, command).await,
         Do::Program(command) => command::program::run(&client, command).await,
+        Do::Suppression(command) => command::suppression::run(&client, command).await,
         Do::Status
         | Do::Demo(_)
         | Do::Setup(_)

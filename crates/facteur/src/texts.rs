@@ -165,15 +165,33 @@ texts! {
     HELP_PROGRAM: "Your name for it: small letters, digits, hyphens", "Le nom que vous lui donnez : minuscules, chiffres, tirets";
     HELP_PROGRAM_FROM: "An address of yours that it may send as, or @domain for all of a domain; the first is its usual one",
         "Une de vos adresses au nom de laquelle il peut envoyer, ou @domaine pour tout un domaine ; la première est l'habituelle";
+    HELP_PROGRAM_HOOK: "A URL that is called with what became of its mail", "Une URL appelée avec ce qu'est devenu son courrier";
+    HELP_PROGRAM_HOOK_PRIVATE: "This URL may lead to this machine or to a private network",
+        "Cette URL peut mener à cette machine ou à un réseau privé";
+    PROGRAM_ADDED_TOKEN: "{0} may send as {1} with this token, which is shown only now:\n{2}",
+        "{0} peut envoyer au nom de {1} avec ce jeton, qui n'est montré que maintenant :\n{2}";
+    PROGRAM_ADDED_HOOK: "{0} is called with what became of its mail, signed with this secret, shown only now:\n{1}",
+        "{0} est appelée avec ce qu'est devenu son courrier, signé avec ce secret, montré seulement maintenant :\n{1}";
+    COLUMN_HOOK: "Told at", "Averti à";
+    ABOUT_SUPPRESSION: "Addresses that are not tried for programs any more", "Les adresses qui ne sont plus essayées pour les programmes";
+    ABOUT_SUPPRESSION_LIST: "Show them, and what their hosts said", "Les montrer, et ce que leurs serveurs ont dit";
+    ABOUT_SUPPRESSION_ADD: "Try an address no more", "Ne plus essayer une adresse";
+    ABOUT_SUPPRESSION_REMOVE: "Try an address again", "Essayer de nouveau une adresse";
+    HELP_SUPPRESSION: "The address", "L'adresse";
+    SUPPRESSION_ADDED: "{0} is not tried for programs any more.", "{0} n'est plus essayée pour les programmes.";
+    SUPPRESSION_REMOVED: "{0} is tried again.", "{0} est essayée de nouveau.";
+    SUPPRESSION_NONE: "No address is on the list.", "Aucune adresse n'est sur la liste.";
+    COLUMN_SINCE: "Since", "Depuis";
+    COLUMN_REPLY: "Reply", "Réponse";
     HELP_PROGRAM_USER: "It is every process of this user of the machine, and hands in its mail by sendmail",
         "C'est tout processus de cet utilisateur de la machine, et il remet son courrier par sendmail";
     PROGRAM_ADDED_USER: "Processes of {0} may send as {1}.", "Les processus de {0} peuvent envoyer au nom de {1}.";
     PROGRAM_REMOVED: "{0} may send no more.", "{0} ne peut plus envoyer.";
     PROGRAM_NONE: "No program has been let in. Programs of this machine may send as their user's own name.",
         "Aucun programme n'a été admis. Les programmes de cette machine peuvent envoyer au nom de leur utilisateur.";
-    COLUMN_PROGRAM: "program", "programme";
-    COLUMN_SENDS_AS: "sends as", "envoie au nom de";
-    COLUMN_USER: "user", "utilisateur";
+    COLUMN_PROGRAM: "Program", "Programme";
+    COLUMN_SENDS_AS: "Sends as", "Envoie au nom de";
+    COLUMN_USER: "User", "Utilisateur";
     ABOUT_TRACE: "Tell what became of a message, from its arrival to the mailbox or the report",
         "Dire ce qu'un message est devenu, de son arrivée à la boîte aux lettres ou au rapport";
     HELP_TRACE_ABOUT: "Message-ID of one message, or an address that sent or got some",

@@ -25,10 +25,12 @@ pub enum Role {
     Pop3s,
     /// ManageSieve with STARTTLS (RFC 5804).
     Sieve,
+    /// Programs that send, and our MTA-STS policy.
+    Https,
 }
 
 impl Role {
-    pub const ALL: [Role; 10] = [
+    pub const ALL: [Role; 11] = [
         Role::Smtp,
         Role::Submission,
         Role::Submissions,
@@ -39,6 +41,7 @@ impl Role {
         Role::Pop3,
         Role::Pop3s,
         Role::Sieve,
+        Role::Https,
     ];
 
     /// As in the configuration file and in logs.
@@ -54,6 +57,7 @@ impl Role {
             Role::Pop3 => "pop3",
             Role::Pop3s => "pop3s",
             Role::Sieve => "sieve",
+            Role::Https => "https",
         }
     }
 
@@ -71,6 +75,7 @@ impl Role {
             Role::Pop3 => 110,
             Role::Pop3s => 995,
             Role::Sieve => 4190,
+            Role::Https => 443,
         }
     }
 
@@ -81,7 +86,10 @@ impl Role {
 
     /// TLS from the first byte.
     pub fn is_implicit_tls(self) -> bool {
-        matches!(self, Role::Submissions | Role::Imaps | Role::Pop3s)
+        matches!(
+            self,
+            Role::Submissions | Role::Imaps | Role::Pop3s | Role::Https
+        )
     }
 }
 

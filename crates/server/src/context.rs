@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use facteur_store::{Clock, Store};
-use tokio::sync::watch;
+use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::auth::{Auth, Scene};
 use crate::config::{Config, Role};
@@ -23,6 +23,7 @@ use crate::rates::Rates;
 use crate::senders::People;
 use crate::server::StartError;
 use crate::tls::{Tls, TlsFacts};
+use crate::web::BODIES_AT_ONCE_MAX;
 
 /// Shared by all sessions of a process.
 #[derive(Debug)]
@@ -46,6 +47,10 @@ pub struct Context {
     pub dns: Option<Arc<dyn Dns>>,
     pub(crate) people: People,
     pub(crate) signing: Signing,
+    /// Places for messages that come as JSON.
+    pub(crate) bodies: Semaphore,
+    /// There may be a web call to make.
+    pub(crate) calls: Notify,
     sessions: AtomicU64,
 }
 
@@ -85,6 +90,8 @@ impl Context {
             dns,
             people: People::default(),
             signing: Signing::default(),
+            bodies: Semaphore::new(BODIES_AT_ONCE_MAX),
+            calls: Notify::new(),
             sessions: AtomicU64::new(0),
             clock,
             store,

@@ -46,6 +46,7 @@ mod server;
 pub mod sieve;
 pub mod smtp;
 pub mod tls;
+pub mod web;
 
 pub use config::{
     CertificateFiles, Config, DomainRoute, Limits, Listen, ListenAddress, QueueConfig, Role,

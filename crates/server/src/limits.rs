@@ -134,3 +134,15 @@ pub const GREETING_DELAY: Duration = Duration::from_secs(2);
 pub const LOCAL_CONNECTIONS_MAX: usize = 200;
 /// Of the list of this machine's users.
 pub const USERS_FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// Between a program's request and the session that takes its message.
+pub const SUBMIT_PIPE_BYTES: usize = 64 * 1024;
+pub const SUBMIT_REPLY_BYTES_MAX: u64 = 4096;
+/// Web calls under way, in all and of one program.
+pub const CALLS_AT_ONCE_MAX: usize = 32;
+pub const CALLS_OF_PROGRAM_MAX: usize = 4;
+/// From the look-up of the name to the answer.
+pub const CALL_PATIENCE: Duration = Duration::from_secs(30);
+/// After this time a program is not told any more.
+pub const CALLS_KEPT: Duration = Duration::from_secs(3 * 24 * 3600);
+pub const CALLS_LOOK_AGAIN: Duration = Duration::from_secs(60);

@@ -24,6 +24,7 @@ use crate::pop3;
 use crate::programs::LocalUser;
 use crate::server::Bound;
 use crate::smtp;
+use crate::web;
 
 #[derive(Debug)]
 pub(crate) enum Listener {
@@ -216,7 +217,7 @@ fn refusal(role: Role) -> &'static [u8] {
         Role::Imap => b"* BYE [UNAVAILABLE] Too many connections, try again later\r\n",
         Role::Pop3 => b"-ERR [SYS/TEMP] Too many connections, try again later\r\n",
         Role::Sieve => b"BYE (TRYLATER) \"too many connections, try again later\"\r\n",
-        Role::Submissions | Role::Imaps | Role::Pop3s => b"",
+        Role::Submissions | Role::Imaps | Role::Pop3s | Role::Https => b"",
     }
 }
 
@@ -264,6 +265,7 @@ async fn serve<S: Stream>(stream: S, peer: Peer, ctx: Arc<Context>) {
         Role::Imap | Role::Imaps => Box::pin(imap::serve(stream, peer, ctx)).await,
         Role::Pop3 | Role::Pop3s => Box::pin(pop3::serve(stream, peer, ctx)).await,
         Role::Sieve => Box::pin(managesieve::serve(stream, peer, ctx)).await,
+        Role::Https => Box::pin(web::serve(stream, peer, ctx)).await,
     }
 }
 

@@ -28,6 +28,8 @@ pub enum Kind {
     SubmittedADay,
     /// How often the owner of an account is told.
     Alarm,
+    /// Tokens that are none, by peer address.
+    BadToken,
 }
 
 struct Row {
@@ -50,7 +52,7 @@ const fn row(kind: Kind, max: u32, window: Duration, name: &'static str) -> Row 
     }
 }
 
-const ROWS: [Row; 8] = [
+const ROWS: [Row; 9] = [
     row(Kind::Address, 2_000, HOUR, "messages from one address"),
     row(Kind::Network, 10_000, HOUR, "messages from one network"),
     row(Kind::Sender, 1_000, HOUR, "messages of one sender"),
@@ -74,6 +76,7 @@ const ROWS: [Row; 8] = [
         "recipients of one account in a day",
     ),
     row(Kind::Alarm, 1, DAY, "alarms"),
+    row(Kind::BadToken, 100, HOUR, "bad tokens from one address"),
 ];
 
 /// The limit that was met.
@@ -171,6 +174,7 @@ mod tests {
             Kind::Submitted,
             Kind::SubmittedADay,
             Kind::Alarm,
+            Kind::BadToken,
         ];
         for kind in kinds {
             let row = ROWS.iter().find(|row| row.kind == kind).unwrap();

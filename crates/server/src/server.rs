@@ -17,6 +17,7 @@ use crate::junk;
 use crate::limits;
 use crate::listen::{self, Listener};
 use crate::net::{Net, SystemNet};
+use crate::programs;
 use crate::queue::{self, ClientTls, Sender};
 use crate::tls::TlsError;
 
@@ -111,6 +112,7 @@ impl Server {
         tasks.spawn(catalog::run(Arc::clone(&ctx)));
         tasks.spawn(junk::run(Arc::clone(&ctx)));
         tasks.spawn(dkim::run(Arc::clone(&ctx)));
+        tasks.spawn(programs::run(sender.clone()));
         tasks.spawn(queue::run(sender));
         Ok(Running { ctx, ports, tasks })
     }

@@ -62,6 +62,7 @@ struct Snapshot {
     imap: Arc<ServerConfig>,
     pop3: Arc<ServerConfig>,
     sieve: Arc<ServerConfig>,
+    https: Arc<ServerConfig>,
 }
 
 impl Tls {
@@ -94,6 +95,15 @@ impl Tls {
             return Ok(false);
         }
         self.reload().map(|()| true)
+    }
+
+    /// Whether one of the certificates in use is for that name.
+    pub fn proves(&self, name: &str) -> bool {
+        let snapshot = Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner));
+        let Ok(name) = ServerName::try_from(name) else {
+            return false;
+        };
+        snapshot.names.keys.iter().any(|key| key.answers_for(&name))
     }
 
     /// The server's side of a handshake.
@@ -137,6 +147,7 @@ impl Snapshot {
             imap: config(b"imap")?,
             pop3: config(b"pop3")?,
             sieve: config(b"managesieve")?,
+            https: config(b"http/1.1")?,
             names,
         })
     }
@@ -149,6 +160,7 @@ impl Snapshot {
             Role::Imap | Role::Imaps => &self.imap,
             Role::Pop3 | Role::Pop3s => &self.pop3,
             Role::Sieve => &self.sieve,
+            Role::Https => &self.https,
         }
     }
 

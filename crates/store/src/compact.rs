@@ -107,6 +107,7 @@ impl Store {
             }
             Phase::Idle => {
                 self.merge_when_due().await?;
+                self.forget_sent().await?;
                 Phase::Idle
             }
             Phase::Measure(measure) => self.measure_step(measure).await?,

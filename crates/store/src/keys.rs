@@ -1,7 +1,9 @@
 //! Keys of the index: big-endian, so that their order is the order of what they name, and all
 //! that belongs to one account is one range.
 
-use crate::{AccountId, BlobId, Grantee, MailboxId, ModSeq, QueueId, Timestamp, Uid};
+use crate::{
+    AccountId, BlobId, CallPlace, Grantee, MailboxId, ModSeq, QueueId, SentId, Timestamp, Uid,
+};
 
 /// Journal position applied; not part of the journal's own redo.
 pub const POSITION: &[u8] = b"!position";
@@ -16,6 +18,16 @@ const ADDRESS: u8 = b'e';
 const PROGRAM: u8 = b'p';
 const QUEUE: u8 = b'q';
 const SHARE: u8 = b's';
+/// A web call that waits, by when it is due.
+const CALL: u8 = b'h';
+/// A request of a program, by its key.
+const REQUEST: u8 = b'i';
+/// A message of a program.
+const SENT: u8 = b'm';
+/// The message of a program that a queue entry is.
+const FOLLOWED: u8 = b'n';
+/// An address that is not tried for programs.
+const SUPPRESSED: u8 = b'y';
 /// The MTA-STS policy of another domain.
 const STS: u8 = b't';
 /// What falls due, as the first format had it: all destinations in one row of time.
@@ -63,6 +75,11 @@ pub enum Name<'a> {
     Program(&'a [u8]),
     /// Domain and selector.
     Signing(&'a [u8], &'a [u8]),
+    Sent(SentId),
+    Followed(QueueId),
+    Request([u8; 16]),
+    Call(CallPlace),
+    Suppressed(&'a [u8]),
     /// Destination, and the place among what waits for it.
     Waiting(&'a [u8], Spot),
     Erasing(AccountId),
@@ -272,6 +289,43 @@ pub fn program(name: &str) -> Vec<u8> {
     tagged(PROGRAM, name.as_bytes())
 }
 
+pub fn sent(id: SentId) -> Vec<u8> {
+    tagged(SENT, &id.0)
+}
+
+pub fn all_sent() -> Span {
+    all_with(vec![SENT])
+}
+
+pub fn followed(entry: QueueId) -> Vec<u8> {
+    tagged(FOLLOWED, &entry.0.to_be_bytes())
+}
+
+pub fn request(key: [u8; 16]) -> Vec<u8> {
+    tagged(REQUEST, &key)
+}
+
+pub fn call(place: CallPlace) -> Vec<u8> {
+    let mut key = tagged(CALL, &place.due.to_be_bytes());
+    key.extend_from_slice(&place.sent.0);
+    key.extend_from_slice(&place.recipient.to_be_bytes());
+    key.push(place.state);
+    key
+}
+
+pub fn all_calls() -> Span {
+    all_with(vec![CALL])
+}
+
+/// `address` in lower case.
+pub fn suppressed(address: &str) -> Vec<u8> {
+    tagged(SUPPRESSED, address.as_bytes())
+}
+
+pub fn all_suppressed() -> Span {
+    all_with(vec![SUPPRESSED])
+}
+
 pub fn all_programs() -> Span {
     all_with(vec![PROGRAM])
 }
@@ -472,6 +526,22 @@ pub fn parse(key: &[u8]) -> Option<Name<'_>> {
             let (domain, selector) = rest.split_at_checked(at)?;
             Name::Signing(domain, selector.get(1..)?)
         }
+        SENT => Name::Sent(SentId(number(rest)?)),
+        FOLLOWED => Name::Followed(QueueId(u64::from_be_bytes(number(rest)?))),
+        REQUEST => Name::Request(number(rest)?),
+        CALL => {
+            let (due, rest) = rest.split_at_checked(8)?;
+            let (sent, rest) = rest.split_at_checked(16)?;
+            let (recipient, rest) = rest.split_at_checked(4)?;
+            let [state] = number(rest)?;
+            Name::Call(CallPlace {
+                due: u64::from_be_bytes(number(due)?),
+                sent: SentId(number(sent)?),
+                recipient: u32::from_be_bytes(number(recipient)?),
+                state,
+            })
+        }
+        SUPPRESSED => Name::Suppressed(rest),
         WAITING => {
             let at = rest.iter().position(|byte| *byte == 0)?;
             let (destination, spot) = rest.split_at_checked(at)?;

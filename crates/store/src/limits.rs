@@ -1,5 +1,7 @@
 //! Every bound of the store in one place.
 
+use std::time::Duration;
+
 /// Bytes of body in one chunk record, and the most that a spool holds.
 pub const CHUNK_BYTES_MAX: usize = 64 << 10;
 /// A journal segment is closed once it is past this.
@@ -79,3 +81,5 @@ pub const RESERVE_FLOOR_PARTS: u64 = 8;
 
 /// Programs that may send.
 pub const PROGRAMS_MAX: usize = 1_000;
+/// How long it is known what became of a program's message, and from which request it came.
+pub const SENT_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);

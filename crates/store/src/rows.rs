@@ -858,6 +858,146 @@ pub fn decode_signing(bytes: &[u8], domain: &[u8], selector: &[u8]) -> Result<Si
     Ok(key)
 }
 
+const SENT_STATES: [SentState; 5] = [
+    SentState::Queued,
+    SentState::Deferred,
+    SentState::Delivered,
+    SentState::Bounced,
+    SentState::Suppressed,
+];
+
+pub fn sent_state(state: SentState) -> u8 {
+    match state {
+        SentState::Queued => 0,
+        SentState::Deferred => 1,
+        SentState::Delivered => 2,
+        SentState::Bounced => 3,
+        SentState::Suppressed => 4,
+    }
+}
+
+fn write_sent_recipient(w: &mut Writer, recipient: &SentRecipient) {
+    w.str(&recipient.address).u8(sent_state(recipient.state));
+    w.str(&recipient.told).i64(recipient.at.0);
+}
+
+fn read_sent_recipient(r: &mut Reader<'_>) -> Result<SentRecipient, Error> {
+    Ok(SentRecipient {
+        address: r.string()?,
+        state: {
+            let state = usize::from(r.u8()?);
+            let known = SENT_STATES.get(state).copied();
+            known.ok_or_else(|| r.damaged("unknown state"))?
+        },
+        told: r.string()?,
+        at: Timestamp(r.i64()?),
+    })
+}
+
+/// The id is in the key.
+pub fn encode_sent(sent: &Sent) -> Vec<u8> {
+    let mut w = Writer::version(VERSION);
+    w.str(&sent.program).str(&sent.message_id);
+    w.option(sent.key.as_ref(), |w, key| w.fixed(key));
+    w.u64(sent.recipients.len() as u64);
+    for recipient in &sent.recipients {
+        write_sent_recipient(&mut w, recipient);
+    }
+    w.0
+}
+
+pub fn decode_sent(bytes: &[u8], id: SentId) -> Result<Sent, Error> {
+    let mut r = Reader::version(bytes, "message of a program", VERSION)?;
+    let (program, message_id) = (r.string()?, r.string()?);
+    let key = r.option(Reader::array)?;
+    let mut recipients = Vec::new();
+    for _ in 0..r.u64()? {
+        recipients.push(read_sent_recipient(&mut r)?);
+    }
+    r.end()?;
+    Ok(Sent {
+        id,
+        program,
+        message_id,
+        key,
+        recipients,
+    })
+}
+
+pub fn encode_followed(followed: &Followed) -> Vec<u8> {
+    let mut w = Writer::version(VERSION);
+    w.fixed(&followed.id.0);
+    w.u64(followed.places.len() as u64);
+    for place in &followed.places {
+        w.option(*place, Writer::u32);
+    }
+    w.0
+}
+
+pub fn decode_followed(bytes: &[u8]) -> Result<Followed, Error> {
+    let mut r = Reader::version(bytes, "followed queue entry", VERSION)?;
+    let id = SentId(r.array()?);
+    let mut places = Vec::new();
+    for _ in 0..r.u64()? {
+        places.push(r.option(Reader::u32)?);
+    }
+    r.end()?;
+    Ok(Followed { id, places })
+}
+
+pub fn encode_request(id: SentId, request: [u8; 16]) -> Vec<u8> {
+    let mut w = Writer::version(VERSION);
+    w.fixed(&id.0).fixed(&request);
+    w.0
+}
+
+pub fn decode_request(bytes: &[u8]) -> Result<(SentId, [u8; 16]), Error> {
+    let mut r = Reader::version(bytes, "request of a program", VERSION)?;
+    let request = (SentId(r.array()?), r.array()?);
+    r.end()?;
+    Ok(request)
+}
+
+/// The place is in the key.
+pub fn encode_call(call: &Call) -> Vec<u8> {
+    let mut w = Writer::version(VERSION);
+    w.str(&call.program).str(&call.message_id);
+    write_sent_recipient(&mut w, &call.recipient);
+    w.u32(call.attempts);
+    w.0
+}
+
+pub fn decode_call(bytes: &[u8], place: CallPlace) -> Result<Call, Error> {
+    let mut r = Reader::version(bytes, "web call", VERSION)?;
+    let call = Call {
+        place,
+        program: r.string()?,
+        message_id: r.string()?,
+        recipient: read_sent_recipient(&mut r)?,
+        attempts: r.u32()?,
+    };
+    r.end()?;
+    Ok(call)
+}
+
+/// The address is in the key.
+pub fn encode_suppressed(suppressed: &Suppressed) -> Vec<u8> {
+    let mut w = Writer::version(VERSION);
+    w.str(&suppressed.told).i64(suppressed.at.0);
+    w.0
+}
+
+pub fn decode_suppressed(bytes: &[u8], address: String) -> Result<Suppressed, Error> {
+    let mut r = Reader::version(bytes, "suppressed address", VERSION)?;
+    let suppressed = Suppressed {
+        address,
+        told: r.string()?,
+        at: Timestamp(r.i64()?),
+    };
+    r.end()?;
+    Ok(suppressed)
+}
+
 pub fn encode_rights(rights: Rights) -> Vec<u8> {
     let mut w = Writer::version(VERSION);
     w.u32(u32::from(rights.0));

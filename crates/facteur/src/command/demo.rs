@@ -21,7 +21,7 @@ use crate::settings::LOCAL_SOCKET;
 use crate::texts::{self, fill, t};
 
 /// Every listener but the two that have a socket in the data directory.
-const ROLES: [Role; 8] = [
+const ROLES: [Role; 9] = [
     Role::Smtp,
     Role::Submission,
     Role::Submissions,
@@ -30,6 +30,7 @@ const ROLES: [Role; 8] = [
     Role::Pop3,
     Role::Pop3s,
     Role::Sieve,
+    Role::Https,
 ];
 
 /// The directory of the demo, removed with this value unless somebody named it.

@@ -17,6 +17,7 @@ pub mod setup;
 pub mod sieve;
 pub mod status;
 pub mod store;
+pub mod suppression;
 pub mod trace;
 
 use serde_json::Value;

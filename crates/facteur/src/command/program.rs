@@ -11,13 +11,34 @@ use crate::texts::{self, fill, t};
 
 pub async fn run(client: &Client, command: Program) -> Outcome {
     match command {
-        Program::Add { name, from, user } => {
-            let body = json!({ "name": name, "from": from, "user": user });
+        Program::Add {
+            name,
+            from,
+            user,
+            hook,
+            hook_private,
+        } => {
+            let body = json!({
+                "name": name,
+                "from": from,
+                "user": user,
+                "hook": hook,
+                "hook_private": hook_private,
+            });
             let added = client
                 .call(Method::POST, "/v1/programs", Some(body), &name)
                 .await?;
             let from = texts_of(&added, "from");
-            let sentence = fill(texts::PROGRAM_ADDED_USER, &[&text(&added, "user"), &from]);
+            let of = |field: &str| text(&added, field);
+            let mut sentence = match of("token").as_str() {
+                "" => fill(texts::PROGRAM_ADDED_USER, &[&of("user"), &from]),
+                token => fill(texts::PROGRAM_ADDED_TOKEN, &[&of("name"), &from, &token]),
+            };
+            if !of("hook").is_empty() {
+                let words = [&of("hook") as &dyn std::fmt::Display, &of("hook_secret")];
+                sentence.push('\n');
+                sentence.push_str(&fill(texts::PROGRAM_ADDED_HOOK, &words));
+            }
             Ok(Output::new(added, sentence))
         }
         Program::List => list(client).await,
@@ -39,6 +60,7 @@ async fn list(client: &Client) -> Outcome {
                 text(program, "name"),
                 texts_of(program, "from"),
                 text(program, "user"),
+                text(program, "hook"),
             ]
         })
         .collect();
@@ -49,6 +71,7 @@ async fn list(client: &Client) -> Outcome {
             texts::COLUMN_PROGRAM,
             texts::COLUMN_SENDS_AS,
             texts::COLUMN_USER,
+            texts::COLUMN_HOOK,
         ];
         table(&head.map(t), &rows)
     };

@@ -1,8 +1,8 @@
 //! `facteur serve`
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 
-use facteur_server::{Config, ListenAddress, Seams, Server};
+use facteur_server::{Config, ListenAddress, Role, Seams, Server};
 use serde_json::Value;
 
 use crate::arguments::Common;
@@ -19,6 +19,7 @@ pub async fn run(common: &Common) -> Outcome {
     if !has_ipv6() {
         drop_default_ipv6(&mut config, &settings);
     }
+    drop_default_https(&mut config, &settings);
     let place = place::find(common)?;
     config.admin_socket = Some(place.admin_socket());
     let (store, recovery) = open_store(&place.data, place.options())?;
@@ -48,6 +49,23 @@ pub async fn run(common: &Common) -> Outcome {
 /// Some machines have IPv6 switched off; the defaults must work there too.
 fn has_ipv6() -> bool {
     UdpSocket::bind(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0))).is_ok()
+}
+
+/// A web server may have the port, or the user not the right to it: mail works without.
+fn drop_default_https(config: &mut Config, settings: &Settings) {
+    if settings.is_given("listen.https") {
+        return;
+    }
+    config.listeners.retain(|listen| match &listen.address {
+        ListenAddress::Tcp(address) if listen.role == Role::Https => {
+            let free = TcpListener::bind(address);
+            if let Err(error) = &free {
+                tracing::warn!(%address, %error, "no HTTPS: programs can't send by it, and no MTA-STS policy is served");
+            }
+            free.is_ok()
+        }
+        _ => true,
+    });
 }
 
 /// `[::]` goes where nobody asked for it.

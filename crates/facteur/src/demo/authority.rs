@@ -10,7 +10,12 @@ use crate::certificate::{self, make_directory, write_file};
 use crate::output::Failure;
 
 /// Names that programs on this machine may use for the demo.
-const NAMES: [&str; 3] = ["localhost", "mail.example.test", "127.0.0.1"];
+const NAMES: [&str; 4] = [
+    "localhost",
+    "mail.example.test",
+    "mta-sts.example.test",
+    "127.0.0.1",
+];
 
 pub struct Authority {
     /// PEM file to trust.

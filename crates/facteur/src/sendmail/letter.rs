@@ -118,10 +118,8 @@ fn rewrite(
             .chain(&ADDRESSES)
     };
     for field in fields(header) {
-        if !field.is_field
-            || HIDDEN.iter().any(|name| field.is(name))
-            || field.raw.starts_with(b"From ")
-        {
+        let separator = field.raw.starts_with(b"From ") && !field.is("From");
+        if !field.is_field || separator || HIDDEN.iter().any(|name| field.is(name)) {
             continue;
         }
         let name = listed().find(|name| field.is(name));
@@ -324,6 +322,8 @@ mod tests {
         );
         let (_, header) = prepared("From alice Mon Jan  1\r\nFrom: x@y.test\r\n", &call(&["a"]));
         assert_eq!(header, "From: x@y.test\r\n");
+        let (_, header) = prepared("From : x@y.test\r\n", &call(&["a"]));
+        assert_eq!(header, "From : x@y.test\r\n");
     }
 
     #[test]

@@ -353,7 +353,7 @@ mod tests {
         assert_eq!(config.limits, default.limits);
         assert_eq!(config.queue, default.queue);
         assert_eq!(config.message_bytes_max, default.message_bytes_max);
-        assert_eq!(config.listeners.len(), 17);
+        assert_eq!(config.listeners.len(), 19);
     }
 
     #[test]

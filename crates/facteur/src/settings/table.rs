@@ -68,7 +68,7 @@ const LANGUAGES: &[&str] = &["en", "fr"];
 const TLS_MODES: &[&str] = &["starttls", "implicit"];
 const LOG_LEVELS: &[&str] = &["error", "warn", "info", "debug"];
 
-pub const SETTINGS: [Setting; 34] = [
+pub const SETTINGS: [Setting; 35] = [
     setting(
         "hostname",
         Kind::HostName,
@@ -188,6 +188,14 @@ pub const SETTINGS: [Setting; 34] = [
         "[]",
         "ManageSieve, by which mail programs edit their owner's filters, with STARTTLS.",
         "ManageSieve, par lequel les logiciels de courrier modifient les filtres de leur utilisateur, avec STARTTLS.",
+    ),
+    setting(
+        "listen.https",
+        Kind::Addresses,
+        r#"["0.0.0.0:443", "[::]:443"]"#,
+        r#"["192.0.2.1:8443"]"#,
+        "HTTPS: where programs with a token send, and where other hosts read the MTA-STS policy of your domains. Without this setting the server also starts when another program has the port.",
+        "HTTPS : par où envoient les programmes qui ont un jeton, et où les autres serveurs lisent la politique MTA-STS de vos domaines. Sans ce réglage, le serveur démarre aussi quand un autre programme occupe le port.",
     ),
     setting(
         "listen.lmtp",

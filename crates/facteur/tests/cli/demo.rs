@@ -41,6 +41,7 @@ fn temporary(offset: u16) {
         ("pop3", 110),
         ("pop3s", 995),
         ("sieve", 4190),
+        ("https", 443),
     ] {
         assert_eq!(ready["ports"][name], offset + standard, "{name}");
     }

@@ -1,6 +1,7 @@
 //! The command line as users run it: the real binary on a directory of its own.
 
 mod account;
+mod api;
 mod demo;
 mod directory;
 mod group;

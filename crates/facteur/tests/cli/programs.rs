@@ -343,6 +343,7 @@ impl Served {
             "pop3",
             "pop3s",
             "sieve",
+            "https",
         ];
         let mut listen = String::from("[listen]\n");
         for role in roles {

@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::support::facteur;
 
-const STANDARD_PORTS: [u16; 7] = [25, 110, 143, 465, 587, 993, 995];
+const STANDARD_PORTS: [u16; 8] = [25, 110, 143, 443, 465, 587, 993, 995];
 
 /// A block of ports that nobody has. Tests of one run begin at different places.
 pub fn free_offset(first: u16) -> u16 {

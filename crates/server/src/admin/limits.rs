@@ -19,3 +19,6 @@ pub(super) const UID_RANGES_MAX: usize = 10_000;
 /// What one program may send as.
 pub(super) const PROGRAM_ADDRESSES_MAX: usize = 100;
 pub(super) const PROGRAM_NAME_BYTES_MAX: usize = 64;
+pub(super) const PROGRAM_URL_BYTES_MAX: usize = 2048;
+/// Suppressed addresses of one page.
+pub(super) const SUPPRESSED_PAGE_MAX: usize = 1000;

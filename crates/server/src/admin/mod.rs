@@ -24,6 +24,7 @@ mod scripts;
 mod search;
 mod socket;
 mod status;
+mod suppressions;
 mod trace;
 
 use std::sync::Arc;
@@ -60,6 +61,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .merge(mailboxes::routes())
         .merge(programs::routes())
         .merge(scripts::routes())
+        .merge(suppressions::routes())
         .merge(search::routes())
         .merge(trace::routes())
         .fallback(no_such_route)

@@ -4,23 +4,32 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{delete, get};
-use facteur_store::{Program, Store};
+use facteur_store::{Clock, Hook, Program, Store};
 use serde::{Deserialize, Serialize};
 
 use super::accounts::must_be_local;
 use super::error::{ApiError, Code};
 use super::extract::{Json, Path};
-use super::limits::{PROGRAM_ADDRESSES_MAX, PROGRAM_NAME_BYTES_MAX};
+use super::limits::{PROGRAM_ADDRESSES_MAX, PROGRAM_NAME_BYTES_MAX, PROGRAM_URL_BYTES_MAX};
 use super::names::{normalise_address, normalise_domain};
 use super::{Answer, State, rfc3339};
 use crate::Context;
+use crate::programs::{self, token};
 
 #[derive(Serialize)]
 struct ProgramView {
     name: String,
     from: Vec<String>,
     user: Option<String>,
+    /// Where it is told of its mail.
+    hook: Option<String>,
     created: String,
+    /// Only once, when it was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+    /// What calls are signed with; only once as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hook_secret: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -29,8 +38,13 @@ struct New {
     name: String,
     /// Addresses, or `@domain` for all of a domain.
     from: Vec<String>,
-    /// The user of this machine whose processes it is.
+    /// The user of this machine whose processes it is. Absent: a token is made and given back.
     user: Option<String>,
+    /// A URL that is called with what became of its mail.
+    hook: Option<String>,
+    /// The hook may lead to this machine and to private networks.
+    #[serde(default)]
+    hook_private: bool,
 }
 
 pub(super) fn routes() -> Router<Arc<Context>> {
@@ -45,12 +59,24 @@ async fn list(context: State) -> Answer<Vec<ProgramView>> {
 }
 
 async fn add(context: State, Json(new): Json<New>) -> Answer<ProgramView> {
-    let Some(user) = new.user else {
-        return Err(ApiError::new(Code::BadRequest).because("user: whose processes it is"));
-    };
-    if !is_name(&new.name) || !is_login(&user) {
+    if !is_name(&new.name) || new.user.as_ref().is_some_and(|user| !is_login(user)) {
         return Err(ApiError::new(Code::BadName));
     }
+    if new.user.is_some() && new.hook.is_some() {
+        return Err(ApiError::new(Code::BadRequest).because("hook: only with a token"));
+    }
+    let clock = context.clock.as_ref();
+    let hook = match new.hook {
+        Some(url) => Some(hook(clock, url, new.hook_private)?),
+        None => None,
+    };
+    let (token, hash) = match &new.user {
+        Some(_) => (None, None),
+        None => {
+            let (token, hash) = token::make(clock, &new.name);
+            (Some(token), Some(hash))
+        }
+    };
     if new.from.is_empty() || new.from.len() > PROGRAM_ADDRESSES_MAX {
         let bound = format!("from: 1 to {PROGRAM_ADDRESSES_MAX} addresses");
         return Err(ApiError::new(Code::BadRequest).because(bound));
@@ -59,14 +85,20 @@ async fn add(context: State, Json(new): Json<New>) -> Answer<ProgramView> {
     let program = Program {
         name: new.name,
         from: from.collect::<Result<_, _>>()?,
-        user: Some(user),
-        token: None,
-        hook: None,
+        user: new.user,
+        token: hash,
+        hook,
         created: context.clock.now(),
     };
     context.store.add_program(program.clone()).await?;
     tracing::info!(program = program.name, from = ?program.from, "program added");
-    Ok(axum::Json(view(program)))
+    let secret = program.hook.as_ref().map(|hook| &hook.secret);
+    let secret = secret.map(|secret| String::from_utf8_lossy(secret).into_owned());
+    Ok(axum::Json(ProgramView {
+        token,
+        hook_secret: secret,
+        ..view(program)
+    }))
 }
 
 async fn remove(context: State, Path(name): Path<String>) -> Answer<ProgramView> {
@@ -77,6 +109,17 @@ async fn remove(context: State, Path(name): Path<String>) -> Answer<ProgramView>
     }
     tracing::info!(program = name, "program removed");
     Ok(axum::Json(view(program)))
+}
+
+fn hook(clock: &dyn Clock, url: String, private: bool) -> Result<Hook, ApiError> {
+    if url.len() > PROGRAM_URL_BYTES_MAX || programs::Place::parse(&url, private).is_none() {
+        return Err(ApiError::new(Code::BadRequest).because("hook: an https:// URL"));
+    }
+    Ok(Hook {
+        url,
+        secret: token::secret(clock).into_bytes(),
+        private,
+    })
 }
 
 /// An address of ours, or `@` and a domain of ours.
@@ -105,6 +148,9 @@ fn view(program: Program) -> ProgramView {
         name: program.name,
         from: program.from,
         user: program.user,
+        hook: program.hook.map(|hook| hook.url),
+        token: None,
+        hook_secret: None,
         created: rfc3339(program.created),
     }
 }

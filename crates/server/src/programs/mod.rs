@@ -5,6 +5,9 @@
 //! ([decision 70](../../../../docs/decisions/0070-programs.md)). What a program sends goes the way of
 //! everybody's mail: the same checks, limits and queue.
 
+mod hooks;
+pub(crate) mod submit;
+pub(crate) mod token;
 mod user;
 
 use facteur_smtp::Address;
@@ -12,6 +15,8 @@ use facteur_store::{Error, Program, Store};
 
 use crate::smtp::directory;
 
+pub use hooks::{Place, run, signature};
+pub use submit::{Refused, Tracking};
 pub use user::{LocalUser, is_local_user};
 
 /// What one program may do.
@@ -62,6 +67,16 @@ impl Mandate {
             protocol: "ESMTP",
             names,
         })
+    }
+
+    /// What a token stands for.
+    pub fn of_program(program: &Program) -> Mandate {
+        Mandate {
+            name: program.name.clone(),
+            default: default_of(program, &program.name),
+            protocol: "HTTP",
+            names: program.from.iter().map(|from| named(from)).collect(),
+        }
     }
 
     /// Details after "+" included, as for people; never an address that is not ours.

@@ -6,7 +6,9 @@
 
 use std::time::Duration;
 
-use facteur_store::{Notify, QueueEntry, QueueRecipient, RecipientState, Timestamp, WaitReason};
+use facteur_store::{
+    Ending, Notify, QueueEntry, QueueRecipient, RecipientState, SentState, Timestamp, WaitReason,
+};
 
 use crate::config::QueueConfig;
 
@@ -62,6 +64,8 @@ pub struct Next {
     pub entry: Option<QueueEntry>,
     /// What to tell the sender, in one report; empty: nothing.
     pub report: Vec<Reported>,
+    /// What it means for each recipient, for the program that sent it; none where nobody was asked.
+    pub endings: Vec<Option<Ending>>,
 }
 
 const DEFAULT_NOTIFY: Notify = Notify {
@@ -91,9 +95,11 @@ pub fn plan(
     let tell_delay = !entry.delay_notified && long;
     let mut report = Vec::new();
     let mut words = None;
+    let mut endings = Vec::new();
     for (recipient, outcome) in next.recipients.iter_mut().zip(outcomes) {
         let Some(outcome) = outcome else {
             report.extend(settled_here(entry, recipient));
+            endings.push(None);
             continue;
         };
         let outcome = match outcome {
@@ -103,6 +109,7 @@ pub fn plan(
         if let Some(line) = report_line(recipient, &outcome, tell_delay) {
             report.push(line);
         }
+        endings.push(rest.is_none().then(|| ending(&outcome)));
         next.reason = reason(&outcome);
         words = Some(in_words(&outcome));
         recipient.state = match outcome {
@@ -131,6 +138,32 @@ pub fn plan(
     Next {
         entry: pending.then_some(next),
         report,
+        endings,
+    }
+}
+
+fn ending(outcome: &Outcome) -> Ending {
+    let (state, told) = match outcome {
+        Outcome::Delivered(told) => (SentState::Delivered, told),
+        Outcome::Delayed(told) => (SentState::Deferred, told),
+        Outcome::Failed(told) => (SentState::Bounced, told),
+    };
+    Ending {
+        state,
+        hard: state == SentState::Bounced && is_wrong_address(told),
+        told: told.text.clone(),
+    }
+}
+
+/// RFC 3463 §3.2, §3.3: there is no such address or domain, or it is out of use for good. Of a host
+/// without such codes the reply to RCPT has to do (RFC 5321 §4.2.3).
+fn is_wrong_address(told: &Told) -> bool {
+    match told.status.as_str() {
+        "5.1.1" | "5.1.2" | "5.1.3" | "5.1.6" | "5.1.10" | "5.2.1" => true,
+        "5.0.0" => ["550 ", "551 ", "553 "]
+            .iter()
+            .any(|code| told.text.starts_with(code)),
+        _ => false,
     }
 }
 
@@ -310,13 +343,7 @@ pub(super) mod tests {
             None,
             &QueueConfig::default(),
         );
-        assert_eq!(
-            next,
-            Next {
-                entry: None,
-                report: Vec::new()
-            }
-        );
+        assert_eq!((next.entry, next.report), (None, Vec::new()));
     }
 
     #[test]
@@ -335,13 +362,7 @@ pub(super) mod tests {
         assert_eq!(kept.last_outcome, "mx.remote.test: said so");
         let outcomes = [None, Some(Outcome::Delivered(told("2.0.0")))];
         let next = plan(kept.due, &kept, &outcomes, None, &config);
-        assert_eq!(
-            next,
-            Next {
-                entry: None,
-                report: Vec::new()
-            }
-        );
+        assert_eq!((next.entry, next.report), (None, Vec::new()));
     }
 
     #[test]
@@ -496,12 +517,6 @@ pub(super) mod tests {
             None,
             &QueueConfig::default(),
         );
-        assert_eq!(
-            next,
-            Next {
-                entry: None,
-                report: Vec::new()
-            }
-        );
+        assert_eq!((next.entry, next.report), (None, Vec::new()));
     }
 }

@@ -276,18 +276,20 @@ async fn settle(sender: &Sender, entry: &QueueEntry, next: &plan::Next) -> Resul
             Vec::new()
         }
     };
-    let store = &sender.ctx.store;
+    let (store, id) = (&sender.ctx.store, entry.id);
     let had_reports = !reports.is_empty();
-    let updated = store
-        .queue_update(entry.id, next.entry.clone(), reports)
-        .await;
+    let settled = |reports| {
+        let (entry, endings) = (next.entry.clone(), next.endings.clone());
+        store.queue_settle(id, entry, endings, reports)
+    };
+    let updated = settled(reports).await;
+    // A program may be waiting to hear of it.
+    sender.ctx.calls.notify_one();
     match updated {
         // The sender's own mailbox is full, or gone since.
         Err(error @ (Error::OverQuota | Error::NoSuchAccount)) if had_reports => {
             tracing::error!(id = entry.id.0, %error, "a report can't be delivered");
-            store
-                .queue_update(entry.id, next.entry.clone(), Vec::new())
-                .await
+            settled(Vec::new()).await
         }
         updated => updated,
     }

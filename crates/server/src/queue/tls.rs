@@ -55,7 +55,7 @@ impl ClientTls {
     }
 
     /// HTTPS.
-    pub(super) fn web(&self) -> TlsConnector {
+    pub(crate) fn web(&self) -> TlsConnector {
         TlsConnector::from(Arc::clone(&self.checked))
     }
 

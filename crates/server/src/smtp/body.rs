@@ -11,8 +11,8 @@ use facteur_smtp::parameters::{Body, Ret};
 use facteur_smtp::server::{Envelope, Outcome, Refusal};
 use facteur_smtp::{MailParameters, RcptParameters, Recipient};
 use facteur_store::{
-    AccountId, DeliverBy, Delivery, Error, Memory, NewBody, NewMailbox, NewQueueEntry, Notify,
-    Parcel, QueueRecipient, RecipientState, Store, Timestamp, TlsWish, Wishes,
+    AccountId, DeliverBy, Delivery, Error, Memory, NewBody, NewMailbox, NewQueueEntry, NewSent,
+    Notify, Parcel, QueueRecipient, RecipientState, Store, Timestamp, TlsWish, Wishes,
 };
 
 use super::decide::{Authors, Door, Gathered, Verdict, decide};
@@ -116,10 +116,15 @@ impl Commit {
         self.mailboxes.is_empty() && self.memories.is_empty() && self.written.is_empty()
     }
 
-    async fn send(self, store: &Store) -> Result<(), Error> {
-        if self.is_plain() {
+    /// With what is to be remembered of a program's message; `None` for everybody else's.
+    async fn send(
+        self,
+        store: &Store,
+        sent: Option<NewSent>,
+    ) -> Result<Option<facteur_store::Taken>, Error> {
+        if self.is_plain() && sent.is_none() {
             let done = store.deliver(self.body, self.local, self.queue).await;
-            return done.map(drop);
+            return done.map(|_| None);
         }
         let mut parcels = self.written;
         if !self.local.is_empty() || !self.queue.is_empty() {
@@ -131,8 +136,12 @@ impl Commit {
                 once: None,
             });
         }
+        if let Some(sent) = sent {
+            let taken = store.deliver_sent(parcels, self.memories, sent).await;
+            return taken.map(Some);
+        }
         let done = store.deliver_parcels(parcels, self.memories).await;
-        done.map(drop)
+        done.map(|_| None)
     }
 }
 
@@ -254,14 +263,18 @@ impl<S: Stream> Driver<S> {
             signature: &signature,
         };
         let commit = self.plan(body, &facts, written, &sorted, plans);
-        let results = sorted.results;
+        let results = sorted.results.clone();
         let (copies, queued) = (commit.local.len(), commit.queue.len());
         let ctx = self.wire.context();
         // Before anything else can happen to it.
         let at = ctx.clock.now();
-        if !commit.is_nothing() {
-            let done = commit.send(&ctx.store).await;
-            done.map_err(|error| self.store_failed(&error))?;
+        if !commit.is_nothing() || self.tracking.is_some() {
+            let sent = self.to_remember(&sorted.targets, &sorted.reports, &commit.queue);
+            let done = commit.send(&ctx.store, sent).await;
+            let taken = done.map_err(|error| self.store_failed(&error))?;
+            if self.was_done_before(taken) {
+                return Ok(results);
+            }
         } else if sorted.targets.iter().all(Vec::is_empty) {
             return Ok(results);
         }
@@ -280,6 +293,35 @@ impl<S: Stream> Driver<S> {
             ctx.history.tell(Event::new(key, at, event));
         }
         Ok(results)
+    }
+
+    /// What is kept of a program's message beside itself.
+    fn to_remember(
+        &self,
+        targets: &[Vec<Target>],
+        reports: &[(usize, Undeliverable)],
+        queue: &[NewQueueEntry],
+    ) -> Option<NewSent> {
+        let tracking = self.tracking.as_ref()?;
+        let reports: Vec<(usize, &'static str)> = reports
+            .iter()
+            .map(|(place, why)| (*place, why.told()))
+            .collect();
+        let now = self.wire.context().clock.now();
+        Some(tracking.new_sent(self.session.envelope(), targets, &reports, queue, now))
+    }
+
+    /// A program's request that was taken already, with the same key: nothing was delivered now.
+    fn was_done_before(&self, taken: Option<facteur_store::Taken>) -> bool {
+        let (Some(tracking), Some(taken)) = (&self.tracking, taken) else {
+            return false;
+        };
+        tracking.taken(taken);
+        let before = taken != facteur_store::Taken::New;
+        if before {
+            tracing::info!(session = %self.wire.peer().session, "this request was done before");
+        }
+        before
     }
 
     /// RFC 5429 §2.1.1, §2.5: said in the reply when every recipient refuses, or by LMTP.
@@ -403,7 +445,7 @@ impl<S: Stream> Driver<S> {
 
     pub(super) fn door(&self) -> Door {
         match self.wire.peer().role {
-            Role::Submission | Role::Submissions | Role::Local => Door::Submission,
+            Role::Submission | Role::Submissions | Role::Local | Role::Https => Door::Submission,
             Role::Lmtp => Door::Lmtp,
             Role::Smtp | Role::Imap | Role::Imaps | Role::Pop3 | Role::Pop3s | Role::Sieve => {
                 Door::Mx

@@ -114,7 +114,10 @@ impl<S: Stream> Driver<S> {
 
     pub(super) fn is_submission(&self) -> bool {
         let role = self.wire.peer().role;
-        matches!(role, Role::Submission | Role::Submissions | Role::Local)
+        matches!(
+            role,
+            Role::Submission | Role::Submissions | Role::Local | Role::Https
+        )
     }
 
     /// Somebody who logged in, or a program that is let in.

@@ -30,7 +30,7 @@ use crate::config;
 use crate::context::{Context, Peer};
 use crate::drive::{ReadEnd, Stream, Wait, Wire};
 use crate::limits;
-use crate::programs::Mandate;
+use crate::programs::{Mandate, Tracking};
 
 pub use directory::Target;
 pub use trace::message_id;
@@ -39,11 +39,36 @@ pub use trace::message_id;
 pub async fn serve<S: Stream>(stream: S, peer: Peer, ctx: Arc<Context>) {
     let id = peer.session;
     let result = match Wire::open(stream, peer, ctx).await {
-        Ok(wire) => Driver::new(wire).run().await,
+        Ok(wire) => {
+            let mandate = mandate(&wire);
+            Driver::new(wire, mandate).run().await
+        }
         Err(error) => Err(error),
     };
     if let Err(error) = result {
         tracing::info!(session = %id, %error, "connection lost");
+    }
+}
+
+/// A program's message, brought by ourselves.
+pub(crate) async fn serve_program<S: Stream>(
+    stream: S,
+    peer: Peer,
+    ctx: Arc<Context>,
+    mandate: Mandate,
+    tracking: Arc<Tracking>,
+) {
+    let id = peer.session;
+    let result = match Wire::open(stream, peer, ctx).await {
+        Ok(wire) => {
+            let mut driver = Driver::new(wire, Some(mandate));
+            driver.tracking = Some(tracking);
+            driver.run().await
+        }
+        Err(error) => Err(error),
+    };
+    if let Err(error) = result {
+        tracing::info!(session = %id, %error, "a program's request broke off");
     }
 }
 
@@ -54,6 +79,8 @@ struct Driver<S> {
     identity: Option<Identity>,
     /// The program that sends, where nobody logs in.
     mandate: Option<Mandate>,
+    /// What is to be remembered of its message.
+    tracking: Option<Arc<Tracking>>,
     /// What the recipients of the open transaction stand for, in the envelope's order.
     targets: Vec<Vec<Target>>,
     body: body::Incoming,
@@ -84,12 +111,12 @@ impl Pace {
 }
 
 impl<S: Stream> Driver<S> {
-    fn new(wire: Wire<S>) -> Self {
-        let mandate = mandate(&wire);
+    fn new(wire: Wire<S>, mandate: Option<Mandate>) -> Self {
         let config = session_config(&wire, mandate.as_ref());
         let session = Session::new(Arc::new(config), wire.peer().tls.is_some());
         Driver {
             mandate,
+            tracking: None,
             progress: wire.context().clock.monotonic(),
             session,
             wire,
@@ -234,7 +261,8 @@ impl<S: Stream> Driver<S> {
             } => self.mail(reverse_path.as_ref(), &parameters),
             Request::Rcpt { recipient, .. } => self.rcpt(&recipient),
             Request::BodyStart => self.body_start(),
-            Request::BodyEnd => self.body_end().await,
+            // Boxed: what a commit holds would be part of every waiting session.
+            Request::BodyEnd => Box::pin(self.body_end()).await,
             Request::Abort => {
                 self.forget();
                 Outcome::Ok
@@ -278,17 +306,19 @@ fn session_config<S: Stream>(wire: &Wire<S>, mandate: Option<&Mandate>) -> Confi
     let (ctx, peer) = (wire.context(), wire.peer());
     let role = match peer.role {
         config::Role::Lmtp => Role::Lmtp,
-        config::Role::Submission | config::Role::Submissions | config::Role::Local => {
-            Role::Submission
-        }
+        config::Role::Submission
+        | config::Role::Submissions
+        | config::Role::Local
+        | config::Role::Https => Role::Submission,
         _ => Role::Mx,
     };
     let mut config = Config::new(role, &ctx.config.hostname, ctx.config.message_bytes_max);
     config.known = mandate.is_some();
     config.default_sender = mandate.and_then(|mandate| mandate.default.clone());
-    config.starttls = ctx.tls.is_some() && !peer.role.is_unix();
+    let of_program = matches!(peer.role, config::Role::Local | config::Role::Https);
+    config.starttls = ctx.tls.is_some() && role != Role::Lmtp && !of_program;
     // Port 25 is for other hosts: no AUTH, so no password to guess (RFC 6409 §3.1).
-    if role == Role::Submission && !peer.role.is_unix() {
+    if role == Role::Submission && !of_program {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         config.mechanisms_tls = owned(ctx.auth.mechanisms_under_tls(peer));
         config.mechanisms_plaintext = owned(ctx.auth.mechanisms(&ctx.config, peer));

@@ -624,6 +624,7 @@ impl transcript::World for World {
             Role::Pop3 | Role::Pop3s => {
                 tokio::spawn(facteur_server::pop3::serve(server, peer, ctx));
             }
+            Role::Https => return Err(io::Error::other("no transcript speaks HTTP")),
             Role::Sieve => {
                 tokio::spawn(facteur_server::managesieve::serve(server, peer, ctx));
             }

@@ -16,6 +16,7 @@ pub mod queue;
 pub mod read;
 pub mod rights;
 pub mod scripts;
+pub mod sent;
 pub mod signing;
 pub mod sts;
 pub mod subscriptions;

@@ -149,11 +149,22 @@ impl Store {
         entry: Option<QueueEntry>,
         reports: Reports,
     ) -> Result<(), Error> {
+        self.queue_settle(id, entry, Vec::new(), reports).await
+    }
+
+    /// The same, with what an attempt gave for each recipient; `None` where it was not pending.
+    pub async fn queue_settle(
+        &self,
+        id: QueueId,
+        entry: Option<QueueEntry>,
+        endings: Vec<Option<Ending>>,
+        reports: Reports,
+    ) -> Result<(), Error> {
         let cost = reports
             .iter()
             .map(|(body, local, queue)| cost_of(body, local.len() + queue.len()))
             .sum();
-        let run = move |tx: &mut Tx<'_>| replace(tx, id, entry, &reports);
+        let run = move |tx: &mut Tx<'_>| replace(tx, id, entry, &endings, &reports);
         self.engine.write(cost, run).await?;
         self.queue_release(id);
         Ok(())
@@ -301,10 +312,12 @@ fn replace(
     tx: &mut Tx<'_>,
     id: QueueId,
     new: Option<QueueEntry>,
+    endings: &[Option<Ending>],
     reports: &Reports,
 ) -> Result<(), Error> {
     let value = tx.get(&keys::queue(id))?.ok_or(Error::NoSuchQueueEntry)?;
     let old = rows::decode_queue(&value, id)?;
+    super::sent::settle(tx, &old, endings, new.is_none())?;
     if rows::is_first_queue_format(&value) {
         tx.delete(keys::due(old.due, id));
     } else if !old.held {

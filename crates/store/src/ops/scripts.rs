@@ -290,7 +290,7 @@ fn script_name(key: &[u8]) -> Option<&str> {
     }
 }
 
-fn send(tx: &mut Tx<'_>, parcel: &Parcel) -> Result<Option<Delivered>, Error> {
+pub fn send(tx: &mut Tx<'_>, parcel: &Parcel) -> Result<Option<Delivered>, Error> {
     if let Some(memory) = parcel.once {
         if remembers(tx, memory.account, memory.key)? || !has_room(tx, parcel)? {
             return Ok(None);
@@ -309,7 +309,7 @@ fn remembers(tx: &Tx<'_>, account: AccountId, key: [u8; 16]) -> Result<bool, Err
     Ok(until.is_some_and(|until| until > tx.now()))
 }
 
-fn remember(tx: &mut Tx<'_>, memory: Memory) -> Result<(), Error> {
+pub fn remember(tx: &mut Tx<'_>, memory: Memory) -> Result<(), Error> {
     tx.state(memory.account)?;
     let key = keys::memory(memory.account, memory.key);
     tx.put(key, rows::encode_memory(memory.until));

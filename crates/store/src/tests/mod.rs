@@ -4,6 +4,7 @@ mod care;
 mod deliver;
 mod rights;
 mod scripts;
+mod sent;
 mod signing;
 mod verify;
 

@@ -39,6 +39,30 @@ pub fn check(view: &View, report: &mut Report) -> Result<References, Error> {
                     report.fault(format!("a key of {}, which is not ours", key.domain));
                 }
             }
+            Some(Name::Sent(id)) => {
+                rows::decode_sent(value, id)?;
+            }
+            Some(Name::Followed(id)) => {
+                rows::decode_followed(value)?;
+                if view.get(&keys::queue(id))?.is_none() {
+                    report.fault(format!("queue entry {} is followed and not there", id.0));
+                }
+            }
+            Some(Name::Request(_)) => {
+                let (id, _) = rows::decode_request(value)?;
+                if view.get(&keys::sent(id))?.is_none() {
+                    report.fault(format!(
+                        "a request is answered by a message not there: {id:?}"
+                    ));
+                }
+            }
+            Some(Name::Call(place)) => {
+                rows::decode_call(value, place)?;
+            }
+            Some(Name::Suppressed(address)) => {
+                let address = String::from_utf8_lossy(address).into_owned();
+                rows::decode_suppressed(value, address)?;
+            }
             Some(Name::Waiting(destination, spot)) => {
                 check_waiting(view, destination, spot, report)?;
             }

@@ -1,0 +1,457 @@
+//! Mail of programs whose fate is kept: what became of each recipient, who is still to be told of it,
+//! and which request it came from, so that none is done twice.
+//!
+//! All of it changes in the transactions that deliver the mail and write down what its attempts gave:
+//! nothing is told that did not happen, and nothing that happened is left untold.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use crate::index::View;
+use crate::keys::{self, Name};
+use crate::limits::{CARE_ROWS_MAX, SENT_KEPT};
+use crate::ops::append::cost_of;
+use crate::ops::scripts;
+use crate::rows;
+use crate::tx::Tx;
+use crate::*;
+
+/// Milliseconds since 1970, then chance: ascending, and nobody guesses one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SentId(pub [u8; 16]);
+
+impl SentId {
+    pub fn new(now: Timestamp, random: [u8; 8]) -> SentId {
+        let millis = u64::try_from(now.0).unwrap_or(0).to_be_bytes();
+        let mut id = [0; 16];
+        for (to, from) in id.iter_mut().zip(millis.iter().chain(&random)) {
+            *to = *from;
+        }
+        SentId(id)
+    }
+
+    fn at(self) -> Timestamp {
+        let millis = self
+            .0
+            .first_chunk()
+            .map_or(0, |first| u64::from_be_bytes(*first));
+        Timestamp(i64::try_from(millis).unwrap_or(i64::MAX))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SentState {
+    Queued,
+    /// Tried at least once; it goes on.
+    Deferred,
+    Delivered,
+    Bounced,
+    /// Not tried: it bounced for good before.
+    Suppressed,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SentRecipient {
+    /// As the program gave it.
+    pub address: String,
+    pub state: SentState,
+    /// What was said last; empty: nothing yet.
+    pub told: String,
+    pub at: Timestamp,
+}
+
+/// One message of a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    pub id: SentId,
+    pub program: String,
+    pub message_id: String,
+    /// A hash of the program's name for the request.
+    pub key: Option<[u8; 16]>,
+    pub recipients: Vec<SentRecipient>,
+}
+
+/// A message to deliver and to follow.
+#[derive(Clone, Debug)]
+pub struct NewSent {
+    pub sent: Sent,
+    /// A hash of the whole request.
+    pub request: [u8; 16],
+    /// For each queue entry of the last parcel, and each of its recipients: the place in `sent`.
+    pub places: Vec<Vec<Option<u32>>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    New,
+    /// The key was used before; `same`: for the same request. Nothing was delivered now.
+    Before {
+        id: SentId,
+        same: bool,
+    },
+}
+
+/// What an attempt gave for one recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    pub state: SentState,
+    /// The address itself is wrong: it is not to be tried again.
+    pub hard: bool,
+    pub told: String,
+}
+
+/// The queue entry of a message that is followed, and where its recipients are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Followed {
+    pub id: SentId,
+    pub places: Vec<Option<u32>>,
+}
+
+/// Names one call among those that wait: what is due first sorts first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallPlace {
+    pub due: u64,
+    pub sent: SentId,
+    pub recipient: u32,
+    /// [`SentState`] as a number: each is told once.
+    pub state: u8,
+}
+
+/// A program is to be told of a recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    pub place: CallPlace,
+    pub program: String,
+    pub message_id: String,
+    pub recipient: SentRecipient,
+    pub attempts: u32,
+}
+
+/// An address that is not tried for programs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suppressed {
+    /// Lower case.
+    pub address: String,
+    pub told: String,
+    pub at: Timestamp,
+}
+
+/// For those who remove an entry by hand.
+const REMOVED: &str = "removed from the queue by the administrator";
+
+impl Store {
+    /// All of it in one commit, and nothing when the key was used before. The last parcel is the
+    /// message itself.
+    pub async fn deliver_sent(
+        &self,
+        parcels: Vec<Parcel>,
+        memories: Vec<Memory>,
+        new: NewSent,
+    ) -> Result<Taken, Error> {
+        if self.is_full() {
+            return Err(Error::DiskFull);
+        }
+        let cost = parcels
+            .iter()
+            .map(|parcel| cost_of(&parcel.body, parcel.local.len() + parcel.queue.len()))
+            .sum();
+        self.engine
+            .write(cost, move |tx| deliver(tx, &parcels, &memories, &new))
+            .await
+    }
+
+    pub fn sent(&self, id: SentId) -> Result<Option<Sent>, Error> {
+        let value = self.view()?.get(&keys::sent(id))?;
+        value.map(|value| rows::decode_sent(&value, id)).transpose()
+    }
+
+    /// Calls that are due but for those to `skip`, and when the next one is.
+    pub fn calls(
+        &self,
+        now: Timestamp,
+        max: usize,
+        skip: impl Fn(&Call) -> bool,
+    ) -> Result<(Vec<Call>, Option<Timestamp>), Error> {
+        let (first, end) = keys::all_calls();
+        let (mut calls, mut next) = (Vec::new(), None);
+        self.view()?.scan(&first, &end, |key, value| {
+            let Some(Name::Call(place)) = keys::parse(key) else {
+                return Ok(ControlFlow::Continue(()));
+            };
+            let due = Timestamp(i64::try_from(place.due).unwrap_or(i64::MAX));
+            if due > now || calls.len() >= max {
+                next = Some(due);
+                return Ok(ControlFlow::Break(()));
+            }
+            let call = rows::decode_call(value, place)?;
+            if !skip(&call) {
+                calls.push(call);
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok((calls, next))
+    }
+
+    /// The call was made, or is given up; `again`: it failed and is due then.
+    pub async fn settle_call(&self, call: Call, again: Option<Timestamp>) -> Result<(), Error> {
+        self.write(move |tx| {
+            let key = keys::call(call.place);
+            if tx.get(&key)?.is_none() {
+                return Ok(());
+            }
+            tx.delete(key);
+            if let Some(due) = again {
+                let mut call = call;
+                call.place.due = u64::try_from(due.0).unwrap_or(0);
+                call.attempts = call.attempts.saturating_add(1);
+                tx.put(keys::call(call.place), rows::encode_call(&call));
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// `address` in any case.
+    pub fn suppressed(&self, address: &str) -> Result<Option<Suppressed>, Error> {
+        let address = address.to_lowercase();
+        let value = self.view()?.get(&keys::suppressed(&address))?;
+        value
+            .map(|value| rows::decode_suppressed(&value, address))
+            .transpose()
+    }
+
+    /// By address, after this one.
+    pub fn all_suppressed(&self, after: &str, max: usize) -> Result<Vec<Suppressed>, Error> {
+        let (mut first, end) = keys::all_suppressed();
+        if !after.is_empty() {
+            first = keys::suppressed(after);
+            first.push(0);
+        }
+        let mut found = Vec::new();
+        self.view()?.scan(&first, &end, |key, value| {
+            if found.len() >= max {
+                return Ok(ControlFlow::Break(()));
+            }
+            if let Some(Name::Suppressed(address)) = keys::parse(key) {
+                let address = String::from_utf8_lossy(address).into_owned();
+                found.push(rows::decode_suppressed(value, address)?);
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(found)
+    }
+
+    pub async fn suppress(&self, address: &str, told: &str) -> Result<(), Error> {
+        let (address, told) = (address.to_owned(), told.to_owned());
+        self.write(move |tx| {
+            suppress(tx, &address, &told);
+            Ok(())
+        })
+        .await
+    }
+
+    /// False: it was not there.
+    pub async fn unsuppress(&self, address: &str) -> Result<bool, Error> {
+        let key = keys::suppressed(&address.to_lowercase());
+        self.write(move |tx| {
+            let found = tx.get(&key)?.is_some();
+            if found {
+                tx.delete(key);
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    /// Forgets what is past its time, a bounded part of it.
+    pub(crate) async fn forget_sent(&self) -> Result<(), Error> {
+        let before = Timestamp(self.clock().now().0.saturating_sub(millis(SENT_KEPT)));
+        let view = self.view()?;
+        let old = oldest(&view)?.is_some_and(|id| id.at() < before);
+        if !old {
+            return Ok(());
+        }
+        self.write(move |tx| forget(tx, before)).await
+    }
+}
+
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn oldest(view: &View) -> Result<Option<SentId>, Error> {
+    let (first, end) = keys::all_sent();
+    let mut found = None;
+    view.scan(&first, &end, |key, _| {
+        if let Some(Name::Sent(id)) = keys::parse(key) {
+            found = Some(id);
+        }
+        Ok(ControlFlow::Break(()))
+    })?;
+    Ok(found)
+}
+
+fn forget(tx: &mut Tx<'_>, before: Timestamp) -> Result<(), Error> {
+    for (key, value) in tx.scan(&keys::all_sent(), CARE_ROWS_MAX)? {
+        let Some(Name::Sent(id)) = keys::parse(&key) else {
+            continue;
+        };
+        if id.at() >= before {
+            break;
+        }
+        let sent = rows::decode_sent(&value, id)?;
+        if let Some(request) = sent.key {
+            tx.delete(keys::request(request));
+        }
+        tx.delete(key);
+    }
+    Ok(())
+}
+
+fn deliver(
+    tx: &mut Tx<'_>,
+    parcels: &[Parcel],
+    memories: &[Memory],
+    new: &NewSent,
+) -> Result<Taken, Error> {
+    if let Some(key) = new.sent.key
+        && let Some(value) = tx.get(&keys::request(key))?
+    {
+        let (id, request) = rows::decode_request(&value)?;
+        let same = request == new.request;
+        return Ok(Taken::Before { id, same });
+    }
+    let mut last = None;
+    for parcel in parcels {
+        last = scripts::send(tx, parcel)?;
+    }
+    for memory in memories {
+        scripts::remember(tx, *memory)?;
+    }
+    let id = new.sent.id;
+    let queued = last.map(|delivered| delivered.queued).unwrap_or_default();
+    for (entry, places) in queued.into_iter().zip(&new.places) {
+        if places.iter().any(Option::is_some) {
+            let followed = Followed {
+                id,
+                places: places.clone(),
+            };
+            tx.put(keys::followed(entry), rows::encode_followed(&followed));
+        }
+    }
+    tx.put(keys::sent(id), rows::encode_sent(&new.sent));
+    if let Some(key) = new.sent.key {
+        tx.put(keys::request(key), rows::encode_request(id, new.request));
+    }
+    for (place, recipient) in (0..).zip(&new.sent.recipients) {
+        if recipient.state != SentState::Queued {
+            call(tx, &new.sent, place, recipient)?;
+        }
+    }
+    Ok(Taken::New)
+}
+
+/// An attempt is written down, or an entry removed (`gone`).
+pub fn settle(
+    tx: &mut Tx<'_>,
+    entry: &QueueEntry,
+    endings: &[Option<Ending>],
+    gone: bool,
+) -> Result<(), Error> {
+    let key = keys::followed(entry.id);
+    let Some(value) = tx.get(&key)? else {
+        return Ok(());
+    };
+    let followed = rows::decode_followed(&value)?;
+    if gone {
+        tx.delete(key);
+    }
+    let Some(value) = tx.get(&keys::sent(followed.id))? else {
+        return Ok(());
+    };
+    let mut sent = rows::decode_sent(&value, followed.id)?;
+    let dropped = Ending {
+        state: SentState::Bounced,
+        hard: false,
+        told: REMOVED.to_owned(),
+    };
+    let mut changed = Vec::new();
+    for (at, (recipient, place)) in entry.recipients.iter().zip(&followed.places).enumerate() {
+        let pending = recipient.state == RecipientState::Pending;
+        let ending = match endings.get(at).and_then(Option::as_ref) {
+            Some(ending) => ending,
+            None if gone && pending => &dropped,
+            None => continue,
+        };
+        let found = place.and_then(|place| sent.recipients.get_mut(place as usize));
+        let (Some(place), Some(of)) = (*place, found) else {
+            continue;
+        };
+        if is_news(of.state, ending.state) {
+            of.state = ending.state;
+            of.told.clone_from(&ending.told);
+            of.at = tx.now();
+            changed.push(place);
+        }
+        if ending.hard {
+            suppress(tx, &of.address.clone(), &ending.told);
+        }
+    }
+    if changed.is_empty() {
+        return Ok(());
+    }
+    tx.put(keys::sent(sent.id), rows::encode_sent(&sent));
+    for place in changed {
+        if let Some(recipient) = sent.recipients.get(place as usize) {
+            call(tx, &sent, place, recipient)?;
+        }
+    }
+    Ok(())
+}
+
+/// A recipient behind an alias may have several ends: the worst of them stands.
+fn is_news(before: SentState, now: SentState) -> bool {
+    use SentState::{Bounced, Deferred, Delivered, Queued, Suppressed};
+    match (before, now) {
+        (Queued, Deferred | Delivered | Bounced) | (Deferred, Delivered | Bounced) => true,
+        (Delivered, Bounced) => true,
+        (Queued | Deferred | Delivered | Bounced | Suppressed, _) => false,
+    }
+}
+
+fn suppress(tx: &mut Tx<'_>, address: &str, told: &str) {
+    let suppressed = Suppressed {
+        address: address.to_lowercase(),
+        told: told.to_owned(),
+        at: tx.now(),
+    };
+    let key = keys::suppressed(&suppressed.address);
+    tx.put(key, rows::encode_suppressed(&suppressed));
+}
+
+/// To be made when the program wants to be told.
+fn call(tx: &mut Tx<'_>, sent: &Sent, place: u32, recipient: &SentRecipient) -> Result<(), Error> {
+    let Some(value) = tx.get(&keys::program(&sent.program))? else {
+        return Ok(());
+    };
+    if rows::decode_program(&value, sent.program.clone())?
+        .hook
+        .is_none()
+    {
+        return Ok(());
+    }
+    let call = Call {
+        place: CallPlace {
+            due: u64::try_from(tx.now().0).unwrap_or(0),
+            sent: sent.id,
+            recipient: place,
+            state: rows::sent_state(recipient.state),
+        },
+        program: sent.program.clone(),
+        message_id: sent.message_id.clone(),
+        recipient: recipient.clone(),
+        attempts: 0,
+    };
+    tx.put(keys::call(call.place), rows::encode_call(&call));
+    Ok(())
+}

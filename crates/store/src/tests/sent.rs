@@ -1,0 +1,232 @@
+//! Mail of programs whose fate is kept.
+
+use super::*;
+
+fn program(hook: bool) -> Program {
+    Program {
+        name: "shop".into(),
+        from: vec!["shop@example.test".into()],
+        user: None,
+        token: Some([7; 32]),
+        hook: hook.then(|| Hook {
+            url: "https://hooks.test/".into(),
+            secret: vec![1, 2],
+            private: false,
+        }),
+        created: Timestamp(5),
+    }
+}
+
+fn queued(addresses: &[&str]) -> NewQueueEntry {
+    let recipients = addresses.iter().map(|address| QueueRecipient {
+        address: (*address).to_owned(),
+        original: None,
+        notify: None,
+        state: RecipientState::Pending,
+    });
+    NewQueueEntry {
+        domain: "remote.test".into(),
+        reverse_path: "shop@example.test".into(),
+        recipients: recipients.collect(),
+        prefix: Vec::new(),
+        body_8bit: false,
+        body_binary: false,
+        smtputf8: false,
+        return_headers_only: false,
+        envelope_id: None,
+        language: "en".into(),
+        due: Timestamp(0),
+        expires: Timestamp(i64::MAX),
+        wishes: Wishes::default(),
+    }
+}
+
+fn sent(id: SentId, request: u8) -> NewSent {
+    let recipient = |address: &str, state| SentRecipient {
+        address: address.into(),
+        state,
+        told: String::new(),
+        at: Timestamp(0),
+    };
+    NewSent {
+        sent: Sent {
+            id,
+            program: "shop".into(),
+            message_id: "<1@example.test>".into(),
+            key: Some([9; 16]),
+            recipients: vec![
+                recipient("alice@example.test", SentState::Delivered),
+                recipient("A@remote.test", SentState::Queued),
+                recipient("b@remote.test", SentState::Queued),
+                recipient("c@remote.test", SentState::Suppressed),
+            ],
+        },
+        request: [request; 16],
+        places: vec![vec![Some(1), None], vec![Some(2)]],
+    }
+}
+
+async fn deliver(store: &Store, alice: AccountId, new: NewSent) -> Taken {
+    let parcel = Parcel {
+        body: body(store, b"Subject: x\r\n\r\nx\r\n").await,
+        mailboxes: Vec::new(),
+        local: vec![to(alice, "INBOX")],
+        queue: vec![
+            queued(&["a@remote.test", "other@remote.test"]),
+            queued(&["b@remote.test"]),
+        ],
+        once: None,
+    };
+    store.deliver_sent(vec![parcel], vec![], new).await.unwrap()
+}
+
+fn ending(state: SentState, hard: bool) -> Option<Ending> {
+    Some(Ending {
+        state,
+        hard,
+        told: format!("said {state:?}"),
+    })
+}
+
+fn states(store: &Store, id: SentId) -> Vec<SentState> {
+    let sent = store.sent(id).unwrap().unwrap();
+    sent.recipients.iter().map(|it| it.state).collect()
+}
+
+#[tokio::test]
+async fn a_request_is_done_once_and_what_became_of_it_is_known() {
+    use SentState::{Bounced, Deferred, Delivered, Queued, Suppressed};
+    let place = Place::new();
+    let (store, _) = place.open();
+    let alice = person(&store, "alice").await;
+    store.add_program(program(true)).await.unwrap();
+    let now = store.clock().now();
+    let (first, second) = (SentId::new(now, [1; 8]), SentId::new(now, [2; 8]));
+    assert_eq!(deliver(&store, alice, sent(first, 1)).await, Taken::New);
+    for (request, same) in [(1, true), (2, false)] {
+        let again = deliver(&store, alice, sent(second, request)).await;
+        assert_eq!(again, Taken::Before { id: first, same });
+    }
+    assert_eq!(store.sent(second).unwrap(), None);
+    assert_eq!(mailbox(&store, alice, "INBOX").messages, 1);
+    let entries = store.queue_list(&QueueFilter::default(), None, 9).unwrap();
+    assert_eq!(entries.len(), 2);
+    assert_eq!(
+        states(&store, first),
+        [Delivered, Queued, Queued, Suppressed]
+    );
+
+    let (one, two) = (entries[0].clone(), entries[1].clone());
+    for _ in 0..2 {
+        let endings = vec![ending(Deferred, false), ending(Deferred, false)];
+        let update = store.queue_settle(one.id, Some(one.clone()), endings, vec![]);
+        update.await.unwrap();
+    }
+    let endings = vec![ending(Bounced, true), ending(Delivered, false)];
+    store
+        .queue_settle(one.id, None, endings, vec![])
+        .await
+        .unwrap();
+    // Removed by hand.
+    store.queue_update(two.id, None, vec![]).await.unwrap();
+    assert_eq!(
+        states(&store, first),
+        [Delivered, Bounced, Bounced, Suppressed]
+    );
+    let suppressed = store.suppressed("a@REMOTE.test").unwrap().unwrap();
+    assert_eq!(suppressed.told, "said Bounced");
+    assert_eq!(store.suppressed("b@remote.test").unwrap(), None);
+    assert_eq!(store.all_suppressed("", 9).unwrap(), [suppressed]);
+    assert_eq!(store.all_suppressed("a@remote.test", 9).unwrap(), []);
+
+    store.close().await.unwrap();
+    drop(store);
+    let (store, _) = place.open();
+    let again = deliver(&store, alice, sent(second, 1)).await;
+    assert_eq!(
+        again,
+        Taken::Before {
+            id: first,
+            same: true
+        }
+    );
+    calls(&place, &store).await;
+    assert!(store.unsuppress("A@remote.test").await.unwrap());
+    assert!(!store.unsuppress("A@remote.test").await.unwrap());
+    store.close().await.unwrap();
+    drop(store);
+    let report = Store::verify(place.disk(), place.clock.clone()).unwrap();
+    assert!(report.faults.is_empty(), "{:?}", report.faults);
+}
+
+/// One for each change, deferred only once; they wait until they are settled.
+async fn calls(place: &Place, store: &Store) {
+    let now = store.clock().now();
+    let (found, next) = store.calls(now, 99, |_| false).unwrap();
+    let mut told: Vec<(u32, SentState)> = found
+        .iter()
+        .map(|call| (call.place.recipient, call.recipient.state))
+        .collect();
+    told.sort_by_key(|(place, state)| (*place, *state as u8));
+    let expected = [
+        (0, SentState::Delivered),
+        (1, SentState::Deferred),
+        (1, SentState::Bounced),
+        (2, SentState::Bounced),
+        (3, SentState::Suppressed),
+    ];
+    assert_eq!((told.as_slice(), next), (&expected[..], None));
+    let later = now.after(Duration::from_secs(60));
+    for call in &found[1..] {
+        store.settle_call(call.clone(), None).await.unwrap();
+    }
+    store
+        .settle_call(found[0].clone(), Some(later))
+        .await
+        .unwrap();
+    // Told twice by mistake: nothing more happens.
+    store.settle_call(found[0].clone(), None).await.unwrap();
+    let (none, next) = store.calls(now, 99, |_| false).unwrap();
+    assert_eq!((none, next), (vec![], Some(later)));
+    place.clock.advance(Duration::from_secs(60));
+    let (again, _) = store.calls(store.clock().now(), 99, |_| false).unwrap();
+    assert_eq!((again.len(), again[0].attempts), (1, 1));
+    let skipped = store.calls(store.clock().now(), 99, |_| true).unwrap();
+    assert_eq!(skipped.0, []);
+    store.settle_call(again[0].clone(), None).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_past_its_time_is_forgotten() {
+    let place = Place::new();
+    let (store, _) = place.open();
+    let alice = person(&store, "alice").await;
+    // Without a hook nobody is called.
+    store.add_program(program(false)).await.unwrap();
+    let id = SentId::new(store.clock().now(), [1; 8]);
+    deliver(&store, alice, sent(id, 1)).await;
+    assert_eq!(
+        store.calls(store.clock().now(), 9, |_| false).unwrap().0,
+        []
+    );
+    place.clock.advance(Duration::from_secs(29 * 86_400));
+    while store.maintain().await.unwrap() {}
+    assert!(store.sent(id).unwrap().is_some());
+    place.clock.advance(Duration::from_secs(2 * 86_400));
+    while store.maintain().await.unwrap() {}
+    assert_eq!(store.sent(id).unwrap(), None);
+    // Attempts go on, and the key is free.
+    for entry in store.queue_list(&QueueFilter::default(), None, 9).unwrap() {
+        let endings = vec![ending(SentState::Delivered, false)];
+        store
+            .queue_settle(entry.id, None, endings, vec![])
+            .await
+            .unwrap();
+    }
+    let id = SentId::new(store.clock().now(), [2; 8]);
+    assert_eq!(deliver(&store, alice, sent(id, 2)).await, Taken::New);
+    store.close().await.unwrap();
+    drop(store);
+    let report = Store::verify(place.disk(), place.clock.clone()).unwrap();
+    assert!(report.faults.is_empty(), "{:?}", report.faults);
+}
