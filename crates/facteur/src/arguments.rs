@@ -231,6 +231,13 @@ pub enum Group {
         #[arg(value_name = "SIZE", help = t(texts::HELP_GROUP_QUOTA))]
         quota: Option<String>,
     },
+    #[command(about = t(texts::ABOUT_GROUP_POSTING))]
+    Posting {
+        #[arg(value_name = "ADDRESS", help = t(texts::HELP_GROUP))]
+        address: String,
+        #[arg(value_name = "anybody|domain|members", help = t(texts::HELP_GROUP_POSTING))]
+        who: String,
+    },
     #[command(subcommand, about = t(texts::ABOUT_GROUP_MEMBER))]
     Member(GroupMember),
 }

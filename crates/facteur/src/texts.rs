@@ -96,6 +96,8 @@ texts! {
         "Supprimer le groupe ; il peut être rétabli jusqu'à la fin de la durée de conservation";
     ABOUT_GROUP_RESTORE: "Bring a removed group back with all its mail", "Rétablir un groupe supprimé avec tout son courrier";
     ABOUT_GROUP_QUOTA: "Set how much space the group may use", "Fixer la place que le groupe peut prendre";
+    ABOUT_GROUP_POSTING: "Say who may write to the group: anybody, domain or members",
+        "Dire qui peut écrire au groupe : anybody (tout le monde), domain (le domaine) ou members (les membres)";
     ABOUT_GROUP_MEMBER: "Who is in a group, and may do what", "Qui est dans un groupe, et peut y faire quoi";
     ABOUT_MEMBER_SET: "Make somebody a member, or change what a member may do",
         "Faire de quelqu'un un membre, ou changer ce qu'un membre peut faire";
@@ -256,6 +258,8 @@ texts! {
     HELP_GROUP_NAME: "The group's name", "Le nom du groupe";
     HELP_GROUP_LANGUAGE: "Language of what the server writes to the group", "Langue de ce que le serveur écrit au groupe";
     HELP_GROUP_QUOTA: "Most space to use, such as 5 GiB; without it, no limit", "Place maximale, par exemple 5 Gio ; sans elle, pas de limite";
+    HELP_GROUP_POSTING: "anybody; domain: who has an account in the group's domain; members: its members only",
+        "anybody : tout le monde ; domain : qui a un compte dans le domaine du groupe ; members : ses membres seulement";
     HELP_MEMBER: "A member and a role: read, write or manage, such as alice:write; without a domain, in that of the group",
         "Un membre et un rôle : read (lire), write (écrire) ou manage (gérer), par exemple alice:write ; sans domaine, dans celui du groupe";
     HELP_MEMBER_WHO: "Address of the member; without a domain, in that of the group", "Adresse du membre ; sans domaine, dans celui du groupe";
@@ -317,7 +321,8 @@ texts! {
     KIND_OPTIONAL_PATH: "a path in quotes, or \"\"", "un chemin entre guillemets, ou \"\"";
     KIND_CHOICE: "one of {0}", "l'une de ces valeurs : {0}";
     KIND_ADDRESSES: "a list of addresses with port, such as [\"0.0.0.0:25\"]", "une liste d'adresses avec port, comme [\"0.0.0.0:25\"]";
-    KIND_ROUTES: "a list of domains with their hosts, such as [\"branch.example=mail.branch.example:25\"]", "une liste de domaines avec leurs serveurs, comme [\"branch.example=mail.branch.example:25\"]";
+    KIND_ROUTES: "a list of domains with their hosts, such as [\"branch.example=mail.branch.example:25\"], or of tables with domain, host, tls, user and password_file",
+        "une liste de domaines avec leurs serveurs, comme [\"branch.example=mail.branch.example:25\"], ou de tables avec domain, host, tls, user et password_file";
     KIND_IPS: "a list of addresses without port, such as [\"192.0.2.25\"]", "une liste d'adresses sans port, comme [\"192.0.2.25\"]";
     KIND_OPTIONAL_ADDRESS: "an address with port, such as \"127.0.0.1:53\", or \"\"", "une adresse avec port, comme \"127.0.0.1:53\", ou \"\"";
     KIND_OPTIONAL_HOST_PORT: "a host with port, such as \"smtp.example.org:587\", or \"\"",
@@ -455,6 +460,12 @@ texts! {
     GROUP_ERASED: "Group {0} is erased for good.", "Le groupe {0} est effacé pour toujours.";
     GROUP_RESTORED: "Group {0} is back.", "Le groupe {0} est rétabli.";
     GROUP_QUOTA_SET: "The space of group {0} is set.", "La place du groupe {0} est fixée.";
+    GROUP_POSTING_SET: "Who may write to {0}: {1}.", "Qui peut écrire à {0} : {1}.";
+    POSTING_ANYBODY: "anybody", "tout le monde";
+    POSTING_DOMAIN: "people of its domain", "les gens de son domaine";
+    POSTING_MEMBERS: "its members", "ses membres";
+    COLUMN_POSTING: "Open to", "Ouvert à";
+    BAD_POSTING: "`{0}` is not anybody, domain or members.", "`{0}` n'est ni anybody, ni domain, ni members.";
     GROUP_MEMBERS: "Members of {0}: {1}", "Membres de {0} : {1}";
     GROUP_NOBODY: "nobody", "personne";
     GROUP_NONE: "There are no groups. `facteur group add ADDRESS` adds one.",

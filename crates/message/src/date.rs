@@ -143,6 +143,49 @@ pub fn format_internal(sent: Sent) -> String {
     )
 }
 
+/// Seconds since 1970 of RFC 3339's `2026-01-01T00:00:00` and its zone, `Z` or `+01:00`.
+pub fn parse_rfc3339(time: &str, zone: &str) -> Option<i64> {
+    let number = |from: usize, to: usize| -> Option<u32> {
+        let digits = time.get(from..to)?;
+        let all = digits.bytes().all(|b| b.is_ascii_digit());
+        all.then(|| digits.parse().ok())?
+    };
+    let mark = |at: usize| time.as_bytes().get(at).map(u8::to_ascii_uppercase);
+    let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
+    if time.len() != 19 || marks.iter().any(|(at, wanted)| mark(*at) != Some(*wanted)) {
+        return None;
+    }
+    let civil = Civil {
+        year: i64::from(number(0, 4)?),
+        month: number(5, 7)?,
+        day: number(8, 10)?,
+        hour: number(11, 13)?,
+        minute: number(14, 16)?,
+        second: number(17, 19)?,
+    };
+    let offset = match zone {
+        "Z" | "z" => 0,
+        _ => {
+            let (sign, rest) = zone.split_at_checked(1)?;
+            let (hours, minutes) = rest.split_once(':')?;
+            let two = |text: &str| -> Option<i16> {
+                let fits = text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit());
+                fits.then(|| text.parse().ok())?
+            };
+            let (hours, minutes) = (two(hours)?, two(minutes)?);
+            if hours > 23 || minutes > 59 {
+                return None;
+            }
+            match sign {
+                "+" => hours * 60 + minutes,
+                "-" => -(hours * 60 + minutes),
+                _ => return None,
+            }
+        }
+    };
+    civil.is_valid().then(|| civil.to_unix(offset))
+}
+
 /// RFC 9051 §9 date-time without the quotes.
 pub fn parse_internal(text: &str) -> Option<Sent> {
     let mut words = text.split_ascii_whitespace();

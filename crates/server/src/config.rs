@@ -156,8 +156,9 @@ pub struct Smarthost {
 pub struct DomainRoute {
     /// Lower case, A-labels.
     pub domain: String,
-    pub host: String,
-    pub port: u16,
+    pub to: Smarthost,
+    /// TLS with name and chain checked, as with the smarthost; else when it is offered.
+    pub checked: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -191,10 +192,10 @@ impl QueueConfig {
         routes.find(|route| route.domain.eq_ignore_ascii_case(domain))
     }
 
-    /// The smarthost, where nothing else is said about the domain.
+    /// The host that is checked, and that we log in to: that of the domain, else the smarthost.
     pub fn smarthost_of(&self, domain: &str) -> Option<&Smarthost> {
         match self.route_of(domain) {
-            Some(_) => None,
+            Some(route) => Some(&route.to).filter(|_| route.checked),
             None => self.smarthost.as_ref(),
         }
     }

@@ -136,13 +136,15 @@ pub enum PeerAddress {
     Tcp(SocketAddr),
     /// A process of this machine.
     Unix,
+    /// Our own queue: what was held for its time.
+    Inside,
 }
 
 impl PeerAddress {
     pub fn ip(self) -> Option<IpAddr> {
         match self {
             PeerAddress::Tcp(address) => Some(address.ip().to_canonical()),
-            PeerAddress::Unix => None,
+            PeerAddress::Unix | PeerAddress::Inside => None,
         }
     }
 
@@ -156,6 +158,7 @@ impl fmt::Display for PeerAddress {
         match self {
             PeerAddress::Tcp(address) => write!(f, "{address}"),
             PeerAddress::Unix => f.write_str("local"),
+            PeerAddress::Inside => f.write_str("queue"),
         }
     }
 }

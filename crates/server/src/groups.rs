@@ -57,6 +57,82 @@ impl Role {
     }
 }
 
+/// Who may write to a group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Posting {
+    #[default]
+    Anybody,
+    /// Who has an account in the group's domain, and is known to be that person.
+    Domain,
+    Members,
+}
+
+/// An annotation of the group's account, which no mail program reaches: nobody logs in to it.
+const POSTING: &str = "/shared/vendor/facteur/posting";
+
+impl Posting {
+    pub const ALL: [Posting; 3] = [Posting::Anybody, Posting::Domain, Posting::Members];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Posting::Anybody => "anybody",
+            Posting::Domain => "domain",
+            Posting::Members => "members",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Posting> {
+        Posting::ALL.into_iter().find(|rule| rule.name() == name)
+    }
+}
+
+pub fn posting(store: &Store, group: AccountId) -> Result<Posting, Error> {
+    let entries = store.metadata(group, None)?;
+    let rule = entries.iter().find(|(name, _)| name == POSTING);
+    let rule = rule.and_then(|(_, value)| Posting::from_name(std::str::from_utf8(value).ok()?));
+    Ok(rule.unwrap_or_default())
+}
+
+pub async fn set_posting(store: &Store, group: AccountId, rule: Posting) -> Result<(), Error> {
+    let value = match rule {
+        Posting::Anybody => None,
+        Posting::Domain | Posting::Members => Some(rule.name().as_bytes().to_vec()),
+    };
+    let edit = vec![(POSTING.to_owned(), value)];
+    store.set_metadata(group, None, edit).await
+}
+
+/// Whether the account takes mail from that person; `None`: we don't know who it is.
+pub fn takes_mail_from(
+    store: &Store,
+    account: AccountId,
+    sender: Option<AccountId>,
+) -> Result<bool, Error> {
+    let Some(account) = store.account(account)? else {
+        return Ok(true);
+    };
+    if account.kind != AccountKind::Group {
+        return Ok(true);
+    }
+    let Some(sender) = sender else {
+        return Ok(posting(store, account.id)? == Posting::Anybody);
+    };
+    match posting(store, account.id)? {
+        Posting::Anybody => Ok(true),
+        _ if sender == account.id => Ok(true),
+        Posting::Members => {
+            let members = members(store, account.id)?;
+            Ok(members.iter().any(|member| member.account == sender))
+        }
+        Posting::Domain => {
+            let domain = |address: &str| address.rsplit_once('@').map(|(_, d)| d.to_owned());
+            let sender = store.account(sender)?;
+            let sender = sender.and_then(|sender| domain(&sender.address));
+            Ok(sender.is_some() && sender == domain(&account.address))
+        }
+    }
+}
+
 /// Somebody in a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Member {

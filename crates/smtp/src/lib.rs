@@ -30,4 +30,4 @@ pub mod server;
 
 pub use address::{Address, Domain, Recipient};
 pub use command::Secret;
-pub use parameters::{Body, DeliverBy, MailParameters, Notify, RcptParameters, Ret};
+pub use parameters::{Body, DeliverBy, Hold, MailParameters, Notify, RcptParameters, Ret};

@@ -28,6 +28,9 @@ pub const ORCPT_BYTES_MAX: usize = 500;
 /// RFC 4954 §5.
 pub const AUTH_PARAMETER_BYTES_MAX: usize = 500;
 
+/// RFC 4865: how long a message may be held for its time, in seconds.
+pub const HOLD_SECONDS_MAX: u64 = 30 * 86_400;
+
 /// Parameters of one MAIL or RCPT.
 pub const PARAMETERS_MAX: usize = 16;
 

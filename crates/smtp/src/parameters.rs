@@ -42,6 +42,15 @@ pub struct DeliverBy {
     pub trace: bool,
 }
 
+/// RFC 4865 §4: when a message is to leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// So many seconds from now, at most [`limits::HOLD_SECONDS_MAX`].
+    For(u64),
+    /// Seconds since 1970.
+    Until(i64),
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MailParameters {
     /// What the client says of the size, in bytes.
@@ -57,6 +66,7 @@ pub struct MailParameters {
     /// -9 to 9.
     pub priority: Option<i8>,
     pub require_tls: bool,
+    pub hold: Option<Hold>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -116,6 +126,14 @@ const MAIL: &[Row<MailParameters>] = &[
     Row {
         name: "REQUIRETLS",
         set: require_tls,
+    },
+    Row {
+        name: "HOLDFOR",
+        set: hold_for,
+    },
+    Row {
+        name: "HOLDUNTIL",
+        set: hold_until,
     },
 ];
 
@@ -267,6 +285,33 @@ fn require_tls(parameters: &mut MailParameters, value: Option<&str>) -> Option<(
     value.is_none().then_some(())
 }
 
+/// RFC 4865 §4: one to nine digits.
+fn hold_for(parameters: &mut MailParameters, value: Option<&str>) -> Option<()> {
+    let digits = value.filter(|v| (1..=9).contains(&v.len()))?;
+    if !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let seconds: u64 = digits.parse().ok()?;
+    let fits = seconds <= limits::HOLD_SECONDS_MAX;
+    set_hold(parameters, fits.then_some(Hold::For(seconds))?)
+}
+
+/// RFC 4865 §4 with its erratum 2040: a date-time of RFC 3339.
+fn hold_until(parameters: &mut MailParameters, value: Option<&str>) -> Option<()> {
+    let (sent, fraction) = (value?.get(..19)?, value?.get(19..)?);
+    let zone = match fraction.strip_prefix('.') {
+        Some(rest) => rest.trim_start_matches(|c: char| c.is_ascii_digit()),
+        None => fraction,
+    };
+    let unix = facteur_message::date::parse_rfc3339(sent, zone)?;
+    set_hold(parameters, Hold::Until(unix))
+}
+
+/// One of them, not both.
+fn set_hold(parameters: &mut MailParameters, hold: Hold) -> Option<()> {
+    parameters.hold.replace(hold).is_none().then_some(())
+}
+
 fn notify(parameters: &mut RcptParameters, value: Option<&str>) -> Option<()> {
     let value = value?.to_ascii_uppercase();
     let mut notify = Notify::default();
@@ -398,6 +443,17 @@ mod tests {
             " MT-PRIORITY=x",
             " MT-PRIORITY",
             " REQUIRETLS=1",
+            " HOLDFOR",
+            " HOLDFOR=",
+            " HOLDFOR=-1",
+            " HOLDFOR=2592001",
+            " HOLDFOR=0000000001",
+            " HOLDUNTIL=2026-01-01",
+            " HOLDUNTIL=2026-02-30T00:00:00Z",
+            " HOLDUNTIL=2026-01-01T24:00:00Z",
+            " HOLDUNTIL=2026-01-01T00:00:00",
+            " HOLDUNTIL=2026-01-01T00:00:00+25:00",
+            " HOLDFOR=1 HOLDUNTIL=2026-01-01T00:00:00Z",
         ];
         for text in wrong {
             assert_eq!(mail(text), Err(ParameterError::Value), "{text}");
@@ -420,6 +476,24 @@ mod tests {
         for (text, expected) in [("3", 3), ("+9", 9), ("-9", -9), ("0", 0)] {
             let parameters = mail(&format!(" MT-PRIORITY={text}")).unwrap();
             assert_eq!(parameters.priority, Some(expected));
+        }
+        for (text, expected) in [
+            (" HOLDFOR=2592000", Hold::For(2_592_000)),
+            (" HOLDFOR=0", Hold::For(0)),
+            (
+                " HOLDUNTIL=2026-01-01T00:00:00Z",
+                Hold::Until(1_767_225_600),
+            ),
+            (
+                " HOLDUNTIL=2026-01-01t01:00:00.5+01:00",
+                Hold::Until(1_767_225_600),
+            ),
+            (
+                " HOLDUNTIL=2025-12-31T19:00:00-05:00",
+                Hold::Until(1_767_225_600),
+            ),
+        ] {
+            assert_eq!(mail(text).unwrap().hold, Some(expected), "{text}");
         }
         assert!(mail(" REQUIRETLS").unwrap().require_tls);
         assert_eq!(mail(" FOO=1"), Err(ParameterError::Unknown));

@@ -121,6 +121,9 @@ replies! {
     NO_SUCH_MAILBOX = 550 "5.1.1" "no such mailbox here";
     RELAY_DENIED = 550 "5.7.1" "relaying denied";
     MAILBOX_DISABLED = 550 "5.2.1" "the mailbox takes no mail";
+    /// RFC 4865 §4.
+    HOLD_TOO_LONG = 501 "5.5.4" "no message is held that long";
+    NOT_OPEN_TO_YOU = 550 "5.7.1" "only some people may write to this address";
     MAILBOX_FULL = 452 "4.2.2" "the mailbox is full";
     TOO_MANY_RECIPIENTS = 452 "4.5.3" "too many recipients, send the rest separately";
     SENDER_NOT_YOURS = 553 "5.7.1" "not one of your addresses";

@@ -68,6 +68,22 @@ pub async fn run(client: &Client, command: Group) -> Outcome {
             let done = texts::GROUP_QUOTA_SET;
             change(client, Method::PATCH, &address, "", body, done).await
         }
+        Group::Posting { address, who } => {
+            if !["anybody", "domain", "members"].contains(&who.as_str()) {
+                let sentence = fill(texts::BAD_POSTING, &[&safe(&who)]);
+                return Err(Failure::new("bad_posting", sentence));
+            }
+            let body = json!({ "posting": who });
+            let rest = path(&address, "");
+            let group = client
+                .call(Method::PATCH, &rest, Some(body), &address)
+                .await?;
+            let sentence = fill(
+                texts::GROUP_POSTING_SET,
+                &[&text(&group, "address"), &posting(&group)],
+            );
+            Ok(Output::new(group, sentence))
+        }
         Group::Member(command) => member(client, command).await,
     }
 }
@@ -160,6 +176,15 @@ fn state(group: &Value) -> &'static str {
     }
 }
 
+/// Who may write to it, in words.
+fn posting(group: &Value) -> &'static str {
+    match group.get("posting").and_then(Value::as_str) {
+        Some("domain") => t(texts::POSTING_DOMAIN),
+        Some("members") => t(texts::POSTING_MEMBERS),
+        _ => t(texts::POSTING_ANYBODY),
+    }
+}
+
 /// Everybody with what they may do, in one line.
 fn members_of(group: &Value) -> String {
     let members: Vec<String> = list(group, "members").iter().map(member_of).collect();
@@ -198,6 +223,7 @@ fn card(group: &Value) -> String {
             quota.map_or_else(|| "-".to_owned(), size),
         ),
     ];
+    lines.push((t(texts::COLUMN_POSTING), posting(group).to_owned()));
     for member in list(group, "members") {
         lines.push((t(texts::COLUMN_MEMBER), member_of(member)));
     }

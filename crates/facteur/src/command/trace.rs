@@ -1,11 +1,13 @@
 //! `facteur trace …`
 
+use facteur_server::senders::Told;
 use hyper::Method;
 use serde_json::Value;
 
 use super::{flag, list, moment, number, text};
 use crate::arguments::Trace;
 use crate::client::{Client, segment};
+use crate::language::language_code;
 use crate::output::{Outcome, Output, size};
 use crate::texts::{self, fill, t};
 
@@ -53,6 +55,8 @@ fn accepted(event: &Value) -> Vec<String> {
     let (from, peer) = (sender(event), text(event, "peer"));
     let (door, size) = (text(event, "door"), size(number(event, "size")));
     let mut lines = vec![fill(texts::TRACE_ACCEPTED, &[&from, &size, &door, &peer])];
+    let words = stands_behind(&text(event, "told"), language_code() == "fr");
+    lines.extend(words.iter().map(|words| format!("  {words}")));
     for way in list(event, "recipients") {
         let (to, ends) = (text(way, "to"), text(way, "ends"));
         let line = match flag(way, "here") {
@@ -103,11 +107,39 @@ fn outcome(outcome: &Value) -> String {
     fill(text, &[&address, &said])
 }
 
+/// Who stands behind the sender, a sentence each.
+fn stands_behind(codes: &str, french: bool) -> Vec<String> {
+    let told = Told::parse(codes).filter(|_| !codes.is_empty());
+    let texts = told.map(|told| told.texts(french)).unwrap_or_default();
+    texts.iter().map(|text| crate::output::safe(text)).collect()
+}
+
 /// The null reverse-path is a report's.
 fn sender(event: &Value) -> String {
     let from = text(event, "from");
     match from.is_empty() {
         true => "<>".to_owned(),
         false => from,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_stands_behind_a_sender_is_told_in_the_reader_s_language() {
+        let codes = "denied bank.test; looks-like b\u{0430}nk.test";
+        let (english, french) = (stands_behind(codes, false), stands_behind(codes, true));
+        assert_eq!(
+            english[0],
+            "bank.test does not recognise this message as its own"
+        );
+        assert_eq!(
+            french[0],
+            "bank.test ne reconnaît pas ce message comme le sien"
+        );
+        assert_eq!((english.len(), french.len()), (2, 2));
+        assert!(stands_behind("", false).is_empty() && stands_behind("else", true).is_empty());
     }
 }

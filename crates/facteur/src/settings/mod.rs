@@ -152,7 +152,7 @@ impl Settings {
         config.queue = QueueConfig {
             smarthost: self.smarthost()?,
             dns_server: self.text("queue.dns_server").parse().ok(),
-            routes: self.routes(),
+            routes: self.routes()?,
             source_addresses: self.ips("queue.source_addresses"),
             transfers_max: self.count("queue.transfers_max"),
             extra_authorities: self.path("queue.authorities"),
@@ -163,17 +163,52 @@ impl Settings {
         Ok(config)
     }
 
-    fn routes(&self) -> Vec<DomainRoute> {
+    fn routes(&self) -> Result<Vec<DomainRoute>, Failure> {
         let list = self.get("queue.routes").and_then(Value::as_array);
-        let texts = list.into_iter().flatten().filter_map(Value::as_str);
-        let routes = texts.filter_map(value::route);
-        routes
-            .map(|(domain, host, port)| DomainRoute {
-                domain: domain.to_ascii_lowercase(),
+        let mut routes = Vec::new();
+        for entry in list.into_iter().flatten() {
+            let route = match entry {
+                Value::String(text) => value::route(text).map(|(domain, host, port)| DomainRoute {
+                    domain: domain.to_ascii_lowercase(),
+                    to: Smarthost {
+                        host: host.to_owned(),
+                        port,
+                        implicit_tls: false,
+                        user: None,
+                        password: None,
+                    },
+                    checked: false,
+                }),
+                Value::Table(table) => self.route_with_login(table)?,
+                _ => None,
+            };
+            routes.extend(route);
+        }
+        Ok(routes)
+    }
+
+    fn route_with_login(&self, table: &toml::Table) -> Result<Option<DomainRoute>, Failure> {
+        let text = |key: &str| table.get(key).and_then(Value::as_str);
+        let (Some(domain), Some((host, port))) =
+            (text("domain"), text("host").and_then(value::host_port))
+        else {
+            return Ok(None);
+        };
+        let password = match text("password_file") {
+            Some(file) => Some(first_line(&self.directory.join(file))?),
+            None => None,
+        };
+        Ok(Some(DomainRoute {
+            domain: domain.to_ascii_lowercase(),
+            to: Smarthost {
                 host: host.to_owned(),
                 port,
-            })
-            .collect()
+                implicit_tls: text("tls") == Some("implicit"),
+                user: text("user").map(str::to_owned),
+                password,
+            },
+            checked: true,
+        }))
     }
 
     fn ips(&self, name: &str) -> Vec<IpAddr> {

@@ -65,7 +65,7 @@ const fn setting(
 }
 
 const LANGUAGES: &[&str] = &["en", "fr"];
-const TLS_MODES: &[&str] = &["starttls", "implicit"];
+pub(super) const TLS_MODES: &[&str] = &["starttls", "implicit"];
 const LOG_LEVELS: &[&str] = &["error", "warn", "info", "debug"];
 
 pub const SETTINGS: [Setting; 35] = [
@@ -266,8 +266,8 @@ pub const SETTINGS: [Setting; 35] = [
         Kind::Routes,
         "[]",
         r#"["branch.example=mail.branch.example:25"]"#,
-        "Send mail for these domains to these hosts, whatever the DNS and the smarthost say. TLS is used when it is offered.",
-        "Envoyer le courrier de ces domaines à ces serveurs, quoi que disent le DNS et le serveur d'envoi. TLS est utilisé quand il est proposé.",
+        "Send mail for these domains to these hosts, whatever the DNS and the smarthost say. TLS is used when it is offered. Where one has to log in, a table says so: { domain = \"branch.example\", host = \"smtp.branch.example:465\", tls = \"implicit\", user = \"us\", password_file = \"/etc/facteur/branch\" }; then TLS is required and the host's name checked.",
+        "Envoyer le courrier de ces domaines à ces serveurs, quoi que disent le DNS et le serveur d'envoi. TLS est utilisé quand il est proposé. Là où il faut s'identifier, une table le dit : { domain = \"branch.example\", host = \"smtp.branch.example:465\", tls = \"implicit\", user = \"nous\", password_file = \"/etc/facteur/branch\" } ; TLS est alors exigé et le nom du serveur vérifié.",
     ),
     setting(
         "queue.dns_server",

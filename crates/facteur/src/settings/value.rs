@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use toml::Value;
 
-use super::table::Kind;
+use super::table::{Kind, TLS_MODES};
 use crate::texts::{self, fill, t};
 
 /// One TOML value.
@@ -91,7 +91,30 @@ fn is_address(value: &Value) -> bool {
 }
 
 fn is_route(value: &Value) -> bool {
-    value.as_str().is_some_and(|text| route(text).is_some())
+    match value {
+        Value::String(text) => route(text).is_some(),
+        Value::Table(table) => is_route_table(table),
+        _ => false,
+    }
+}
+
+/// `domain` and `host`, perhaps `tls`, and `user` with `password_file`.
+fn is_route_table(table: &toml::Table) -> bool {
+    let known = ["domain", "host", "tls", "user", "password_file"];
+    let text = |key: &str| table.get(key).and_then(Value::as_str);
+    let pair = [text("user"), text("password_file")];
+    table.keys().all(|key| known.contains(&key.as_str()))
+        && table.values().all(Value::is_str)
+        && text("domain").is_some_and(is_host_name)
+        && text("host").is_some_and(|host| host_port(host).is_some())
+        && text("tls").is_none_or(|tls| TLS_MODES.contains(&tls))
+        && (pair == [None; 2]
+            || pair
+                .iter()
+                .flatten()
+                .filter(|text| !text.is_empty())
+                .count()
+                == 2)
 }
 
 /// `domain=host:port`.
@@ -176,6 +199,40 @@ mod tests {
             ("1 MB", None),
         ] {
             assert_eq!(parse_size(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn ways_of_domains() {
+        for (text, fits) in [
+            (r#"["a.test=b.test:25"]"#, true),
+            (r#"["a.test=b.test"]"#, false),
+            (r#"[{ domain = "a.test", host = "b.test:587" }]"#, true),
+            (
+                r#"[{ domain = "a.test", host = "b.test:587", tls = "implicit", user = "u", password_file = "p" }]"#,
+                true,
+            ),
+            (
+                r#"[{ domain = "a.test", host = "b.test:587", user = "u" }]"#,
+                false,
+            ),
+            (
+                r#"[{ domain = "a.test", host = "b.test:587", user = "u", password_file = "" }]"#,
+                false,
+            ),
+            (
+                r#"[{ domain = "a.test", host = "b.test:587", password = "p" }]"#,
+                false,
+            ),
+            (
+                r#"[{ domain = "a.test", host = "b.test:587", tls = "none" }]"#,
+                false,
+            ),
+            (r#"[{ host = "b.test:587" }]"#, false),
+            ("[1]", false),
+        ] {
+            let value = parse(text).unwrap();
+            assert_eq!(check(Kind::Routes, &value).is_ok(), fits, "{text}");
         }
     }
 

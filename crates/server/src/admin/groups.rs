@@ -15,7 +15,7 @@ use super::limits::GROUP_MEMBERS_MAX;
 use super::names::normalise_address;
 use super::{Answer, State, blocking, rfc3339};
 use crate::Context;
-use crate::groups::{self, ANYONE, Member, Role};
+use crate::groups::{self, ANYONE, Member, Posting, Role};
 
 #[derive(Serialize)]
 struct GroupView {
@@ -26,6 +26,8 @@ struct GroupView {
     quota_bytes: Option<u64>,
     used_bytes: u64,
     messages: u64,
+    /// Who may write to it: "anybody", "domain" or "members".
+    posting: &'static str,
     members: Vec<MemberView>,
     /// What a manager gave in single mailboxes to who is no member.
     grants: Vec<GrantView>,
@@ -84,6 +86,7 @@ struct Edit {
     /// Absent: as it is. `null`: no quota.
     #[serde(default, deserialize_with = "present")]
     quota_bytes: Option<Option<u64>>,
+    posting: Option<String>,
 }
 
 pub(super) fn routes() -> Router<Arc<Context>> {
@@ -157,12 +160,27 @@ async fn edit(
     Json(edit): Json<Edit>,
 ) -> Answer<GroupView> {
     let group = find(&context.store, &address)?;
+    let posting = edit.posting.as_deref().map(|name| {
+        Posting::from_name(name).ok_or_else(|| {
+            let rules = "posting is \"anybody\", \"domain\" or \"members\"";
+            ApiError::new(Code::BadRequest).because(rules)
+        })
+    });
+    let posting = posting.transpose()?;
     let edit = AccountEdit {
         display_name: edit.display_name,
         quota_bytes: edit.quota_bytes,
         ..AccountEdit::default()
     };
     context.store.edit_account(group.id, edit).await?;
+    if let Some(rule) = posting {
+        groups::set_posting(&context.store, group.id, rule).await?;
+        tracing::info!(
+            address = group.address,
+            posting = rule.name(),
+            "group edited"
+        );
+    }
     one(&context, &group.address)
 }
 
@@ -294,6 +312,7 @@ fn one(context: &Context, address: &str) -> Answer<GroupView> {
 fn view(store: &Store, group: Account) -> Result<GroupView, ApiError> {
     let mut members = Vec::new();
     let all = groups::members(store, group.id)?;
+    let posting = groups::posting(store, group.id)?.name();
     let grants = grants(store, &group, &all)?;
     for member in all {
         if let Some(account) = store.account(member.account)? {
@@ -311,6 +330,7 @@ fn view(store: &Store, group: Account) -> Result<GroupView, ApiError> {
         quota_bytes: group.quota_bytes,
         used_bytes: group.used_bytes,
         messages: group.messages,
+        posting,
         members,
         grants,
     })

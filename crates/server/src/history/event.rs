@@ -48,6 +48,10 @@ pub enum What {
         message_id: String,
         size: u64,
         recipients: Vec<Way>,
+        /// Who stands behind the sender, in the words of a program ([`crate::senders::Told`]); empty:
+        /// nobody looked.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        told: String,
     },
     /// Not taken: whoever sends it keeps it, or tells its author.
     Refused {

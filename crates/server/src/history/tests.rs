@@ -20,6 +20,7 @@ fn accepted(number: u8, at: i64, from: &str, to: &str) -> Event {
             here: true,
             discarded: false,
         }],
+        told: String::new(),
     };
     Event::new(Key::of(BlobId([number; 32])), Timestamp(at), what)
 }

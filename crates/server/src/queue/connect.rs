@@ -2,15 +2,24 @@
 //! first that answers is taken (RFC 8305, as far as it is about connections).
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
+use std::sync::Arc;
 
+use tokio::io::DuplexStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::limits;
 use super::route::Hop;
+use super::security::Security;
 use super::send::Sender;
+use crate::config::Role;
+use crate::context::{Peer, PeerAddress};
 use crate::net::Socket;
+use crate::smtp;
+
+/// Under way between the queue and our own session.
+const HOME_BYTES: usize = 64 * 1024;
 
 /// What came of it.
 pub struct Race {
@@ -32,7 +41,7 @@ pub async fn race(sender: &Sender, hops: &[(usize, Hop)]) -> Race {
     let mut waiting = hops.iter();
     loop {
         if let Some((index, hop)) = waiting.next() {
-            running.spawn(connect(sender.clone(), *index, hop.socket_address()));
+            running.spawn(connect(sender.clone(), *index, hop.clone()));
         }
         if running.is_empty() {
             return race;
@@ -56,7 +65,11 @@ pub async fn race(sender: &Sender, hops: &[(usize, Hop)]) -> Race {
     }
 }
 
-async fn connect(sender: Sender, index: usize, to: SocketAddr) -> Arrival {
+async fn connect(sender: Sender, index: usize, hop: Hop) -> Arrival {
+    if hop.security == Security::Home {
+        return (index, Ok(Box::new(home(&sender))));
+    }
+    let to = hop.socket_address();
     let from = source(&sender.ctx.config.queue.source_addresses, to.ip());
     let connecting = sender.net.connect(to, from);
     let socket = match timeout(limits::CONNECT, connecting).await {
@@ -64,6 +77,16 @@ async fn connect(sender: Sender, index: usize, to: SocketAddr) -> Arrival {
         Err(_) => Err(io::ErrorKind::TimedOut.into()),
     };
     (index, socket)
+}
+
+/// Our own LMTP session, as for any other server of this machine: filters, aliases and limits are
+/// the same.
+fn home(sender: &Sender) -> DuplexStream {
+    let (ours, theirs) = tokio::io::duplex(HOME_BYTES);
+    let ctx = Arc::clone(&sender.ctx);
+    let peer = Peer::new(ctx.next_session(), Role::Lmtp, PeerAddress::Inside);
+    tokio::spawn(smtp::serve(theirs, peer, ctx));
+    ours
 }
 
 /// The first of our addresses that is of the same family.

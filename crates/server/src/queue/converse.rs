@@ -14,6 +14,7 @@ use super::limits;
 use super::pace::Contact;
 use super::plan::{Outcome, Told};
 use super::route::{Hop, ours};
+use super::security::Security;
 use super::send::Sender;
 
 /// How one host ended.
@@ -69,7 +70,8 @@ pub async fn converse(
                     let permanent = true;
                     return Spoken::Ended(Ended::Unusable { told, permanent }, Contact::Reached);
                 }
-                transfer.relayed = letter.is_relayed_out_of_sight(extensions);
+                transfer.relayed =
+                    hop.security != Security::Home && letter.is_relayed_out_of_sight(extensions);
                 let max = extensions.recipients_max;
                 if !transfer.next_batch(max) {
                     sender.put_back(dialogue).await;

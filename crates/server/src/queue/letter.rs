@@ -41,7 +41,10 @@ impl<'a> Letter<'a> {
     /// sent to it.
     pub fn lacks(&self, extensions: &Extensions, security: &Security) -> Option<(&str, &str)> {
         let returns = self.entry.wishes.deliver_by.is_some_and(|by| by.or_return);
-        if self.demands_tls() && !(extensions.require_tls && security.is_proven()) {
+        if *security == Security::Home {
+            // It goes no further.
+            None
+        } else if self.demands_tls() && !(extensions.require_tls && security.is_proven()) {
             // RFC 8689 §4.2.1.
             Some((
                 "5.7.30",

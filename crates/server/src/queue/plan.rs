@@ -91,7 +91,10 @@ pub fn plan(
     // RFC 2852 §4.1.4: by-mode R comes back when it is late, by-mode N is told of and goes on.
     let returns = entry.wishes.deliver_by.is_some_and(|by| by.or_return);
     let expired = now >= entry.expires || (late && returns);
-    let long = late || now >= entry.created.after(config.delay_notice_after);
+    // One that was held begins to wait when it may leave (RFC 4865).
+    let millis = i64::try_from(config.expires_after.as_millis()).unwrap_or(i64::MAX);
+    let since = Timestamp(entry.expires.0.saturating_sub(millis)).max(entry.created);
+    let long = late || now >= since.after(config.delay_notice_after);
     let tell_delay = !entry.delay_notified && long;
     let mut report = Vec::new();
     let mut words = None;

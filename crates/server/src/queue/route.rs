@@ -17,6 +17,8 @@ pub struct Hop {
     pub address: IpAddr,
     pub port: u16,
     pub security: Security,
+    /// Whom we are there; a connection serves nobody else.
+    pub user: Option<String>,
 }
 
 impl Hop {
@@ -40,7 +42,8 @@ pub struct Question<'a> {
 /// Addresses in the order to try, at least one; or what becomes of the recipients.
 pub async fn route(question: &Question<'_>) -> Result<Vec<Hop>, Outcome> {
     if let Some(route) = question.config.route_of(question.domain) {
-        return resolve(question, std::slice::from_ref(&route.host), route.port).await;
+        let host = std::slice::from_ref(&route.to.host);
+        return resolve(question, host, route.to.port).await;
     }
     if let Some(smarthost) = &question.config.smarthost {
         let host = std::slice::from_ref(&smarthost.host);
@@ -63,6 +66,17 @@ pub async fn route(question: &Question<'_>) -> Result<Vec<Hop>, Outcome> {
         Err(DnsError::Temporary(why)) => return Err(unknown_now(question.domain, &why)),
     };
     resolve(question, &exchanges, question.config.port).await
+}
+
+/// Ourselves, without a network.
+pub fn home(hostname: &str) -> Hop {
+    Hop {
+        host: hostname.to_owned(),
+        address: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
+        port: 0,
+        security: Security::Home,
+        user: None,
+    }
 }
 
 /// Host names by preference, equals shuffled; the hosts at and behind ourselves left out.
@@ -146,6 +160,8 @@ fn hops(
             "This server is set up to send nothing to other machines.",
         )));
     }
+    let login = question.config.smarthost_of(question.domain);
+    let user = login.and_then(|login| login.user.as_ref());
     let hops: Vec<Hop> = found
         .iter()
         .filter(|(_, address)| is_elsewhere(*address, port))
@@ -154,6 +170,7 @@ fn hops(
             address: *address,
             port,
             security: security(question),
+            user: user.cloned(),
         })
         .take(HOPS_MAX)
         .collect();
@@ -332,17 +349,33 @@ mod tests {
                 user: None,
                 password: None,
             }),
-            routes: vec![DomainRoute {
-                domain: "inside.test".to_owned(),
-                host: "a.test".to_owned(),
-                port: 2525,
-            }],
+            routes: vec![
+                inside("inside.test", false, None),
+                inside("login.test", true, Some("me")),
+            ],
             ..QueueConfig::default()
         };
         for (domain, address) in [("Inside.test", "192.0.2.1"), ("two.test", "192.0.2.2")] {
             assert_eq!(ask(domain, &config).await, Ok(vec![address.to_owned()]));
         }
         assert!(config.smarthost_of("inside.test").is_none());
+        let user = |domain| config.smarthost_of(domain).map(|it| it.user.as_deref());
+        assert_eq!(user("Login.test"), Some(Some("me")));
+        assert_eq!(user("two.test"), Some(None));
+    }
+
+    fn inside(domain: &str, checked: bool, user: Option<&str>) -> DomainRoute {
+        DomainRoute {
+            domain: domain.to_owned(),
+            to: Smarthost {
+                host: "a.test".to_owned(),
+                port: 2525,
+                implicit_tls: false,
+                user: user.map(str::to_owned),
+                password: user.map(|_| "secret".to_owned()),
+            },
+            checked,
+        }
     }
 
     #[tokio::test]

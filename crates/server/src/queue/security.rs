@@ -21,13 +21,15 @@ pub enum Security {
     CheckedImplicit,
     /// A certificate that the signed zone names (RFC 7672).
     Dane(Arc<Dane>),
+    /// No host at all: the domain is ours.
+    Home,
 }
 
 impl Security {
     /// As the SMTP session is to behave.
     pub fn tls(&self) -> Tls {
         match self {
-            Security::Clear => Tls::Never,
+            Security::Clear | Security::Home => Tls::Never,
             Security::Opportunistic => Tls::Opportunistic,
             Security::Encrypted | Security::Checked | Security::Dane(_) => Tls::Required,
             Security::CheckedImplicit => Tls::Active,
@@ -38,18 +40,23 @@ impl Security {
     pub fn is_proven(&self) -> bool {
         matches!(
             self,
-            Security::Checked | Security::CheckedImplicit | Security::Dane(_)
+            Security::Checked | Security::CheckedImplicit | Security::Dane(_) | Security::Home
         )
     }
 
     pub fn demands_tls(&self) -> bool {
-        !matches!(self, Security::Clear | Security::Opportunistic)
+        !matches!(
+            self,
+            Security::Clear | Security::Opportunistic | Security::Home
+        )
     }
 
     /// For the sender, when the host did not prove itself.
     pub fn unproven(&self) -> &'static str {
         match self {
-            Security::Clear | Security::Opportunistic => "the TLS handshake failed.",
+            Security::Clear | Security::Opportunistic | Security::Home => {
+                "the TLS handshake failed."
+            }
             Security::Encrypted => "it offers no TLS, which its domain demands (DANE).",
             Security::Checked | Security::CheckedImplicit => {
                 "it can't prove its name, which is demanded of it."

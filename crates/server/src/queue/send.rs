@@ -117,6 +117,16 @@ pub async fn attempt(sender: &Sender, entry: &QueueEntry) -> Attempt {
 /// Where the message may go, and what is to be proven there.
 async fn way(sender: &Sender, entry: &QueueEntry) -> Result<Arc<[Hop]>, Outcome> {
     let ctx = &sender.ctx;
+    // What was held for our own people; or the domain became ours meanwhile.
+    match ctx.store.domain(&entry.domain) {
+        Ok(None) => {}
+        Ok(Some(_)) => return Ok([route::home(&ctx.config.hostname)].into()),
+        Err(error) => {
+            tracing::error!(id = entry.id.0, %error, "whose domain it is can't be read");
+            let told = ours("4.3.0", "This server can't read its own domains now.");
+            return Err(Outcome::Delayed(told));
+        }
+    }
     let now = ctx.clock.monotonic();
     // A wish of the sender's is judged for itself.
     let usual = entry.wishes.tls == TlsWish::AsPolicy;
@@ -355,7 +365,7 @@ async fn begin(
     });
     let config = Config {
         hello: sender.ctx.config.hostname.clone(),
-        lmtp: false,
+        lmtp: hop.security == Security::Home,
         tls: hop.security.tls(),
         login,
     };

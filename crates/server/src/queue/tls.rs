@@ -62,7 +62,7 @@ impl ClientTls {
     /// What a handshake under this demand is made with.
     pub(super) fn connector(&self, security: &Security) -> TlsConnector {
         match security {
-            Security::Clear | Security::Opportunistic | Security::Encrypted => {
+            Security::Clear | Security::Opportunistic | Security::Encrypted | Security::Home => {
                 TlsConnector::from(Arc::clone(&self.opportunistic))
             }
             Security::Checked | Security::CheckedImplicit => {

@@ -50,6 +50,7 @@ mod tests {
             address: [192, 0, 2, 1].into(),
             port: 25,
             security: Security::Checked,
+            user: None,
         };
         let found = Found::default();
         let at = Duration::from_secs(100);

@@ -62,7 +62,8 @@ impl Told {
         field
     }
 
-    fn codes(&self) -> String {
+    /// What [`Told::parse`] reads.
+    pub fn codes(&self) -> String {
         let word = match &self.word {
             Word::Signed(domain) => format!("signed {}", plain(domain)),
             Word::Sent(domain) => format!("sent {}", plain(domain)),

@@ -17,6 +17,7 @@ use facteur_store::{
 
 use super::decide::{Authors, Door, Gathered, Verdict, decide};
 use super::filter::{self, Plans, Taken};
+use super::mail;
 use super::sender::{Checks, Origin};
 use super::trace::{self, Arrival};
 use super::undeliverable::{self, Sorted, Undeliverable};
@@ -64,11 +65,11 @@ impl Incoming {
 }
 
 /// What judging a message gave.
-struct Judged {
+pub(super) struct Judged {
     /// Results of the checks, for every copy.
-    origin: Option<Origin>,
+    pub(super) origin: Option<Origin>,
     /// Fields that submission adds.
-    additions: String,
+    pub(super) additions: String,
     /// Its author's domain wants it set apart.
     junk: bool,
 }
@@ -289,7 +290,7 @@ impl<S: Stream> Driver<S> {
             "message accepted"
         );
         for key in std::iter::once(key).chain(renamed) {
-            let event = self.accepted(&facts, &judged.additions, &sorted.targets, &fates);
+            let event = self.accepted(&facts, &judged, &sorted.targets, &fates);
             ctx.history.tell(Event::new(key, at, event));
         }
         Ok(results)
@@ -609,6 +610,7 @@ impl<S: Stream> Driver<S> {
             .envelope()
             .map(|envelope| envelope.parameters.clone())
             .unwrap_or_default();
+        let release = mail::release(parameters.hold, now);
         NewQueueEntry {
             domain: domain.to_owned(),
             reverse_path: self.reverse_path(),
@@ -623,13 +625,14 @@ impl<S: Stream> Driver<S> {
             wishes: self.wishes(&parameters, facts),
             envelope_id: parameters.envelope_id,
             language: self.language(),
-            due: now,
-            expires: now.after(ctx.config.queue.expires_after),
+            due: release,
+            expires: release.after(ctx.config.queue.expires_after),
         }
     }
 
     fn wishes(&self, parameters: &MailParameters, facts: &Facts) -> Wishes {
-        let now = self.wire.context().clock.now();
+        // The time by which it is to arrive begins when it leaves.
+        let now = mail::release(parameters.hold, self.wire.context().clock.now());
         // What goes to many waits for what goes to one.
         let usual = if facts.header.is_bulk {
             PRIORITY_BULK

@@ -7,7 +7,9 @@ use facteur_smtp::server::Refusal;
 use facteur_smtp::{Address, Recipient};
 use facteur_store::AccountId;
 
+use super::body::Judged;
 use super::filter::Fate;
+use super::sender::Origin;
 use super::{Driver, Target};
 use crate::drive::Stream;
 use crate::history::limits::{RECIPIENTS_MAX, TEXT_BYTES_MAX};
@@ -19,7 +21,7 @@ impl<S: Stream> Driver<S> {
     pub(super) fn accepted(
         &self,
         facts: &Facts,
-        additions: &str,
+        judged: &Judged,
         targets: &[Vec<Target>],
         fates: &HashMap<AccountId, Fate>,
     ) -> What {
@@ -32,9 +34,14 @@ impl<S: Stream> Driver<S> {
             door: self.wire.peer().role.name().to_owned(),
             peer: self.wire.peer().address.to_string(),
             from: self.sender(),
-            message_id: message_id(facts, additions),
+            message_id: message_id(facts, &judged.additions),
             size: facts.size,
             recipients: ways.take(RECIPIENTS_MAX).collect(),
+            told: judged
+                .origin
+                .as_ref()
+                .map(Origin::codes)
+                .unwrap_or_default(),
         }
     }
 

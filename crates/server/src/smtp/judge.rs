@@ -10,6 +10,7 @@ use facteur_store::Error;
 use super::decide::Door;
 use super::undeliverable::Sorted;
 use super::{Driver, Target, trace};
+use crate::context::PeerAddress;
 use crate::drive::{self, Stream};
 use crate::junk::{self, Filing, Question};
 
@@ -38,7 +39,9 @@ impl<S: Stream> Driver<S> {
                 Target::Remote { .. } => None,
             })
             .collect();
-        if self.door() == Door::Submission || accounts.is_empty() {
+        // What was held came from one of our own people.
+        let inside = self.wire.peer().address == PeerAddress::Inside;
+        if self.door() == Door::Submission || inside || accounts.is_empty() {
             return Ok(Vec::new());
         }
         let ctx = Arc::clone(self.wire.context());

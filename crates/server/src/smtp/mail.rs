@@ -1,13 +1,18 @@
 //! MAIL: may this client send as that address?
 
-use facteur_smtp::server::{Outcome, Refusal};
-use facteur_smtp::{Address, MailParameters, Recipient};
+use std::time::Duration;
 
-use super::directory::{self, Found};
+use facteur_smtp::server::{Outcome, Refusal};
+use facteur_smtp::{Address, Hold, MailParameters, Recipient};
+use facteur_store::{AccountId, Timestamp};
+
+use super::decide::Door;
+use super::directory::{self, Found, Target};
 use super::rcpt::{RcptFacts, RcptVerdict, check_rcpt};
 use super::{Driver, refusal};
 use crate::config::Role;
 use crate::drive::Stream;
+use crate::groups;
 use crate::programs;
 
 /// What is known when MAIL comes.
@@ -20,6 +25,17 @@ struct MailFacts {
     disk_full: bool,
     /// A limit of `rates.rs` is met.
     over: bool,
+    /// To be held for longer than we do.
+    held_too_long: bool,
+}
+
+/// When a message is to leave (RFC 4865); a time that is over is now.
+pub(super) fn release(hold: Option<Hold>, now: Timestamp) -> Timestamp {
+    match hold {
+        None => now,
+        Some(Hold::For(seconds)) => now.after(Duration::from_secs(seconds)),
+        Some(Hold::Until(unix)) => Timestamp(unix.saturating_mul(1000)).max(now),
+    }
 }
 
 /// Decides; pure. `None`: taken.
@@ -31,6 +47,8 @@ fn check_mail(facts: MailFacts) -> Option<Refusal> {
         // The null reverse-path is nobody's address: Thunderbird and Outlook send read receipts
         // under it, as RFC 8098 §3 wants. Their From is checked with the message.
         Some(Refusal::SenderNotYours)
+    } else if facts.held_too_long {
+        Some(Refusal::HoldTooLong)
     } else if facts.over {
         Some(Refusal::RateLimited)
     } else {
@@ -42,7 +60,7 @@ impl<S: Stream> Driver<S> {
     pub(super) fn mail(
         &mut self,
         reverse_path: Option<&Address>,
-        _parameters: &MailParameters,
+        parameters: &MailParameters,
     ) -> Outcome {
         self.forget();
         let ctx = self.wire.context();
@@ -51,6 +69,8 @@ impl<S: Stream> Driver<S> {
             Some(Err(error)) => return self.failed("MAIL", &error),
             None => false,
         };
+        let now = ctx.clock.now();
+        let held_too_long = release(parameters.hold, now) > now.after(super::hold_max());
         let over = self.sends_too_much(reverse_path);
         let facts = MailFacts {
             submission: self.is_submission(),
@@ -58,6 +78,7 @@ impl<S: Stream> Driver<S> {
             own,
             disk_full: ctx.store.is_full(),
             over: over.is_some(),
+            held_too_long,
         };
         match check_mail(facts) {
             None => {
@@ -87,15 +108,21 @@ impl<S: Stream> Driver<S> {
             Ok(found) => found,
             Err(error) => return self.failed("RCPT", &error),
         };
+        let closed = match self.is_closed(&found) {
+            Ok(closed) => closed,
+            Err(error) => return self.failed("RCPT", &error),
+        };
         let over = self.too_many_recipients(&found);
         self.over |= over.is_some() && self.is_submission();
         let verdict = check_rcpt(RcptFacts {
             authenticated: self.is_known() && self.is_submission(),
             found,
             over: over.is_some(),
+            closed,
         });
         match verdict {
             RcptVerdict::Accept(targets) => {
+                let targets = self.held(recipient).unwrap_or(targets);
                 self.targets.push(targets);
                 Outcome::Ok
             }
@@ -123,6 +150,63 @@ impl<S: Stream> Driver<S> {
     /// Somebody who logged in, or a program that is let in.
     pub(super) fn is_known(&self) -> bool {
         self.identity.is_some() || self.mandate.is_some()
+    }
+
+    /// RFC 4865: a message that is held waits in the queue, our own people's copies too: what is to
+    /// happen to them is found out when its time has come.
+    fn held(&self, recipient: &Recipient) -> Option<Vec<Target>> {
+        self.session.envelope()?.parameters.hold?;
+        let Recipient::Address(address) = recipient else {
+            return None;
+        };
+        let (_, domain) = directory::key(address)?;
+        Some(vec![Target::Remote {
+            address: address.to_string(),
+            domain,
+        }])
+    }
+
+    /// One of the groups behind it takes no mail from who sends this.
+    fn is_closed(&self, found: &Found) -> Result<bool, facteur_store::Error> {
+        let Found::Targets(targets) = found else {
+            return Ok(false);
+        };
+        let store = &self.wire.context().store;
+        let mut sender = None;
+        for target in targets {
+            let Target::Local { account, .. } = target else {
+                continue;
+            };
+            let known = match sender {
+                Some(known) => known,
+                None => *sender.insert(self.sender_account()?),
+            };
+            if !groups::takes_mail_from(store, *account, known)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whose message it is, where that is not only said: who logged in, and where programs and
+    /// servers of this machine say it for somebody, that person.
+    fn sender_account(&self) -> Result<Option<AccountId>, facteur_store::Error> {
+        if let Some(identity) = &self.identity {
+            return Ok(Some(identity.account));
+        }
+        let envelope = self.session.envelope();
+        let sender = envelope.and_then(|envelope| envelope.reverse_path.as_ref());
+        let trusted = self.mandate.is_some() || self.door() == Door::Lmtp;
+        let Some(sender) = sender.filter(|_| trusted) else {
+            return Ok(None);
+        };
+        Ok(match directory::find(&self.wire.context().store, sender)? {
+            Found::Targets(targets) => match targets.as_slice() {
+                [Target::Local { account, .. }] => Some(*account),
+                _ => None,
+            },
+            _ => None,
+        })
     }
 
     /// May who sends use this address as his?
@@ -172,6 +256,7 @@ mod tests {
             own,
             disk_full: false,
             over: false,
+            held_too_long: false,
         };
         for (facts, expected) in [
             (facts(false, false, false), None),

@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use facteur_smtp::server::{Config, Outcome, Refusal, Request, Role, Session, ShutDown, Step};
 
+use crate::admin::rfc3339;
 use crate::auth::{Ended, Exchange, Identity};
 use crate::config;
 use crate::context::{Context, Peer};
@@ -313,6 +314,8 @@ fn session_config<S: Stream>(wire: &Wire<S>, mandate: Option<&Mandate>) -> Confi
         _ => Role::Mx,
     };
     let mut config = Config::new(role, &ctx.config.hostname, ctx.config.message_bytes_max);
+    let latest = ctx.clock.now().after(hold_max());
+    config.hold_until_max = Some(rfc3339(latest));
     config.known = mandate.is_some();
     config.default_sender = mandate.and_then(|mandate| mandate.default.clone());
     let of_program = matches!(peer.role, config::Role::Local | config::Role::Https);
@@ -324,6 +327,11 @@ fn session_config<S: Stream>(wire: &Wire<S>, mandate: Option<&Mandate>) -> Confi
         config.mechanisms_plaintext = owned(ctx.auth.mechanisms(&ctx.config, peer));
     }
     config
+}
+
+/// RFC 4865 §3.
+fn hold_max() -> Duration {
+    Duration::from_secs(facteur_smtp::limits::HOLD_SECONDS_MAX)
 }
 
 fn farewell(ended: Ended) -> ShutDown {

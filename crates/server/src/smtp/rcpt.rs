@@ -12,6 +12,8 @@ pub struct RcptFacts {
     pub found: Found,
     /// A limit of `rates.rs` is met.
     pub over: bool,
+    /// Behind it is a group that does not take mail from who sends this.
+    pub closed: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +28,7 @@ pub fn check_rcpt(facts: RcptFacts) -> RcptVerdict {
         return RcptVerdict::Refuse(Refusal::RateLimited);
     }
     match facts.found {
+        Found::Targets(_) if facts.closed => RcptVerdict::Refuse(Refusal::NotOpenToYou),
         Found::Targets(targets) => RcptVerdict::Accept(targets),
         Found::Elsewhere(target) if facts.authenticated => RcptVerdict::Accept(vec![target]),
         Found::Elsewhere(_) => RcptVerdict::Refuse(Refusal::RelayDenied),
@@ -89,12 +92,22 @@ mod tests {
                 authenticated,
                 found: found.clone(),
                 over: false,
+                closed: false,
             };
             assert_eq!(
                 check_rcpt(facts.clone()),
                 expected,
                 "{found:?} {authenticated}"
             );
+            let closed = RcptFacts {
+                closed: true,
+                ..facts.clone()
+            };
+            let expected = match found {
+                Found::Targets(_) => Refuse(Refusal::NotOpenToYou),
+                _ => expected,
+            };
+            assert_eq!(check_rcpt(closed), expected, "{found:?} {authenticated}");
             let over = RcptFacts {
                 over: true,
                 ..facts

@@ -55,6 +55,11 @@ impl Origin {
         format!("{}{}", self.results, self.told.field())
     }
 
+    /// As the history is told.
+    pub(super) fn codes(&self) -> String {
+        self.told.codes()
+    }
+
     /// As the junk filter is told. Another's signature is no sign of junk: lists and mailing services
     /// put theirs on what they pass on.
     pub(super) fn vouched(&self) -> Vouched {

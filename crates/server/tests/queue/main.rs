@@ -15,11 +15,11 @@ use facteur_server::dns::{DnsError, Mx, TableDns};
 use facteur_server::intake::Intake;
 use facteur_server::net::{Connecting, Net, SystemNet};
 use facteur_server::queue::{self, ClientTls, Sender};
-use facteur_server::{Config, Context, Smarthost};
+use facteur_server::{Config, Context, DomainRoute, Smarthost};
 use facteur_sim::{Fault, SimDisk, VirtualClock};
 use facteur_store::{
     AccountId, Clock, Credentials, Error, NewAccount, NewQueueEntry, Notify, Options, QueueEntry,
-    QueueFilter, QueueRecipient, RecipientState, Store, WaitReason, Wishes,
+    QueueFilter, QueueRecipient, RecipientState, ScriptEdit, Store, WaitReason, Wishes,
 };
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
@@ -167,6 +167,9 @@ impl World {
         config.queue.port = port;
         config.queue.extra_authorities = Some(authority);
         change(&mut config);
+        for route in &mut config.queue.routes {
+            route.to.port = port;
+        }
         if let Some(smarthost) = &mut config.queue.smarthost {
             smarthost.port = port;
         }
@@ -748,6 +751,76 @@ async fn a_smarthost_takes_everything_over_checked_tls() {
     assert!(at("STARTTLS") < at("AUTH PLAIN AG1lAHNlY3JldA=="));
     assert!(at("AUTH") < at("MAIL"));
     assert_eq!(peer.bodies().len(), 1);
+}
+
+#[tokio::test]
+async fn what_was_held_is_delivered_at_home_when_its_time_comes() {
+    let world = World::new(nothing).await;
+    let peer = world.peer(1, replies(&[]));
+    let script = "require [\"fileinto\", \"mailbox\"]; fileinto :create \"Held\";";
+    let store = world.store();
+    for edit in [
+        ScriptEdit::Put {
+            name: "main".to_owned(),
+            text: script.to_owned(),
+        },
+        ScriptEdit::Activate(Some("main".to_owned())),
+    ] {
+        store.edit_script(world.alice, edit).await.unwrap();
+    }
+    let later = world.clock.now().after(Duration::from_secs(3600));
+    let held = move |new: &mut NewQueueEntry| new.due = later;
+    world
+        .enqueue("example.test", &["alice", "nobody"], held)
+        .await;
+    world.enqueue("one.test", &["a"], held).await;
+    world.run();
+    let waiting = world.entries();
+    let asked = |entry: &QueueEntry| entry.reason == WaitReason::Asked && entry.attempts == 0;
+    assert!(waiting.iter().all(asked), "{waiting:?}");
+    world.clock.advance(Duration::from_secs(3600));
+    world.until_empty().await;
+    assert_eq!(peer.bodies().len(), 1);
+    // Through the filter; who is not there any more gives a report.
+    let kept = store.mailbox_by_name(world.alice, "Held").unwrap();
+    assert_eq!(kept.unwrap().messages, 1);
+    let inbox = world.inbox();
+    assert_eq!(inbox.len(), 1, "{inbox:?}");
+    assert!(inbox[0].contains("Final-Recipient: rfc822; nobody@example.test\r\n"));
+}
+
+#[tokio::test]
+async fn a_domain_has_a_host_to_log_in_to() {
+    let world = World::new(|config| {
+        let to = |host: &str, user: Option<&str>| Smarthost {
+            host: host.to_owned(),
+            port: 0,
+            implicit_tls: false,
+            user: user.map(str::to_owned),
+            password: user.map(|_| "secret".to_owned()),
+        };
+        for (domain, user) in [("inside.test", Some("me")), ("also.test", Some("us"))] {
+            config.queue.routes.push(DomainRoute {
+                domain: domain.to_owned(),
+                to: to("mx1.test", user),
+                checked: true,
+            });
+        }
+    })
+    .await;
+    let peer = world.peer(1, replies(&[OFFERS_TLS]));
+    world.enqueue("inside.test", &["a"], as_it_is).await;
+    world.enqueue("also.test", &["b"], as_it_is).await;
+    world.run();
+    world.until_empty().await;
+    // Each as another, so that one connection never serves both.
+    let mut logins = peer.starting("AUTH PLAIN");
+    logins.sort();
+    assert_eq!(
+        logins,
+        ["AUTH PLAIN AG1lAHNlY3JldA==", "AUTH PLAIN AHVzAHNlY3JldA=="]
+    );
+    assert_eq!(peer.bodies().len(), 2);
 }
 
 #[tokio::test]

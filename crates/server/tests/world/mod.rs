@@ -391,6 +391,13 @@ impl World {
                     self.member(&group, member).await?;
                 }
             }
+            ["posting", address, rule] => {
+                let rule = groups::Posting::from_name(rule).ok_or("what rule is that?")?;
+                let group = self.account(address);
+                groups::set_posting(&self.store(), group, rule)
+                    .await
+                    .unwrap();
+            }
             ["leaves", address, who] => {
                 let store = self.store();
                 let group = store.account(self.account(address)).unwrap().unwrap();

@@ -43,6 +43,9 @@ pub struct Config {
     pub recipients_max: usize,
     /// The other end is known without AUTH: a process of this machine.
     pub known: bool,
+    /// The latest time that a message may be held for, as RFC 4865 §3 has it in the reply to EHLO, to
+    /// those who hand in their mail; `None`: none is held.
+    pub hold_until_max: Option<String>,
     /// What such a client sends as when it has no other idea; told in the reply to EHLO.
     pub default_sender: Option<String>,
 }
@@ -62,6 +65,7 @@ impl Config {
                 Role::Submission => limits::RECIPIENTS_MAX_SUBMISSION,
             },
             known: false,
+            hold_until_max: None,
             default_sender: None,
         }
     }
@@ -147,6 +151,10 @@ pub enum Refusal {
     NoSuchMailbox,
     RelayDenied,
     MailboxDisabled,
+    /// To be held longer than any message is (RFC 4865 §4).
+    HoldTooLong,
+    /// A group that takes mail from some people only.
+    NotOpenToYou,
     MailboxFull,
     TooManyRecipients,
     SenderNotYours,
@@ -178,6 +186,8 @@ impl Refusal {
             Refusal::NoSuchMailbox => reply::NO_SUCH_MAILBOX,
             Refusal::RelayDenied => reply::RELAY_DENIED,
             Refusal::MailboxDisabled => reply::MAILBOX_DISABLED,
+            Refusal::HoldTooLong => reply::HOLD_TOO_LONG,
+            Refusal::NotOpenToYou => reply::NOT_OPEN_TO_YOU,
             Refusal::MailboxFull => reply::MAILBOX_FULL,
             Refusal::TooManyRecipients => reply::TOO_MANY_RECIPIENTS,
             Refusal::SenderNotYours => reply::SENDER_NOT_YOURS,

@@ -561,6 +561,10 @@ impl Session {
         if self.config.role == Role::Submission {
             lines.push("DELIVERBY".into());
             lines.push("MT-PRIORITY".into());
+            if let Some(latest) = &self.config.hold_until_max {
+                let seconds = limits::HOLD_SECONDS_MAX;
+                lines.push(format!("FUTURERELEASE {seconds} {latest}"));
+            }
         }
         // RFC 8689 §2: only over TLS.
         if self.tls && self.config.role != Role::Lmtp {
@@ -718,7 +722,9 @@ impl Session {
     /// Parameters of what the reply to EHLO did not name are not known.
     fn offers(&self, parameters: &MailParameters) -> bool {
         let of_submission = parameters.deliver_by.is_some() || parameters.priority.is_some();
-        (!of_submission || self.config.role == Role::Submission)
+        let held = parameters.hold.is_some();
+        (!(of_submission || held) || self.config.role == Role::Submission)
+            && (!held || self.config.hold_until_max.is_some())
             && (!parameters.require_tls || (self.tls && self.config.role != Role::Lmtp))
     }
 
