@@ -379,6 +379,36 @@ mod tests {
     }
 
     #[test]
+    fn a_domain_s_host_may_want_a_login() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("secret"), "pass word\nmore\n").unwrap();
+        let text = r#"
+            hostname = "mail.example.org"
+            [queue]
+            routes = [
+                "plain.example=mail.plain.example:25",
+                { domain = "Login.example", host = "smtp.x.example:465", tls = "implicit", user = "us", password_file = "secret" },
+                { domain = "tls.example", host = "smtp.x.example:587" },
+            ]"#;
+        let settings = Settings::parse(text, "facteur.toml", Some(directory.path())).unwrap();
+        let queue = settings.config().unwrap().queue;
+        assert_eq!(queue.routes.len(), 3);
+        assert_eq!(queue.route_of("plain.example").unwrap().to.port, 25);
+        assert!(queue.smarthost_of("plain.example").is_none());
+        let login = queue.smarthost_of("login.example").unwrap();
+        assert_eq!((login.implicit_tls, login.port), (true, 465));
+        assert_eq!(login.user.as_deref(), Some("us"));
+        assert_eq!(login.password.as_deref(), Some("pass word"));
+        let tls = queue.smarthost_of("tls.example").unwrap();
+        assert!(!tls.implicit_tls && tls.user.is_none());
+        std::fs::remove_file(directory.path().join("secret")).unwrap();
+        assert!(
+            settings.config().is_err(),
+            "a missing secret is no empty one"
+        );
+    }
+
+    #[test]
     fn the_defaults_of_the_server_are_ours() {
         let config = parse("hostname = 'mail.example.org'")
             .unwrap()

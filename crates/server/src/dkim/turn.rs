@@ -28,9 +28,8 @@ pub enum Telling {
 
 /// How long a record is wanted after its key has signed for the last time.
 pub fn kept_for(ctx: &Context) -> Duration {
-    // What is held for its time (RFC 4865) was signed when it came.
-    let held = Duration::from_secs(facteur_smtp::limits::HOLD_SECONDS_MAX);
-    held + ctx.config.queue.expires_after + limits::DKIM_KEPT_AFTER
+    // What is held for its time (RFC 4865: 30 days) was signed when it came.
+    ctx.config.queue.expires_after + limits::DKIM_KEPT_AFTER
 }
 
 /// Runs until the server stops.
