@@ -48,6 +48,8 @@ pub enum Do {
     Domain(Domain),
     #[command(subcommand, about = t(texts::ABOUT_QUEUE))]
     Queue(Queue),
+    #[command(subcommand, about = t(texts::ABOUT_BAN))]
+    Ban(Ban),
     #[command(subcommand, about = t(texts::ABOUT_MAILBOX))]
     Mailbox(Mailbox),
     #[command(subcommand, about = t(texts::ABOUT_SIEVE))]
@@ -165,6 +167,11 @@ pub enum Account {
     },
     #[command(about = t(texts::ABOUT_ACCOUNT_RESTORE))]
     Restore {
+        #[arg(value_name = "ADDRESS", help = t(texts::HELP_ADDRESS))]
+        address: String,
+    },
+    #[command(about = t(texts::ABOUT_ACCOUNT_RELEASE))]
+    Release {
         #[arg(value_name = "ADDRESS", help = t(texts::HELP_ADDRESS))]
         address: String,
     },
@@ -332,6 +339,24 @@ pub struct QueueIds {
     pub ids: Vec<u64>,
     #[arg(long, conflicts_with = "ids", help = t(texts::HELP_QUEUE_ALL))]
     pub all: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Ban {
+    #[command(about = t(texts::ABOUT_BAN_LIST))]
+    List,
+    #[command(about = t(texts::ABOUT_BAN_ADD))]
+    Add {
+        #[arg(value_name = "IP", help = t(texts::HELP_BAN_IP))]
+        address: String,
+        #[arg(long, value_name = "N", help = t(texts::HELP_BAN_HOURS))]
+        hours: Option<u64>,
+    },
+    #[command(about = t(texts::ABOUT_BAN_LIFT))]
+    Lift {
+        #[arg(value_name = "IP", help = t(texts::HELP_BAN_IP))]
+        address: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

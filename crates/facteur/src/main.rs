@@ -66,6 +66,7 @@ async fn ask(place: &Place, command: Do) -> Outcome {
         Do::Account(command) => command::account::run(&client, command).await,
         Do::Alias(command) => command::alias::run(&client, command).await,
         Do::Group(command) => command::group::run(&client, command).await,
+        Do::Ban(command) => command::ban::run(&client, command).await,
         Do::Domain(command) => command::domain::run(&client, command).await,
         Do::Queue(command) => command::queue::run(&client, command).await,
         Do::Mailbox(command) => command::mailbox::run(&client, command).await,

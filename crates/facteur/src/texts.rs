@@ -199,6 +199,30 @@ texts! {
     HELP_TRACE_ABOUT: "Message-ID of one message, or an address that sent or got some",
         "Message-ID d'un message, ou adresse qui en a envoyé ou reçu";
     HELP_TRACE_FOR: "Only the mail of this address", "Seulement le courrier de cette adresse";
+    ABOUT_ACCOUNT_RELEASE: "Let a person send again whose account was stopped for what it sent, and let go what is held",
+        "Laisser de nouveau envoyer une personne dont le compte a été arrêté pour ses envois, et libérer ce qui est retenu";
+    ACCOUNT_RELEASED: "{0} may send again; {1} entries of the queue were let go.",
+        "{0} peut de nouveau envoyer ; {1} entrées de la file ont été libérées.";
+    ABOUT_BAN: "Addresses that are shut out for what went wrong from there",
+        "Les adresses tenues à l'écart pour leurs méfaits";
+    ABOUT_BAN_LIST: "List the addresses that are shut out, until when and why",
+        "Donner la liste des adresses tenues à l'écart, jusqu'à quand et pourquoi";
+    ABOUT_BAN_ADD: "Shut an address out; without --hours until it is lifted",
+        "Tenir une adresse à l'écart ; sans --hours, jusqu'à nouvel ordre";
+    ABOUT_BAN_LIFT: "Let an address come again", "Laisser revenir une adresse";
+    HELP_BAN_IP: "IP address; of IPv6 its whole /64 is meant", "Adresse IP ; en IPv6, tout son /64";
+    HELP_BAN_HOURS: "For so many hours", "Pendant ce nombre d'heures";
+    BAN_NONE: "No address is shut out.", "Aucune adresse n'est tenue à l'écart.";
+    BAN_ADDED: "{0} is shut out: {1}.", "{0} est tenue à l'écart : {1}.";
+    BAN_LIFTED: "{0} may come again.", "{0} peut revenir.";
+    BAN_UNTIL_LIFTED: "until it is lifted", "jusqu'à nouvel ordre";
+    BAN_LOGINS: "failed to log in over and over", "échecs de connexion répétés";
+    BAN_RECIPIENTS: "tried out names of recipients", "noms de destinataires essayés au hasard";
+    BAN_PROTOCOL: "broke the protocol over and over", "protocole enfreint à répétition";
+    BAN_BY_HAND: "by the administrator", "par l'administrateur";
+    COLUMN_UNTIL: "Until (UTC)", "Jusqu'à (UTC)";
+    COLUMN_TIMES: "Times", "Fois";
+    COLUMN_WHY: "Why", "Pourquoi";
     TRACE_NONE: "Nothing is known of {0} in the last 30 days.", "On ne sait rien de {0} sur les 30 derniers jours.";
     TRACE_MORE: "There are more; these are the newest {0}.", "Il y en a d'autres ; voici les {0} plus récents.";
     TRACE_ACCEPTED: "taken from {0}, {1}, by {2} from {3}", "reçu de {0}, {1}, par {2} depuis {3}";
@@ -323,6 +347,12 @@ texts! {
     KIND_ADDRESSES: "a list of addresses with port, such as [\"0.0.0.0:25\"]", "une liste d'adresses avec port, comme [\"0.0.0.0:25\"]";
     KIND_ROUTES: "a list of domains with their hosts, such as [\"branch.example=mail.branch.example:25\"], or of tables with domain, host, tls, user and password_file",
         "une liste de domaines avec leurs serveurs, comme [\"branch.example=mail.branch.example:25\"], ou de tables avec domain, host, tls, user et password_file";
+    KIND_DOMAINS: "a list of domains, such as [\"zen.spamhaus.org\"], ten at most",
+        "une liste de domaines, comme [\"zen.spamhaus.org\"], dix au plus";
+    CONFIG_LISTS_RESOLVER: "smtp.dns_lists needs queue.dns_server: the lists answer no public resolver. Name one of your own.",
+        "smtp.dns_lists demande queue.dns_server : les listes ne répondent à aucun résolveur public. Indiquez le vôtre.";
+    KIND_NETWORKS: "a list of addresses or networks, such as [\"192.0.2.0/24\", \"2001:db8::/48\"]",
+        "une liste d'adresses ou de réseaux, comme [\"192.0.2.0/24\", \"2001:db8::/48\"]";
     KIND_IPS: "a list of addresses without port, such as [\"192.0.2.25\"]", "une liste d'adresses sans port, comme [\"192.0.2.25\"]";
     KIND_OPTIONAL_ADDRESS: "an address with port, such as \"127.0.0.1:53\", or \"\"", "une adresse avec port, comme \"127.0.0.1:53\", ou \"\"";
     KIND_OPTIONAL_HOST_PORT: "a host with port, such as \"smtp.example.org:587\", or \"\"",
@@ -408,6 +438,13 @@ texts! {
     CODE_NO_SUCH_SCRIPT: "There is no script {0}. `facteur sieve list` shows all.",
         "Il n'y a pas de script {0}. `facteur sieve list` les montre tous.";
     CODE_BAD_SCRIPT: "The script {0} can't be used.", "Le script {0} n'est pas utilisable.";
+    CODE_BAD_IP: "\"{0}\" is not an IP address.", "« {0} » n'est pas une adresse IP.";
+    CODE_NO_SUCH_BAN: "{0} is not shut out. `facteur ban list` shows who is.",
+        "{0} n'est pas tenue à l'écart. `facteur ban list` montre qui l'est.";
+    CODE_OWN_ADDRESS: "{0} belongs to this machine or to a network that you trust (limits.trusted_networks): it is never shut out.",
+        "{0} est à cette machine ou à un réseau de confiance (limits.trusted_networks) : elle n'est jamais tenue à l'écart.";
+    CODE_LOGGED_IN_THERE: "Somebody logged in from {0} in the last 30 days: it is not shut out. Against a stolen account a new password helps (`facteur account passwd`).",
+        "Quelqu'un s'est connecté depuis {0} ces 30 derniers jours : elle n'est pas tenue à l'écart. Contre un compte volé, il faut un nouveau mot de passe (`facteur account passwd`).";
     CODE_NOTHING_TO_RESTORE: "Nothing that was deleted in {0} is kept. `facteur mailbox deleted` shows what is.",
         "Rien de ce qui a été supprimé dans {0} n'est gardé. `facteur mailbox deleted` montre ce qui l'est.";
     CODE_ALIAS_LOOP: "{0} would lead back to itself, and mail to it to nobody. `facteur alias list` shows where it goes.",
@@ -696,6 +733,10 @@ pub fn of_code(code: &str) -> Option<Text> {
         "no_such_script" => CODE_NO_SUCH_SCRIPT,
         "no_such_program" => CODE_NO_SUCH_PROGRAM,
         "bad_script" => CODE_BAD_SCRIPT,
+        "bad_ip" => CODE_BAD_IP,
+        "no_such_ban" => CODE_NO_SUCH_BAN,
+        "own_address" => CODE_OWN_ADDRESS,
+        "logged_in_there" => CODE_LOGGED_IN_THERE,
         "nothing_to_restore" => CODE_NOTHING_TO_RESTORE,
         "not_an_alias" => CODE_NOT_AN_ALIAS,
         "alias_loop" => CODE_ALIAS_LOOP,

@@ -40,4 +40,4 @@ pub const REPLAY_MAX: usize = 400;
 /// Examples that are gone through again with every new one.
 pub const REPLAYED_WITH_EACH: usize = 12;
 /// Reasons of one verdict that are told.
-pub const REASONS_MAX: usize = 24;
+pub const REASONS_MAX: usize = 32;

@@ -98,6 +98,8 @@ pub struct Evidence {
     pub address: Past,
     pub network: Past,
     pub domain: Past,
+    /// Of who signed it.
+    pub signer: Past,
     /// The peer named itself by an address or by our own name.
     pub bad_hello: bool,
     /// A list that the administrator asks names the peer's address.
@@ -139,7 +141,7 @@ fn when(so: bool, points: f32) -> f32 {
     if so { points } else { 0.0 }
 }
 
-const RULES: [Rule; 24] = [
+const RULES: [Rule; 25] = [
     Rule {
         name: "words",
         points: |e| e.opinion.map_or(0.0, Opinion::points),
@@ -193,6 +195,12 @@ const RULES: [Rule; 24] = [
         points: |e| 2.5 * e.domain.leaning(),
         en: "what earlier mail from this domain was",
         fr: "ce qu'était le courrier précédent de ce domaine",
+    },
+    Rule {
+        name: "signer",
+        points: |e| 2.0 * e.signer.leaning(),
+        en: "what earlier mail that was signed like this was",
+        fr: "ce qu'était le courrier précédent portant cette signature",
     },
     Rule {
         name: "hello",
@@ -351,7 +359,7 @@ mod tests {
     #[test]
     fn each_fact_has_its_reason() {
         type Change = fn(&mut Evidence);
-        let rows: [(Change, &str); 14] = [
+        let rows: [(Change, &str); 15] = [
             (|e| e.correspondent = true, "correspondent"),
             (|e| e.first_time = true, "first-time"),
             (|e| e.vouched = Vouched::Aligned, "vouched"),
@@ -365,6 +373,15 @@ mod tests {
             (|e| e.traits.name_is_address = true, "name-is-address"),
             (|e| e.traits.disguised_link = true, "disguised-link"),
             (|e| e.traits.program = true, "program"),
+            (
+                |e| {
+                    e.signer = Past {
+                        good: 9.0,
+                        junk: 0.0,
+                    }
+                },
+                "signer",
+            ),
             (
                 |e| {
                     e.address = Past {

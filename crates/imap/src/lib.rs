@@ -33,4 +33,4 @@ pub mod view;
 
 pub use command::Request;
 pub use response::{Outcome, Output, Reply, Untagged};
-pub use session::{Config, Session, Step};
+pub use session::{CloseReason, Config, Session, Step};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::limits;
+use crate::strangers::Network;
 
 /// Which protocol, and which flavour of it, a listener speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -238,8 +239,14 @@ pub struct Config {
     pub admin_socket: Option<PathBuf>,
     /// How long `stop` waits for sessions to finish what they are doing.
     pub stop_wait: Duration,
+    /// Relays and proxies of our own: nobody there is counted, delayed or shut out.
+    pub trusted_networks: Vec<Network>,
+    /// Zones of lists that warn of addresses (RFC 5782).
+    pub dns_lists: Vec<String>,
     /// A stranger on port 25 waits so long for the greeting; zero: not at all (tests).
     pub greeting_delay: Duration,
+    /// Who errs over and over waits so much longer each time; zero: not at all (tests).
+    pub tarpit_delay: Duration,
 }
 
 impl Config {
@@ -256,7 +263,10 @@ impl Config {
             queue: QueueConfig::default(),
             admin_socket: None,
             stop_wait: Duration::from_secs(10),
+            trusted_networks: Vec::new(),
+            dns_lists: Vec::new(),
             greeting_delay: limits::GREETING_DELAY,
+            tarpit_delay: limits::TARPIT_DELAY,
         }
     }
 }

@@ -17,11 +17,13 @@ use crate::history::History;
 use crate::imap::catalog::Catalog;
 use crate::imap::quirks::Quirks;
 use crate::junk;
+use crate::limits;
 use crate::pop3;
 use crate::programs::LocalUser;
 use crate::rates::Rates;
 use crate::senders::People;
 use crate::server::StartError;
+use crate::strangers::Strangers;
 use crate::tls::{Tls, TlsFacts};
 use crate::web::BODIES_AT_ONCE_MAX;
 
@@ -42,6 +44,9 @@ pub struct Context {
     pub junk: junk::Filter,
     pub history: History,
     pub rates: Rates,
+    pub strangers: Strangers,
+    /// Places for sessions that are slowed.
+    pub(crate) tarpits: tokio::sync::Semaphore,
     pub(crate) quirks: Quirks,
     /// `None`: nothing is asked, and nobody's word on a sender is written.
     pub dns: Option<Arc<dyn Dns>>,
@@ -86,6 +91,8 @@ impl Context {
             junk: junk::Filter::new(store.clone()),
             history: History::new(store.clone()),
             rates: Rates::default(),
+            tarpits: tokio::sync::Semaphore::new(limits::TARPITS_MAX),
+            strangers: Strangers::new(store.clone(), &config),
             quirks: Quirks::default(),
             dns,
             people: People::default(),
@@ -105,6 +112,7 @@ impl Context {
             store: &self.store,
             config: &self.config,
             counters: &self.counters,
+            strangers: &self.strangers,
             peer,
         }
     }

@@ -34,7 +34,7 @@ pub mod imap;
 pub mod intake;
 pub mod junk;
 pub mod limits;
-mod listen;
+pub mod listen;
 pub mod managesieve;
 pub mod net;
 pub mod pop3;
@@ -45,6 +45,7 @@ pub mod senders;
 mod server;
 pub mod sieve;
 pub mod smtp;
+pub mod strangers;
 pub mod tls;
 pub mod web;
 

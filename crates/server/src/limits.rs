@@ -123,6 +123,37 @@ pub const JUNK_PASTS_MAX: u32 = 200_000;
 /// Between two rounds of learning.
 pub const JUNK_REST: Duration = Duration::from_secs(5);
 
+/// Addresses that are shut out, or were of late.
+pub const BANS_MAX: usize = 50_000;
+/// How long it is remembered that somebody was shut out before.
+pub const BAN_REMEMBERED: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Addresses whose offences of the hour are counted.
+pub const TALLIES_MAX: usize = 100_000;
+/// Addresses with a good login, and how long one speaks for them.
+pub const HOMES_MAX: usize = 50_000;
+pub const HOME_REMEMBERED: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Networks from which accounts log in, and how long each is remembered.
+pub const PLACES_MAX: usize = 100_000;
+pub const PLACE_REMEMBERED: Duration = Duration::from_secs(180 * 24 * 3600);
+/// So long a network is new to an account.
+pub const PLACE_NEW: Duration = Duration::from_secs(24 * 3600);
+/// Senders that were told to come again, and how long it is remembered that they did.
+pub const GREY_MAX: usize = 100_000;
+pub const GREY_REMEMBERED: Duration = Duration::from_secs(60 * 24 * 3600);
+/// Sessions of strangers that wait for an answer at the same time.
+pub const TARPITS_MAX: usize = 500;
+/// Each refusal takes so much longer than the one before, so many times at most.
+pub const TARPIT_DELAY: Duration = Duration::from_secs(1);
+pub const TARPIT_TIMES_MAX: u32 = 10;
+/// What a list of addresses does not say by then it does not say.
+pub const DNS_LIST_WAIT: Duration = Duration::from_secs(5);
+/// Lists that are asked.
+pub const DNS_LISTS_MAX: usize = 10;
+/// Between two writes of what is known of strangers.
+pub const STRANGERS_REST: Duration = Duration::from_secs(5);
+/// Addresses of this machine.
+pub const OWN_ADDRESSES_MAX: usize = 64;
+
 /// Addresses, senders and accounts that are counted.
 pub const RATE_ENTRIES_MAX: usize = 100_000;
 /// Queue entries that are looked at in one step when an account's are held.

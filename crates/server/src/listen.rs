@@ -73,6 +73,16 @@ impl Accepted {
         }
     }
 
+    /// A peer with the address that it went to is this machine.
+    fn notice_own(&self, ctx: &Context) {
+        if let Accepted::Tcp(stream, peer) = self
+            && !peer.ip().is_loopback()
+            && stream.local_addr().is_ok_and(|own| own.ip() == peer.ip())
+        {
+            ctx.strangers.note_own(peer.ip());
+        }
+    }
+
     /// A last word, if the socket takes it at once.
     fn say(&self, bytes: &[u8]) {
         let _ = match self {
@@ -171,6 +181,10 @@ fn admit(accepted: Accepted, role: Role, ctx: &Arc<Context>, sessions: &mut Sess
         place,
         ..Peer::new(ctx.next_session(), role, address)
     };
+    accepted.notice_own(ctx);
+    if let Some(words) = shut_out(role, address, ctx) {
+        return accepted.say(words);
+    }
     let place = match ctx.gate.enter(address) {
         Ok(place) => place,
         Err(full) => {
@@ -201,6 +215,33 @@ fn admit(accepted: Accepted, role: Role, ctx: &Arc<Context>, sessions: &mut Sess
             sessions.start(stream, peer, ctx);
         }
     }
+}
+
+/// What an address that is shut out hears in place of the greeting; `None`: it is not.
+pub fn shut_out(role: Role, address: PeerAddress, ctx: &Context) -> Option<&'static [u8]> {
+    let ban = ctx.strangers.ban_of(address)?;
+    Counters::add(&ctx.counters.refused_connections);
+    tracing::info!(
+        role = role.name(),
+        peer = %address,
+        reason = "shut out",
+        why = ban.reason.name(),
+        "connection refused"
+    );
+    // Mail that is refused by mistake comes again: 4xx.
+    Some(match role {
+        Role::Smtp | Role::Submission | Role::Lmtp | Role::Local => {
+            b"421 4.7.0 Too much went wrong from this address, try again later\r\n"
+        }
+        Role::Imap => {
+            b"* BYE [UNAVAILABLE] Too much went wrong from this address, try again later\r\n"
+        }
+        Role::Pop3 => b"-ERR [SYS/TEMP] Too much went wrong from this address, try again later\r\n",
+        Role::Sieve => {
+            b"BYE (TRYLATER) \"too much went wrong from this address, try again later\"\r\n"
+        }
+        Role::Submissions | Role::Imaps | Role::Pop3s | Role::Https => b"",
+    })
 }
 
 fn refuse(full: Full, role: Role, address: PeerAddress, ctx: &Context) {

@@ -26,6 +26,8 @@ pub enum Kind {
     /// Recipients that somebody who logged in writes to, by account, in an hour and in a day.
     Submitted,
     SubmittedADay,
+    /// Recipients of an account's mail that came back.
+    Bounced,
     /// How often the owner of an account is told.
     Alarm,
     /// Tokens that are none, by peer address.
@@ -52,7 +54,7 @@ const fn row(kind: Kind, max: u32, window: Duration, name: &'static str) -> Row 
     }
 }
 
-const ROWS: [Row; 9] = [
+const ROWS: [Row; 10] = [
     row(Kind::Address, 2_000, HOUR, "messages from one address"),
     row(Kind::Network, 10_000, HOUR, "messages from one network"),
     row(Kind::Sender, 1_000, HOUR, "messages of one sender"),
@@ -75,9 +77,35 @@ const ROWS: [Row; 9] = [
         DAY,
         "recipients of one account in a day",
     ),
+    row(
+        Kind::Bounced,
+        50,
+        HOUR,
+        "mail of one account that came back",
+    ),
     row(Kind::Alarm, 1, DAY, "alarms"),
     row(Kind::BadToken, 100, HOUR, "bad tokens from one address"),
 ];
+
+/// How much more or less than usual is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scale {
+    /// A tenth.
+    Tight,
+    Usual,
+    /// Four times.
+    Loose,
+}
+
+impl Scale {
+    fn of(self, max: u32) -> u32 {
+        match self {
+            Scale::Tight => max / 10,
+            Scale::Usual => max,
+            Scale::Loose => max.saturating_mul(4),
+        }
+    }
+}
 
 /// The limit that was met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,8 +134,19 @@ impl Window {
 impl Rates {
     /// Counts one, unless that is too many.
     pub fn take(&self, kind: Kind, key: &str, now: Duration) -> Result<(), Over> {
+        self.take_scaled(kind, key, now, Scale::Usual)
+    }
+
+    /// The same, where more or less than usual is taken.
+    pub fn take_scaled(
+        &self,
+        kind: Kind,
+        key: &str,
+        now: Duration,
+        scale: Scale,
+    ) -> Result<(), Over> {
         self.with(kind, key, now, |window, row| {
-            if window.count >= row.max {
+            if window.count >= scale.of(row.max) {
                 return Err(Over { name: row.name });
             }
             window.count += 1;
@@ -125,6 +164,13 @@ impl Rates {
                 Ok(())
             }
         })
+    }
+
+    /// Begins anew.
+    pub fn forget(&self, kind: Kind, key: &str) {
+        let key = twox_hash::XxHash3_64::oneshot(key.as_bytes());
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        windows.remove(&(kind, key));
     }
 
     fn with(
@@ -173,6 +219,7 @@ mod tests {
             Kind::Unknown,
             Kind::Submitted,
             Kind::SubmittedADay,
+            Kind::Bounced,
             Kind::Alarm,
             Kind::BadToken,
         ];
@@ -189,6 +236,22 @@ mod tests {
             let later = start + row.window;
             assert_eq!(rates.check(kind, "a", later), Ok(()));
             assert_eq!(rates.take(kind, "a", later), Ok(()));
+        }
+    }
+
+    #[test]
+    fn more_and_less_than_usual() {
+        for (scale, max) in [
+            (Scale::Tight, 100),
+            (Scale::Usual, 1_000),
+            (Scale::Loose, 4_000),
+        ] {
+            let rates = Rates::default();
+            let take = || rates.take_scaled(Kind::Sender, "a", Duration::ZERO, scale);
+            let taken = (0..5_000).filter(|_| take().is_ok()).count();
+            assert_eq!(taken, max, "{scale:?}");
+            rates.forget(Kind::Sender, "a");
+            assert_eq!(take(), Ok(()));
         }
     }
 

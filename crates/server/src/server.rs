@@ -19,6 +19,7 @@ use crate::listen::{self, Listener};
 use crate::net::{Net, SystemNet};
 use crate::programs;
 use crate::queue::{self, ClientTls, Sender};
+use crate::strangers;
 use crate::tls::TlsError;
 
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +72,10 @@ impl Server {
         };
         let ctx = Context::with_dns(config, store, Some(Arc::clone(&dns)))?;
         let sender = queue_sender(&ctx, dns, seams.net)?;
+        let strangers = Arc::clone(&ctx);
+        // Before the first of them comes.
+        let loaded = tokio::task::spawn_blocking(move || strangers.strangers.load());
+        let _ = loaded.await;
         let mut listeners = Vec::new();
         for listen in &ctx.config.listeners {
             if listen.role.is_implicit_tls() && ctx.tls.is_none() {
@@ -113,6 +118,7 @@ impl Server {
         tasks.spawn(junk::run(Arc::clone(&ctx)));
         tasks.spawn(dkim::run(Arc::clone(&ctx)));
         tasks.spawn(programs::run(sender.clone()));
+        tasks.spawn(strangers::run(Arc::clone(&ctx)));
         tasks.spawn(queue::run(sender));
         Ok(Running { ctx, ports, tasks })
     }

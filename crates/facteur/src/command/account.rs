@@ -41,6 +41,15 @@ pub async fn run(client: &Client, command: Account) -> Outcome {
             let shown = card(&account);
             Ok(Output::new(account, shown))
         }
+        Account::Release { address } => {
+            let released = client
+                .call(Method::POST, &path(&address, "/release"), None, &address)
+                .await?;
+            let count = number(&released, "released");
+            let who = text(&released, "address");
+            let sentence = fill(texts::ACCOUNT_RELEASED, &[&who, &count]);
+            Ok(Output::new(released, sentence))
+        }
         Account::Passwd { address, password } => {
             let body = json!({ "password": password::read(password)? });
             let path = path(&address, "/password");

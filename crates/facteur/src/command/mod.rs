@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod alias;
+pub mod ban;
 pub mod config;
 pub mod demo;
 pub mod dns;

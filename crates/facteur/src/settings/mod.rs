@@ -149,6 +149,9 @@ impl Settings {
             connections_before_login_max: self.count("limits.connections_before_login"),
             hashes_at_once_max: self.count("limits.hashes_at_once"),
         };
+        config.dns_lists = self.dns_lists()?;
+        let trusted = self.texts("limits.trusted_networks");
+        config.trusted_networks = trusted.filter_map(|text| text.parse().ok()).collect();
         config.queue = QueueConfig {
             smarthost: self.smarthost()?,
             dns_server: self.text("queue.dns_server").parse().ok(),
@@ -211,9 +214,28 @@ impl Settings {
         }))
     }
 
-    fn ips(&self, name: &str) -> Vec<IpAddr> {
+    /// Only with a resolver of one's own.
+    fn dns_lists(&self) -> Result<Vec<String>, Failure> {
+        let lists: Vec<String> = self
+            .texts("smtp.dns_lists")
+            .map(str::to_ascii_lowercase)
+            .collect();
+        if !lists.is_empty() && self.text("queue.dns_server").is_empty() {
+            return Err(Failure::new(
+                "config_value",
+                t(texts::CONFIG_LISTS_RESOLVER),
+            ));
+        }
+        Ok(lists)
+    }
+
+    fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
         let list = self.get(name).and_then(Value::as_array);
-        let texts = list.into_iter().flatten().filter_map(Value::as_str);
+        list.into_iter().flatten().filter_map(Value::as_str)
+    }
+
+    fn ips(&self, name: &str) -> Vec<IpAddr> {
+        let texts = self.texts(name);
         texts.filter_map(|text| text.parse().ok()).collect()
     }
 

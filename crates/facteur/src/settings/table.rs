@@ -17,6 +17,10 @@ pub enum Kind {
     Addresses,
     /// A list of `domain=host:port`.
     Routes,
+    /// A list of domains.
+    Domains,
+    /// A list of addresses or `address/bits`.
+    Networks,
     /// A list of addresses without port.
     Ips,
     /// One `address:port`, or empty: none.
@@ -68,7 +72,7 @@ const LANGUAGES: &[&str] = &["en", "fr"];
 pub(super) const TLS_MODES: &[&str] = &["starttls", "implicit"];
 const LOG_LEVELS: &[&str] = &["error", "warn", "info", "debug"];
 
-pub const SETTINGS: [Setting; 35] = [
+pub const SETTINGS: [Setting; 37] = [
     setting(
         "hostname",
         Kind::HostName,
@@ -318,6 +322,14 @@ pub const SETTINGS: [Setting; 35] = [
         "Après combien d'heures l'expéditeur apprend qu'un message attend encore.",
     ),
     setting(
+        "smtp.dns_lists",
+        Kind::Domains,
+        "[]",
+        r#"["zen.spamhaus.org"]"#,
+        "Public lists of addresses that send junk, asked by DNS about every stranger; one that warns is a reason among others, never a refusal. Needs `queue.dns_server`, a resolver of your own: the lists answer no public one. Mind their terms of use.",
+        "Listes publiques d'adresses qui envoient des indésirables, interrogées par DNS sur chaque inconnu ; un avertissement est une raison parmi d'autres, jamais un refus. Demande `queue.dns_server`, un résolveur à vous : les listes ne répondent à aucun résolveur public. Attention à leurs conditions d'utilisation.",
+    ),
+    setting(
         "limits.connections",
         Kind::Number {
             min: 10,
@@ -349,6 +361,14 @@ pub const SETTINGS: [Setting; 35] = [
         "20",
         "Open connections from one address that have not logged in. Mail from other hosts counts here too.",
         "Connexions ouvertes depuis une même adresse sans authentification. Le courrier des autres serveurs compte aussi.",
+    ),
+    setting(
+        "limits.trusted_networks",
+        Kind::Networks,
+        "[]",
+        r#"["198.51.100.25", "10.0.0.0/8"]"#,
+        "Relays and proxies of your own in front of this server. Nobody there is counted, delayed, checked as a sender or shut out, since behind them is everybody.",
+        "Relais et mandataires à vous, placés devant ce serveur. Personne là n'est compté, retardé, vérifié comme expéditeur ni tenu à l'écart, puisque tout le monde se trouve derrière.",
     ),
     setting(
         "limits.hashes_at_once",

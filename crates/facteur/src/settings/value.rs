@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use facteur_server::limits::DNS_LISTS_MAX;
+use facteur_server::strangers::Network;
 use toml::Value;
 
 use super::table::{Kind, TLS_MODES};
@@ -32,6 +34,15 @@ pub(super) fn check(kind: Kind, value: &Value) -> Result<(), String> {
         Kind::Routes => value
             .as_array()
             .is_some_and(|list| list.iter().all(is_route)),
+        Kind::Domains => value.as_array().is_some_and(|list| {
+            let few = list.len() <= DNS_LISTS_MAX;
+            few && list
+                .iter()
+                .all(|one| one.as_str().is_some_and(is_host_name))
+        }),
+        Kind::Networks => value
+            .as_array()
+            .is_some_and(|list| list.iter().all(is_network)),
         Kind::Ips => value.as_array().is_some_and(|list| list.iter().all(is_ip)),
         Kind::OptionalAddress => text == Some("") || is_address(value),
         Kind::OptionalHostPort => {
@@ -61,6 +72,8 @@ pub(super) fn expected(kind: Kind) -> String {
         }
         Kind::Addresses => t(texts::KIND_ADDRESSES).to_owned(),
         Kind::Routes => t(texts::KIND_ROUTES).to_owned(),
+        Kind::Domains => t(texts::KIND_DOMAINS).to_owned(),
+        Kind::Networks => t(texts::KIND_NETWORKS).to_owned(),
         Kind::Ips => t(texts::KIND_IPS).to_owned(),
         Kind::OptionalAddress => t(texts::KIND_OPTIONAL_ADDRESS).to_owned(),
         Kind::OptionalHostPort => t(texts::KIND_OPTIONAL_HOST_PORT).to_owned(),
@@ -122,6 +135,11 @@ pub(super) fn route(text: &str) -> Option<(&str, &str, u16)> {
     let (domain, host) = text.split_once('=')?;
     let (host, port) = host_port(host)?;
     is_host_name(domain).then_some((domain, host, port))
+}
+
+fn is_network(value: &Value) -> bool {
+    let text = value.as_str();
+    text.is_some_and(|text| text.parse::<Network>().is_ok())
 }
 
 fn is_ip(value: &Value) -> bool {

@@ -2,6 +2,7 @@
 
 mod account;
 mod api;
+mod ban;
 mod demo;
 mod directory;
 mod group;

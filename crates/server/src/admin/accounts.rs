@@ -16,6 +16,7 @@ use super::limits::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
 use super::names::normalise_address;
 use super::{Answer, State, blocking, rfc3339};
 use crate::Context;
+use crate::alarm;
 use crate::auth::make_credentials;
 
 #[derive(Serialize)]
@@ -67,6 +68,13 @@ struct Password {
     password: Option<String>,
 }
 
+#[derive(Serialize)]
+struct Released {
+    address: String,
+    /// Queue entries that were held.
+    released: usize,
+}
+
 pub(super) fn routes() -> Router<Arc<Context>> {
     Router::new()
         .route("/v1/accounts", get(list).post(add))
@@ -76,6 +84,17 @@ pub(super) fn routes() -> Router<Arc<Context>> {
         )
         .route("/v1/accounts/{address}/password", put(set_password))
         .route("/v1/accounts/{address}/restore", post(restore))
+        .route("/v1/accounts/{address}/release", post(release))
+}
+
+/// What an alarm did to it is undone: see `alarm.rs`.
+async fn release(context: State, Path(address): Path<String>) -> Answer<Released> {
+    let account = find(&context, &address)?;
+    let released = alarm::release(&context, account.id).await?;
+    Ok(axum::Json(Released {
+        address: account.address,
+        released,
+    }))
 }
 
 async fn list(context: State) -> Answer<Vec<AccountView>> {
@@ -164,6 +183,7 @@ async fn remove(
         let derived = Arc::clone(&context);
         blocking(move || {
             derived.catalog.forget(account.id)?;
+            derived.strangers.forget(account.id);
             Ok(derived.junk.forget(account.id)?)
         })
         .await?;

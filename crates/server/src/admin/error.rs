@@ -10,6 +10,7 @@ use serde_json::json;
 pub enum Code {
     BadRequest,
     BadAddress,
+    BadIp,
     BadDomain,
     BadName,
     BadUids,
@@ -26,6 +27,9 @@ pub enum Code {
     NoSuchQueueEntry,
     NoSuchScript,
     NoSuchProgram,
+    NoSuchBan,
+    OwnAddress,
+    LoggedInThere,
     NothingToRestore,
     NotAnAlias,
     AliasLoop,
@@ -41,7 +45,7 @@ pub enum Code {
 }
 
 /// Name, status, sentence: everything the interface ever says about a failure.
-const TABLE: [(Code, &str, StatusCode, &str); 30] = [
+const TABLE: [(Code, &str, StatusCode, &str); 34] = [
     (
         Code::BadRequest,
         "bad_request",
@@ -53,6 +57,12 @@ const TABLE: [(Code, &str, StatusCode, &str); 30] = [
         "bad_address",
         StatusCode::BAD_REQUEST,
         "This is not a mail address.",
+    ),
+    (
+        Code::BadIp,
+        "bad_ip",
+        StatusCode::BAD_REQUEST,
+        "Not an IP address.",
     ),
     (
         Code::BadDomain,
@@ -149,6 +159,24 @@ const TABLE: [(Code, &str, StatusCode, &str); 30] = [
         "no_such_program",
         StatusCode::NOT_FOUND,
         "There is no such program.",
+    ),
+    (
+        Code::NoSuchBan,
+        "no_such_ban",
+        StatusCode::NOT_FOUND,
+        "That address is not shut out.",
+    ),
+    (
+        Code::OwnAddress,
+        "own_address",
+        StatusCode::CONFLICT,
+        "That address is this machine's, or of a trusted network.",
+    ),
+    (
+        Code::LoggedInThere,
+        "logged_in_there",
+        StatusCode::CONFLICT,
+        "Somebody logged in from that address of late.",
     ),
     (
         Code::NothingToRestore,

@@ -196,6 +196,7 @@ async fn remove(
         let derived = Arc::clone(&context);
         blocking(move || {
             derived.catalog.forget(group.id)?;
+            derived.strangers.forget(group.id);
             Ok(derived.junk.forget(group.id)?)
         })
         .await?;

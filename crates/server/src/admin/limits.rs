@@ -14,6 +14,8 @@ pub(super) const GROUP_MEMBERS_MAX: usize = 500;
 pub(super) const QUEUE_PAGE_MAX: usize = 500;
 /// Deleted messages shown at once, the newest.
 pub(super) const TOMBSTONES_MAX: usize = 1_000;
+/// A hundred years.
+pub(super) const BAN_HOURS_MAX: u64 = 100 * 366 * 24;
 /// Ranges of a uid set.
 pub(super) const UID_RANGES_MAX: usize = 10_000;
 /// What one program may send as.

@@ -9,6 +9,7 @@
 
 mod accounts;
 mod aliases;
+mod bans;
 mod date;
 mod dns;
 mod domains;
@@ -54,6 +55,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .merge(status::routes())
         .merge(accounts::routes())
         .merge(aliases::routes())
+        .merge(bans::routes())
         .merge(groups::routes())
         .merge(dns::routes())
         .merge(domains::routes())

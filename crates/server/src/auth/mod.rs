@@ -22,6 +22,7 @@ use facteur_store::{Account, AccountId, AddressTarget, Clock, Store};
 use crate::admin::normalise_address;
 use crate::config::Config;
 use crate::context::{Counters, Peer};
+use crate::strangers::{Offence, Strangers};
 use failures::Failures;
 use password::Hasher;
 
@@ -92,6 +93,7 @@ pub struct Scene<'a> {
     pub store: &'a Store,
     pub config: &'a Config,
     pub counters: &'a Counters,
+    pub strangers: &'a Strangers,
     pub peer: &'a Peer,
 }
 
@@ -153,13 +155,24 @@ impl Auth {
         if !scene.peer.is_private(scene.config) {
             return Err(Refusal::EncryptionRequired);
         }
-        self.check_failures(scene, login)?;
+        let guess = self.guess(login, password);
+        self.check_failures(scene, login).inspect_err(|_| {
+            let offence = Offence::Login(Some(guess));
+            scene.strangers.offend(scene.peer.address, offence);
+        })?;
         let account = self.account(scene, login).await?;
         let good = self
             .hasher
             .verify(&self.clock, &self.secret, account.as_ref(), password)
             .await?;
-        self.settle(scene, login, account.filter(|_| good))
+        self.settle_guess(scene, login, account.filter(|_| good), Some(guess))
+    }
+
+    /// Tells one wrong password from another, in this process alone.
+    fn guess(&self, login: &str, password: &str) -> u64 {
+        let tag = hmac::sign(&self.secret, format!("{login}\0{password}").as_bytes());
+        let first = tag.as_ref().first_chunk();
+        first.map_or(0, |first| u64::from_be_bytes(*first))
     }
 
     /// Begins a SASL exchange; `mechanism` in any case.
@@ -203,15 +216,28 @@ impl Auth {
         login: &str,
         account: Option<Account>,
     ) -> Result<Identity, Refusal> {
+        self.settle_guess(scene, login, account, None)
+    }
+
+    fn settle_guess(
+        &self,
+        scene: Scene<'_>,
+        login: &str,
+        account: Option<Account>,
+        guess: Option<u64>,
+    ) -> Result<Identity, Refusal> {
         let Some(account) = account else {
             let now = self.clock.monotonic();
             self.failures.record(scene.peer.address, login, now);
+            let offence = Offence::Login(guess);
+            scene.strangers.offend(scene.peer.address, offence);
             Counters::add(&scene.counters.login_failures);
             log(scene, login, "unknown, disabled or wrong password");
             return Err(Refusal::BadCredentials);
         };
         let now = self.clock.monotonic();
         self.failures.forgive(scene.peer.address, login, now);
+        scene.strangers.logged_in(scene.peer.address, account.id);
         scene.peer.place.logged_in();
         Counters::add(&scene.counters.logins);
         tracing::info!(session = %scene.peer.session, account = %account.address, "logged in");

@@ -49,12 +49,13 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use facteur_imap::{Outcome, Reply, Request, Step, text};
+use facteur_imap::{CloseReason, Outcome, Reply, Request, Step, text};
 use facteur_store::ModSeq;
 
 use crate::auth::Exchange;
 use crate::context::{Context, Peer};
 use crate::drive::{ReadEnd, Stream, Wait, Wire};
+use crate::strangers::Offence;
 use append::Appending;
 use door::{Door, Source, any_past};
 use error::Failure;
@@ -221,9 +222,22 @@ impl<S: Stream> Connection<S> {
                     self.link.wire.close().await;
                     let reason = self.link.session.close_reason();
                     tracing::info!(session = %self.link.id(), ?reason, "closed");
+                    self.note_breach(reason);
                     return Ok(());
                 }
             }
+        }
+    }
+
+    /// A session that ended for what no mail program does.
+    fn note_breach(&self, reason: Option<CloseReason>) {
+        let breach = matches!(
+            reason,
+            Some(CloseReason::BadCommands | CloseReason::BytesAfterStartTls | CloseReason::Http)
+        );
+        if breach {
+            let peer = self.link.wire.peer().address;
+            self.link.ctx().strangers.offend(peer, Offence::Breach);
         }
     }
 

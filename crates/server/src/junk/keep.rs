@@ -7,7 +7,7 @@
 //! | 3, account | how far its changes were followed: modseq, uid in INBOX |
 //! | 4, account, hash | an address that it wrote to |
 //! | 5, account, hash | an address that wrote to it |
-//! | 6, kind, hash | good and junk of an address, a network or a domain |
+//! | 6, kind, hash | good and junk of an address, a network, a domain or a signer |
 //! | 7 | how many rows of kind 6 there are |
 
 use std::ops::ControlFlow;
@@ -49,6 +49,7 @@ pub(super) struct Pasts {
     pub(super) address: Past,
     pub(super) network: Past,
     pub(super) domain: Past,
+    pub(super) signer: Past,
 }
 
 impl Keep {
@@ -155,11 +156,12 @@ impl Keep {
     }
 
     pub(super) fn pasts(&self, origin: &Origin) -> Result<Pasts, Error> {
-        let [address, network, domain] = [0, 1, 2].map(|kind| self.past(kind, origin));
+        let [address, network, domain, signer] = [0, 1, 2, 3].map(|kind| self.past(kind, origin));
         Ok(Pasts {
             address: address?,
             network: network?,
             domain: domain?,
+            signer: signer?,
         })
     }
 
@@ -177,7 +179,7 @@ impl Keep {
         let count = count.and_then(|value| Some(u32::from_be_bytes(value.try_into().ok()?)));
         let mut count = count.unwrap_or(0);
         let mut rows = Vec::new();
-        for kind in 0..3 {
+        for kind in 0..4 {
             let Some(key) = past_key(kind, origin) else {
                 continue;
             };
@@ -239,7 +241,8 @@ fn past_key(kind: u8, origin: &Origin) -> Option<Vec<u8>> {
     let text = match kind {
         0 => origin.address.as_deref(),
         1 => origin.network.as_deref(),
-        _ => origin.domain.as_deref(),
+        2 => origin.domain.as_deref(),
+        _ => origin.signer.as_deref(),
     }?;
     Some([&[PAST, kind][..], &hash(text)].concat())
 }

@@ -15,6 +15,7 @@ mod teach;
 mod tests;
 
 use std::collections::{BTreeSet, VecDeque};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use facteur_filter::{
@@ -27,7 +28,7 @@ use keep::Keep;
 pub(crate) use origin::network_of;
 pub use teach::run;
 
-use crate::limits::{JUNK_ACCOUNT_MODELS_MAX, JUNK_RECENT_LESSONS_MAX};
+use crate::limits::{JUNK_ACCOUNT_MODELS_MAX, JUNK_ADDRESSES_MAX, JUNK_RECENT_LESSONS_MAX};
 
 /// The field that tells the verdict, in front of the message.
 pub const FIELD: &str = "X-Facteur-Verdict";
@@ -70,6 +71,8 @@ pub struct Question {
     pub trace: String,
     pub vouched: Vouched,
     pub bad_hello: bool,
+    /// A list warns of the peer.
+    pub listed: bool,
     pub accounts: Vec<AccountId>,
 }
 
@@ -133,6 +136,7 @@ impl Filter {
             let evidence = Evidence {
                 vouched: question.vouched,
                 bad_hello: question.bad_hello,
+                listed: question.listed,
                 ..state.evidence(*account, features.as_ref(), traits, prefix, from.as_deref())?
             };
             filings.push(Filing::new(&self.store, *account, &evidence)?);
@@ -161,6 +165,31 @@ impl Filter {
         let state = self.open()?;
         let state = state.as_ref().ok_or(Error::Closed)?;
         Ok(state.keep.relation(account, address)?.1)
+    }
+
+    /// Whether one of the accounts had mail from one of these authors, or wrote to one. Blocking.
+    pub fn is_known(&self, accounts: &[AccountId], from: &[Address]) -> Result<bool, Error> {
+        let state = self.open()?;
+        let state = state.as_ref().ok_or(Error::Closed)?;
+        for address in from.iter().filter_map(address_of).take(JUNK_ADDRESSES_MAX) {
+            for account in accounts {
+                let (had_from, wrote_to) = state.keep.relation(*account, &address)?;
+                if had_from || wrote_to {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// What people made of earlier mail from a peer and the network around it: -1 all good, 1 all
+    /// junk. Blocking.
+    pub fn standing(&self, peer: IpAddr) -> Result<f32, Error> {
+        let state = self.open()?;
+        let state = state.as_ref().ok_or(Error::Closed)?;
+        let pasts = state.keep.pasts(&origin::of_peer(peer))?;
+        let sum = pasts.address.leaning() + pasts.network.leaning() / 2.0;
+        Ok(sum.clamp(-1.0, 1.0))
     }
 
     /// Somebody changed something there.
@@ -227,6 +256,7 @@ impl State {
             address: pasts.address,
             network: pasts.network,
             domain: pasts.domain,
+            signer: pasts.signer,
             ..Evidence::default()
         })
     }

@@ -15,6 +15,8 @@ pub(super) struct Origin {
     pub(super) network: Option<String>,
     /// Of the reverse-path.
     pub(super) domain: Option<String>,
+    /// Who signed it.
+    pub(super) signer: Option<String>,
 }
 
 /// `prefix`: Return-Path (the first that is there) and Received, as `smtp/trace.rs` writes them.
@@ -24,11 +26,33 @@ pub(super) fn read(prefix: &[u8]) -> Origin {
     let path = header::first(prefix, "Return-Path").unwrap_or_default();
     let path = String::from_utf8_lossy(&path).to_lowercase();
     let path = path.trim_matches(['<', '>']);
+    let results = header::first(prefix, "Authentication-Results");
     Origin {
+        signer: results.as_deref().and_then(signer),
         address: peer.map(|peer| counted_address(peer).to_string()),
         network: peer.map(network_of),
         domain: path.rsplit_once('@').map(|(_, domain)| domain.to_owned()),
     }
+}
+
+/// A peer, without a message.
+pub(super) fn of_peer(peer: IpAddr) -> Origin {
+    Origin {
+        address: Some(counted_address(peer).to_string()),
+        network: Some(network_of(peer)),
+        ..Origin::default()
+    }
+}
+
+/// Of the first signature that is right: `dkim=pass header.d=example.org`, as
+/// `facteur_senders::results` writes it.
+fn signer(results: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(results);
+    let mut parts = text.split(';').map(str::trim);
+    let passed = parts.find(|part| part.starts_with("dkim=pass"))?;
+    let mut words = passed.split_whitespace();
+    let domain = words.find_map(|word| word.strip_prefix("header.d="))?;
+    Some(domain.to_lowercase())
 }
 
 /// `from hello ([192.0.2.1]) by …` or `([IPv6:2001:db8::1])`; not one of this machine.
@@ -75,6 +99,10 @@ mod tests {
         assert_eq!(origin.address.as_deref(), Some("2001:db8:1:2::"));
         assert_eq!(origin.network.as_deref(), Some("2001:db8:1"));
         assert_eq!(origin.domain, None);
+        let prefix = b"Authentication-Results: mail.test;\r\n\tspf=none;\r\n\
+            \tdkim=fail reason=\"x\" header.d=a.test;\r\n\
+            \tdkim=pass header.d=B.test header.s=one;\r\n\tdmarc=none\r\n";
+        assert_eq!(read(prefix).signer.as_deref(), Some("b.test"));
         for nothing in [
             &b""[..],
             b"Received: from x (local) by y",

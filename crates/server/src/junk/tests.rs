@@ -93,6 +93,7 @@ impl World {
             trace: trace(),
             vouched: Vouched::Unknown,
             bad_hello: false,
+            listed: false,
             accounts: vec![account],
         };
         let mut filings = self.filter.judge(&question).unwrap();

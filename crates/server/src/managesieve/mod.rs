@@ -7,12 +7,13 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use facteur_sieve::manage::{Config, Outcome, Request, Session, ShutDown, Step};
+use facteur_sieve::manage::{CloseReason, Config, Outcome, Request, Session, ShutDown, Step};
 
 use crate::auth::{Ended, Exchange, Identity};
 use crate::context::{Context, Peer};
 use crate::drive::{ReadEnd, Stream, Wait, Wire};
 use crate::limits;
+use crate::strangers::Offence;
 
 /// Serves one connection to its end.
 pub async fn serve<S: Stream>(stream: S, peer: Peer, ctx: Arc<Context>) {
@@ -86,12 +87,26 @@ impl<S: Stream> Driver<S> {
                 Step::Close => {
                     self.flush().await?;
                     if let Some(reason) = self.session.close_reason() {
+                        self.note_breach(reason);
                         tracing::info!(session = %self.wire.peer().session, %reason, "closing");
                     }
                     self.wire.close().await;
                     return Ok(());
                 }
             }
+        }
+    }
+
+    /// A session that ended for what no program of that kind does.
+    fn note_breach(&self, reason: CloseReason) {
+        let breach = matches!(
+            reason,
+            CloseReason::TooManyErrors | CloseReason::TlsInjection | CloseReason::HttpOnSievePort
+        );
+        if breach {
+            let peer = self.wire.peer().address;
+            let strangers = &self.wire.context().strangers;
+            strangers.offend(peer, Offence::Breach);
         }
     }
 

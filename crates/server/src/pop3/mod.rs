@@ -13,13 +13,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use facteur_pop3::{Config, Outcome, Output, Request, Session, ShutDown, Step};
+use facteur_pop3::{CloseReason, Config, Outcome, Output, Request, Session, ShutDown, Step};
 use facteur_store::{MailboxId, Message};
 
 use crate::auth::{Ended, Exchange, Identity};
 use crate::context::{Context, Peer};
 use crate::drive::{ReadEnd, Stream, Wait, Wire};
 use crate::limits;
+use crate::strangers::Offence;
 
 pub use maildrop::Locks;
 
@@ -95,12 +96,26 @@ impl<S: Stream> Driver<S> {
                 Step::Close => {
                     self.flush().await?;
                     if let Some(reason) = self.session.close_reason() {
+                        self.note_breach(reason);
                         tracing::info!(session = %self.wire.peer().session, %reason, "closing");
                     }
                     self.wire.close().await;
                     return Ok(());
                 }
             }
+        }
+    }
+
+    /// A session that ended for what no program of that kind does.
+    fn note_breach(&self, reason: CloseReason) {
+        let breach = matches!(
+            reason,
+            CloseReason::TooManyErrors | CloseReason::TlsInjection | CloseReason::HttpOnPop3Port
+        );
+        if breach {
+            let peer = self.wire.peer().address;
+            let strangers = &self.wire.context().strangers;
+            strangers.offend(peer, Offence::Breach);
         }
     }
 

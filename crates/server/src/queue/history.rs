@@ -1,14 +1,23 @@
 //! What the history of a message learns from an attempt to pass it on.
 
+use std::sync::Arc;
+
 use facteur_store::QueueEntry;
 
 use super::plan::{Next, Outcome, Told};
 use crate::Context;
+use crate::alarm;
 use crate::history::limits::{RECIPIENTS_MAX, TEXT_BYTES_MAX};
 use crate::history::{self, Event, Key, What};
 
 /// `outcomes`: one for each recipient of the entry, as for [`super::plan::plan`].
-pub fn tell(ctx: &Context, entry: &QueueEntry, outcomes: &[Option<Outcome>], next: &Next) {
+pub fn tell(ctx: &Arc<Context>, entry: &QueueEntry, outcomes: &[Option<Outcome>], next: &Next) {
+    let failed = outcomes.iter().flatten();
+    let failed = failed.filter(|outcome| matches!(outcome, Outcome::Failed(_)));
+    match failed.count() {
+        0 => {}
+        count => alarm::note_bounces(ctx, &entry.reverse_path, count),
+    }
     let recipients = entry.recipients.iter().zip(outcomes);
     let recipients = recipients.filter_map(|(recipient, outcome)| {
         let (state, told) = match outcome.as_ref()? {

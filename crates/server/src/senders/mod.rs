@@ -4,6 +4,7 @@
 //! What DNS does not say in time is a temporary error; nobody is refused for our resolver's sake.
 //! Processes of this machine and its loopback addresses are not asked about.
 
+mod listed;
 mod people;
 mod word;
 
@@ -20,6 +21,7 @@ use tokio::time::timeout;
 use crate::dns::{Asked, Dns};
 use crate::limits;
 
+pub use listed::listed;
 pub use people::People;
 pub use word::{Told, Word, tell};
 

@@ -17,6 +17,7 @@ use facteur_store::{
 
 use super::decide::{Authors, Door, Gathered, Verdict, decide};
 use super::filter::{self, Plans, Taken};
+use super::judge::Sender;
 use super::mail;
 use super::sender::{Checks, Origin};
 use super::trace::{self, Arrival};
@@ -76,6 +77,13 @@ pub(super) struct Judged {
 
 impl Judged {
     /// As the junk filter is told.
+    fn sender(&self) -> Sender {
+        Sender {
+            vouched: self.vouched(),
+            listed: self.origin.as_ref().is_some_and(|origin| origin.listed),
+        }
+    }
+
     fn vouched(&self) -> Vouched {
         match &self.origin {
             _ if self.junk => Vouched::SetAside,
@@ -231,10 +239,12 @@ impl<S: Stream> Driver<S> {
         let mut sorted = self
             .sort(&facts, &trace)
             .inspect_err(|refusal| self.tell_refused(key.clone(), &facts, *refusal))?;
+        self.greylist(judged.origin.as_ref(), &facts, &sorted)
+            .await
+            .inspect_err(|refusal| self.tell_refused(key.clone(), &facts, *refusal))?;
         let header = head.get(..header::length(&head)).unwrap_or(&head);
         let header: Arc<[u8]> = header.into();
-        let vouched = judged.vouched();
-        let filings = self.filings(&facts, head, &trace, &sorted, vouched);
+        let filings = self.filings(&facts, head, &trace, &sorted, judged.sender());
         let filings = filings.await.map_err(|error| self.store_failed(&error))?;
         let taken = Taken {
             body: &body,
@@ -280,6 +290,9 @@ impl<S: Stream> Driver<S> {
             return Ok(results);
         }
         Counters::add(&ctx.counters.messages_in);
+        if !filings.iter().any(|filing| filing.junk) {
+            ctx.strangers.commend(self.wire.peer().address);
+        }
         tracing::info!(
             session = %self.wire.peer().session,
             id = self.id(),

@@ -14,6 +14,13 @@ use crate::context::PeerAddress;
 use crate::drive::{self, Stream};
 use crate::junk::{self, Filing, Question};
 
+/// What was found out about the sender.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sender {
+    pub(super) vouched: Vouched,
+    pub(super) listed: bool,
+}
+
 impl<S: Stream> Driver<S> {
     /// How much of the message the filter looks at; nothing of our own people's.
     pub(super) fn head_bytes(&self) -> usize {
@@ -30,7 +37,7 @@ impl<S: Stream> Driver<S> {
         head: Vec<u8>,
         trace: &str,
         sorted: &Sorted,
-        vouched: Vouched,
+        sender: Sender,
     ) -> Result<Vec<Filing>, Error> {
         let accounts = sorted.targets.iter().flatten();
         let accounts: Vec<_> = accounts
@@ -50,7 +57,8 @@ impl<S: Stream> Driver<S> {
             head,
             facts: Arc::clone(facts),
             trace: format!("{}{trace}", trace::return_path(&self.reverse_path())),
-            vouched,
+            vouched: sender.vouched,
+            listed: sender.listed,
             bad_hello: self.door() == Door::Mx && hides_its_name(hello, &ctx.config.hostname),
             accounts,
         };

@@ -57,12 +57,13 @@ fn check_mail(facts: MailFacts) -> Option<Refusal> {
 }
 
 impl<S: Stream> Driver<S> {
-    pub(super) fn mail(
+    pub(super) async fn mail(
         &mut self,
         reverse_path: Option<&Address>,
         parameters: &MailParameters,
     ) -> Outcome {
         self.forget();
+        self.look_up_standing().await;
         let ctx = self.wire.context();
         let own = match reverse_path.map(|sender| self.is_own(sender)) {
             Some(Ok(own)) => own,
@@ -133,6 +134,7 @@ impl<S: Stream> Driver<S> {
                 };
                 let over = over.map(|over| over.name).unwrap_or_default();
                 tracing::info!(session = %self.wire.peer().session, to, ?refusal, over, "recipient refused");
+                self.note_guess(refusal);
                 self.tell_unwanted(recipient, refusal);
                 Outcome::Refused(refusal)
             }

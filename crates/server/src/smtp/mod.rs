@@ -9,6 +9,7 @@ mod auth;
 mod body;
 mod decide;
 pub(crate) mod directory;
+mod doubt;
 mod filter;
 mod history;
 mod judge;
@@ -16,6 +17,7 @@ mod mail;
 mod rates;
 mod rcpt;
 mod sender;
+mod tarpit;
 mod trace;
 mod undeliverable;
 
@@ -23,7 +25,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use facteur_smtp::server::{Config, Outcome, Refusal, Request, Role, Session, ShutDown, Step};
+use facteur_smtp::server::{
+    CloseReason, Config, Outcome, Refusal, Request, Role, Session, ShutDown, Step,
+};
 
 use crate::admin::rfc3339;
 use crate::auth::{Ended, Exchange, Identity};
@@ -32,6 +36,7 @@ use crate::context::{Context, Peer};
 use crate::drive::{ReadEnd, Stream, Wait, Wire};
 use crate::limits;
 use crate::programs::{Mandate, Tracking};
+use crate::strangers::Offence;
 
 pub use directory::Target;
 pub use trace::message_id;
@@ -93,6 +98,10 @@ struct Driver<S> {
     pace: Option<Pace>,
     /// The open transaction met the limit of the account that sends it: none of it is taken.
     over: bool,
+    /// What people made of earlier mail from this peer: -1 all good, 1 all junk.
+    standing: f32,
+    /// Refusals so far.
+    refused: u32,
 }
 
 /// How fast a body comes.
@@ -127,6 +136,8 @@ impl<S: Stream> Driver<S> {
             body: body::Incoming::None,
             pace: None,
             over: false,
+            standing: 0.0,
+            refused: 0,
             messages: 0,
         }
     }
@@ -165,12 +176,30 @@ impl<S: Stream> Driver<S> {
                 Step::Close => {
                     self.flush().await?;
                     if let Some(reason) = self.session.close_reason() {
+                        self.note_breach(reason);
                         tracing::info!(session = %self.wire.peer().session, %reason, "closing");
                     }
                     self.wire.close().await;
                     return Ok(());
                 }
             }
+        }
+    }
+
+    /// A session that ended for what no mail server and no mail program does.
+    fn note_breach(&self, reason: CloseReason) {
+        let breach = matches!(
+            reason,
+            CloseReason::TooManyErrors
+                | CloseReason::TooManyUnknownCommands
+                | CloseReason::TlsInjection
+                | CloseReason::HttpOnSmtpPort
+                | CloseReason::ShutDown(ShutDown::TalksEarly)
+        );
+        if breach {
+            let peer = self.wire.peer().address;
+            let strangers = &self.wire.context().strangers;
+            strangers.offend(peer, Offence::Breach);
         }
     }
 
@@ -259,7 +288,7 @@ impl<S: Stream> Driver<S> {
             Request::Mail {
                 reverse_path,
                 parameters,
-            } => self.mail(reverse_path.as_ref(), &parameters),
+            } => self.mail(reverse_path.as_ref(), &parameters).await,
             Request::Rcpt { recipient, .. } => self.rcpt(&recipient),
             Request::BodyStart => self.body_start(),
             // Boxed: what a commit holds would be part of every waiting session.
@@ -286,6 +315,7 @@ impl<S: Stream> Driver<S> {
         if output.is_empty() {
             return Ok(());
         }
+        self.tarpit(&output).await;
         self.wire.write(&output).await
     }
 }

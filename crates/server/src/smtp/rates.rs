@@ -3,22 +3,54 @@
 use std::sync::Arc;
 
 use facteur_smtp::Address;
+use facteur_smtp::server::Refusal;
 
 use super::directory::Found;
 use super::{Driver, Target};
 use crate::alarm;
 use crate::config::Role;
-use crate::drive::Stream;
+use crate::drive::{self, Stream};
 use crate::gate::counted_address;
 use crate::junk::network_of;
-use crate::rates::{Kind, Over};
+use crate::rates::{Kind, Over, Scale};
+use crate::strangers::Offence;
 
 impl<S: Stream> Driver<S> {
-    /// A stranger over the network; nobody of this machine.
+    /// A stranger over the network; nobody of this machine or of a trusted network.
     pub(super) fn stranger(&self) -> Option<std::net::IpAddr> {
         let peer = self.wire.peer();
-        let outside = peer.role == Role::Smtp && !peer.address.is_loopback();
+        let ours = self.wire.context().strangers.is_ours(peer.address);
+        let outside = peer.role == Role::Smtp && !ours;
         peer.address.ip().filter(|_| outside)
+    }
+
+    /// Once a session.
+    pub(super) async fn look_up_standing(&mut self) {
+        let Some(address) = self.stranger().filter(|_| self.messages == 0) else {
+            return;
+        };
+        let ctx = Arc::clone(self.wire.context());
+        let standing = drive::blocking(move || ctx.junk.standing(address)).await;
+        match standing {
+            Ok(standing) => self.standing = standing,
+            Err(error) => {
+                tracing::warn!(session = %self.wire.peer().session, %error, "the past of a peer is not known");
+            }
+        }
+    }
+
+    /// Names that are tried out.
+    pub(super) fn note_guess(&self, refusal: Refusal) {
+        let offence = match refusal {
+            Refusal::NoSuchMailbox => Offence::Recipient,
+            Refusal::RelayDenied => Offence::Relay,
+            _ => return,
+        };
+        // A large provider whose mail people like has many senders who misspell.
+        if self.stranger().is_some() && scale(self.standing) != Scale::Loose {
+            let peer = self.wire.peer().address;
+            self.wire.context().strangers.offend(peer, offence);
+        }
     }
 
     /// One more message.
@@ -27,8 +59,10 @@ impl<S: Stream> Driver<S> {
         let now = ctx.clock.monotonic();
         let address = self.stranger()?;
         let counted = counted_address(address).to_string();
-        let mut taken = ctx.rates.take(Kind::Address, &counted, now);
-        taken = taken.and_then(|()| ctx.rates.take(Kind::Network, &network_of(address), now));
+        let scale = scale(self.standing);
+        let take = |kind, key: &str| ctx.rates.take_scaled(kind, key, now, scale);
+        let mut taken = take(Kind::Address, &counted);
+        taken = taken.and_then(|()| take(Kind::Network, &network_of(address)));
         if let Some(sender) = reverse_path {
             let sender = sender.to_string().to_lowercase();
             taken = taken.and_then(|()| ctx.rates.take(Kind::Sender, &sender, now));
@@ -50,13 +84,19 @@ impl<S: Stream> Driver<S> {
         let ctx = self.wire.context();
         let now = ctx.clock.monotonic();
         let key = account.0.to_string();
-        let taken = ctx.rates.take(Kind::Submitted, &key, now);
-        let over = taken
-            .and_then(|()| ctx.rates.take(Kind::SubmittedADay, &key, now))
-            .err()?;
-        if ctx.rates.take(Kind::Alarm, &key, now).is_ok() {
-            tokio::spawn(alarm::raise(Arc::clone(ctx), account));
-        }
+        // From where it never came before, much is less than from home.
+        let peer = self.wire.peer().address;
+        let new_place = ctx.strangers.is_new_place(peer, account);
+        let scale = if new_place {
+            Scale::Tight
+        } else {
+            Scale::Usual
+        };
+        let take = |kind| ctx.rates.take_scaled(kind, &key, now, scale);
+        let taken = take(Kind::Submitted).and_then(|()| take(Kind::SubmittedADay));
+        let over = taken.and_then(|()| ctx.rates.check(Kind::Bounced, &key, now));
+        let over = over.err()?;
+        alarm::ring(ctx, account, alarm::Why::Volume { new_place });
         Some(over)
     }
 
@@ -89,6 +129,38 @@ impl<S: Stream> Driver<S> {
             }),
             Found::Nobody | Found::NoDomain => ctx.rates.take(Kind::Unknown, &address, now).err(),
             _ => None,
+        }
+    }
+}
+
+/// Whose mail people like may send more, whose mail they call junk less; pure.
+fn scale(standing: f32) -> Scale {
+    if standing <= -STANDING {
+        Scale::Loose
+    } else if standing >= STANDING {
+        Scale::Tight
+    } else {
+        Scale::Usual
+    }
+}
+
+/// Five messages that all were good, or all junk, are half of an opinion.
+const STANDING: f32 = 0.5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scales() {
+        for (standing, expected) in [
+            (-1.0, Scale::Loose),
+            (-0.5, Scale::Loose),
+            (-0.4, Scale::Usual),
+            (0.0, Scale::Usual),
+            (0.5, Scale::Tight),
+        ] {
+            assert_eq!(scale(standing), expected, "{standing}");
         }
     }
 }

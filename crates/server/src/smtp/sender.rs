@@ -47,6 +47,8 @@ pub(super) struct Origin {
     /// Authentication-Results.
     results: String,
     told: Told,
+    /// A list warns of the peer.
+    pub(super) listed: bool,
 }
 
 impl Origin {
@@ -82,10 +84,9 @@ impl<S: Stream> Driver<S> {
         }
     }
 
-    /// Strangers on port 25; this machine itself has nobody to ask about.
+    /// Strangers on port 25; behind this machine and a trusted relay is somebody else.
     fn is_checked(&self) -> bool {
-        let address = self.wire.peer().address;
-        self.door() == Door::Mx && !address.is_loopback() && self.wire.context().dns.is_some()
+        self.door() == Door::Mx && self.stranger().is_some() && self.wire.context().dns.is_some()
     }
 
     pub(super) async fn origin(
@@ -109,7 +110,11 @@ impl<S: Stream> Driver<S> {
             from,
             now: ctx.clock.now().seconds(),
         };
-        let findings = senders::gather(&**dns, &arrived, seen).await;
+        let lists = &ctx.config.dns_lists;
+        let (findings, listed) = tokio::join!(
+            senders::gather(&**dns, &arrived, seen),
+            senders::listed(&**dns, ip, lists)
+        );
         let vouched = findings.dmarc.aligned.is_some();
         let trick = ctx
             .people
@@ -123,12 +128,14 @@ impl<S: Stream> Driver<S> {
             dmarc = %findings.dmarc.outcome,
             author = from,
             told = told.texts(false).join("; "),
+            listed = listed.unwrap_or_default(),
             "sender checked"
         );
         Ok(Some(Origin {
             results: results::field(&ctx.config.hostname, ip, &findings),
             findings,
             told,
+            listed: listed.is_some(),
         }))
     }
 }

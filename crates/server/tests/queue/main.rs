@@ -453,6 +453,29 @@ async fn delivers_what_was_taken_in() {
     assert!(world.inbox().is_empty());
 }
 
+/// An account whose mail comes back may be stolen: what it has in the queue is held, its owner told.
+#[tokio::test]
+async fn much_that_comes_back_rings_the_alarm() {
+    let world = World::new(nothing).await;
+    let _peer = world.peer(1, replies(&[("RCPT", "550 5.1.1 nobody")]));
+    let names: Vec<String> = (0..51).map(|number| format!("n{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let hold = |entry: &mut NewQueueEntry| {
+        entry.due = entry.due.after(Duration::from_secs(3600));
+    };
+    world.enqueue("two.test", &["later"], hold).await;
+    world.enqueue("one.test", &names, as_it_is).await;
+    world.run();
+    let told = |inbox: &[String]| inbox.iter().any(|text| text.contains("comes back"));
+    while !told(&world.inbox()) {
+        tokio::task::yield_now().await;
+    }
+    let left = world.store().queue_list(&QueueFilter::default(), None, 10);
+    let left = left.unwrap();
+    assert_eq!(left.len(), 1);
+    assert!(left[0].held, "{left:?}");
+}
+
 #[tokio::test]
 async fn goes_on_to_the_next_host() {
     let world = World::new(nothing).await;

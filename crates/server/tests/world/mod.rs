@@ -7,7 +7,7 @@
 //!
 //! A line `# with: WORDS` in a transcript changes the world: `insecure-plaintext`, `no-tls`,
 //! `greeting-delay`, `message-bytes-max=N`, `quota=N` (of bob), `dns` (senders are checked; a name
-//! that no `do dns` line was about does not exist).
+//! that no `do dns` line was about does not exist), `dns-list=ZONE` (is asked about peers).
 //!
 //! | `do` line | meaning |
 //! |---|---|
@@ -29,6 +29,9 @@
 //! | `password WHO NEW` | a new password |
 //! | `disk full`, `disk free` | room on the disk |
 //! | `guess WHO N` | N logins with a wrong password from 192.0.2.1 |
+//! | `guesses WHO N` | the same, with another password each time |
+//! | `release WHO` | the administrator lets go what an alarm holds |
+//! | `bans N` | fails unless N addresses are shut out |
 //! | `count WHO N` | fails unless WHO's INBOX holds N messages |
 //! | `catalogue` | takes everything into the search catalogue |
 //! | `rate KIND KEY N` | counts N of that kind (`rates.rs`) for an address, a sender or an account |
@@ -50,10 +53,11 @@ use facteur_senders::spf::reverse_name;
 use facteur_server::dns::{Dns, TableDns};
 use facteur_server::groups::{self, Member};
 use facteur_server::intake::Intake;
+use facteur_server::listen;
 use facteur_server::programs::LocalUser;
 use facteur_server::rates::Kind;
 use facteur_server::tls::TlsFacts;
-use facteur_server::{CertificateFiles, Config, Context, Peer, PeerAddress, Role, auth};
+use facteur_server::{CertificateFiles, Config, Context, Peer, PeerAddress, Role, admin, auth};
 use facteur_sim::stress::Deflated;
 use facteur_sim::transcript::{self, Chunking};
 use facteur_sim::{SimDisk, VirtualClock};
@@ -61,7 +65,8 @@ use facteur_store::{
     Account, AccountEdit, AccountId, AddressTarget, Clock, Credentials, Delivery, FlagNames,
     NewAccount, NewMessage, Options, QueueFilter, ScriptEdit, Store, Uid, UidSet,
 };
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use hyper::Method;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -150,12 +155,17 @@ impl World {
         let mut config = Config::new("mail.example.test");
         config.allow_insecure_plaintext = words.contains(&"insecure-plaintext");
         config.stop_wait = Duration::from_secs(1);
+        config.tarpit_delay = Duration::ZERO;
         if !words.contains(&"greeting-delay") {
             config.greeting_delay = Duration::ZERO;
         }
         if !words.contains(&"no-tls") {
             config.certificates = vec![certificate().files.clone()];
         }
+        let lists = words
+            .iter()
+            .filter_map(|word| word.strip_prefix("dns-list="));
+        config.dns_lists = lists.map(str::to_owned).collect();
         if let Some(max) = number("message-bytes-max") {
             config.message_bytes_max = max;
         }
@@ -213,6 +223,7 @@ impl World {
     pub async fn stop(&self) {
         let ctx = self.context();
         ctx.shutdown.start();
+        ctx.strangers.save().unwrap();
         ctx.store.close().await.unwrap();
     }
 
@@ -413,6 +424,7 @@ impl World {
                     ("unknown", Kind::Unknown),
                     ("submitted", Kind::Submitted),
                     ("submitted-a-day", Kind::SubmittedADay),
+                    ("bounced", Kind::Bounced),
                 ];
                 let found = kinds.iter().find(|(name, _)| name == kind);
                 let kind = found.ok_or("which rate?")?.1;
@@ -495,15 +507,32 @@ impl World {
                 };
                 self.edit(who, edit).await;
             }
-            ["guess", who, count] => {
+            ["guess" | "guesses", who, count] => {
                 let ctx = self.context();
                 let address = PeerAddress::Tcp(([192, 0, 2, 1], 40_000).into());
                 let mut peer = Peer::new(ctx.next_session(), Role::Pop3s, address);
                 peer.tls = Some(Arc::new(tls_facts()));
-                for _ in 0..parse(count)? {
+                for number in 0..parse(count)? {
                     let login = format!("{who}@{DOMAIN}");
                     let scene = ctx.scene(&peer);
-                    ctx.auth.password(scene, &login, "guess").await.unwrap_err();
+                    let guess = match words.first() {
+                        Some(&"guesses") => format!("guess {number}"),
+                        _ => "guess".to_owned(),
+                    };
+                    let refused = ctx.auth.password(scene, &login, &guess).await;
+                    refused.unwrap_err();
+                }
+            }
+            ["release", who] => {
+                let router = admin::router(self.context());
+                let path = format!("/v1/accounts/{who}@{DOMAIN}/release");
+                let answer = admin::call(&router, Method::POST, &path, None).await;
+                assert!(answer.0.is_success(), "{answer:?}");
+            }
+            ["bans", count] => {
+                let bans = self.context().strangers.bans();
+                if bans.len() as u64 != parse(count)? {
+                    return Err(format!("shut out are {bans:?}"));
                 }
             }
             ["disk", "full"] => {
@@ -623,7 +652,11 @@ impl transcript::World for World {
         if role.is_implicit_tls() {
             peer.tls = Some(Arc::new(tls_facts()));
         }
-        let (client, server) = tokio::io::duplex(PIPE_BYTES);
+        let (client, mut server) = tokio::io::duplex(PIPE_BYTES);
+        if let Some(words) = listen::shut_out(role, address, &ctx) {
+            server.write_all(words).await?;
+            return Ok(Pipe::Plain(client));
+        }
         match role {
             Role::Smtp | Role::Submission | Role::Submissions | Role::Lmtp | Role::Local => {
                 tokio::spawn(facteur_server::smtp::serve(server, peer, ctx));

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Mutex;
 
 use facteur_sim::{SimDisk, VirtualClock};
-use facteur_store::{Clock, NewSent, Options, Program, Sent, SentId, SentRecipient, SentState, Store};
+use facteur_store::{
+    Clock, NewSent, Options, Program, Sent, SentId, SentRecipient, SentState, Store,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
