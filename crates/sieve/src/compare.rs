@@ -127,14 +127,16 @@ fn wildcards(pattern: &str) -> Vec<Wild> {
     out
 }
 
-/// What a match costs at most, in steps.
-pub(crate) fn matching_cost(value: &str, pattern: &str) -> u64 {
-    let stars = memchr::memchr_iter(b'*', pattern.as_bytes())
-        .count()
-        .min(64);
-    let product = value
-        .len()
-        .saturating_mul(if stars > 1 { pattern.len() } else { 1 });
+/// What a match costs at most, in steps: what stands behind a star may be tried at every place.
+pub(crate) fn matching_cost(comparator: Comparator, value: &str, pattern: &str) -> u64 {
+    let star = memchr::memchr(b'*', pattern.as_bytes());
+    let tried = star.map_or(1, |at| pattern.len() - at);
+    // Two characters that are not the same are folded to be compared.
+    let each = match comparator {
+        Comparator::UnicodeCasemap => 16,
+        _ => 1,
+    };
+    let product = value.len().saturating_mul(tried).saturating_mul(each);
     u64::try_from(product / 64).unwrap_or(u64::MAX)
 }
 

@@ -83,7 +83,7 @@ impl Machine<'_> {
             return Ok(());
         }
         let field = Builder::new().text(&name, text).into_bytes();
-        let (mut added, mut rest) = self.pieces();
+        let (mut added, mut rest) = self.pieces()?;
         if last {
             // In front of the blank line.
             let end = header::fields(&rest).last().map_or(0, |f| f.range.end);
@@ -113,7 +113,7 @@ impl Machine<'_> {
         if self.is_fixed(&name) {
             return Ok(());
         }
-        let (added, rest) = self.pieces();
+        let (added, rest) = self.pieces()?;
         let written = self.mail.header.len().saturating_sub(self.mail.received);
         let written = self.mail.header.get(..written).unwrap_or_default();
         // Of each field of that name: in which piece it is, and where.
@@ -159,11 +159,12 @@ impl Machine<'_> {
     }
 
     /// What was added on top, and what came.
-    fn pieces(&self) -> (Vec<u8>, Vec<u8>) {
-        match &self.edited {
+    fn pieces(&mut self) -> Result<(Vec<u8>, Vec<u8>), Cause> {
+        self.spend(super::steps_for_fields(self.header().len()))?;
+        Ok(match &self.edited {
             Some(edited) => (edited.added.clone(), edited.rest.clone()),
             None => (Vec::new(), self.came().to_vec()),
-        }
+        })
     }
 
     /// The header block of the message as it was received.

@@ -298,6 +298,11 @@ impl Machine<'_> {
     }
 }
 
+/// What looking at every field of a header of that many bytes costs: fields may be short.
+fn steps_for_fields(bytes: usize) -> u64 {
+    1 + u64::try_from(bytes / 8).unwrap_or(u64::MAX)
+}
+
 /// What looking at that many bytes costs.
 fn steps_for(bytes: usize) -> u64 {
     u64::try_from(bytes / 64).unwrap_or(u64::MAX)

@@ -97,6 +97,12 @@ impl<'a> Machine<'a> {
         Ok(block)
     }
 
+    /// Pays for a look at all of their fields.
+    pub(super) fn look_through(&mut self, blocks: &[Rc<[u8]>]) -> Result<(), Cause> {
+        let cost = |block: &Rc<[u8]>| super::steps_for_fields(block.len());
+        self.spend(blocks.iter().map(cost).sum())
+    }
+
     /// RFC 5703 §4.1: what a test of MIME fields looks at.
     pub(super) fn aspects(
         &mut self,
@@ -113,10 +119,12 @@ impl<'a> Machine<'a> {
         for block in self.blocks(headers)? {
             let mut found: Vec<(&String, Vec<u8>)> = Vec::new();
             for name in &names {
+                self.look_through(std::slice::from_ref(&block))?;
                 let named = header::fields(&block).filter(|field| field.is(name));
                 found.extend(named.map(|field| (name, field.unfolded())));
             }
             for (name, value) in chosen(fields, found) {
+                self.spend(params.len() as u64 + super::steps_for(value.len()))?;
                 aspect_of(name, &value, aspect, &params, &mut out);
             }
         }

@@ -39,7 +39,8 @@ impl Machine<'_> {
             }
             Test::Exists { names, headers } => {
                 let blocks = self.blocks(*headers)?;
-                self.all(names, |_, name| {
+                self.all(names, |machine, name| {
+                    machine.look_through(&blocks)?;
                     let mut fields = blocks.iter().flat_map(|block| header::fields(block));
                     Ok(fields.any(|field| field.is(name)))
                 })
@@ -374,7 +375,7 @@ impl Machine<'_> {
                 .in_address_book(text)
                 .then(|| vec![text.to_owned()]),
             MatchType::Matches => {
-                self.spend(compare::matching_cost(text, key))?;
+                self.spend(compare::matching_cost(comparator, text, key))?;
                 compare::matches(comparator, text, key)
             }
             MatchType::Regex(patterns) => match patterns.get(place).and_then(Option::as_ref) {

@@ -30,6 +30,7 @@ impl<'a> Machine<'a> {
         for block in self.blocks(headers)? {
             let mut found = Vec::new();
             for name in &names {
+                self.look_through(std::slice::from_ref(&block))?;
                 let named = header::fields(&block).filter(|field| field.is(name));
                 found.extend(named.map(|field| field.unfolded()));
             }

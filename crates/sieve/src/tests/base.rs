@@ -317,3 +317,55 @@ fn a_run_ends_within_its_budget() {
         "{outcome}"
     );
 }
+
+/// Looking is paid for as often as it is done, also where it finds nothing.
+#[test]
+fn every_look_is_paid_for() {
+    let part = format!("--b\r\n{}\r\nx\r\n", "a: b\r\n".repeat(4_000));
+    let parts = format!(
+        "Content-Type: multipart/mixed; boundary=b\r\n\r\n{}--b--\r\n",
+        part.repeat(100)
+    );
+    let names = |name: &str| format!("[{}]", vec![format!("\"{name}\""); 1_000].join(","));
+    let header = format!("{}\r\n", "a: b\r\n".repeat(10_000));
+    let stars = format!("X: {}\r\n\r\n", "a".repeat(60_000));
+    let pattern = format!("\"*{}b\"", "a".repeat(10_000));
+    for (script, message) in [
+        (
+            format!(
+                "require \"mime\"; if exists :mime :anychild {} {{}}",
+                names("content-type")
+            ),
+            &parts,
+        ),
+        (
+            format!(
+                "require \"mime\"; if header :mime :anychild :type {} \"x\" {{}}",
+                names("y")
+            ),
+            &parts,
+        ),
+        (
+            format!(
+                "require \"mime\"; if address :mime :anychild {} \"x\" {{}}",
+                names("to")
+            ),
+            &parts,
+        ),
+        (
+            format!(
+                "require \"editheader\"; {}",
+                "deleteheader \"X\";".repeat(3_000)
+            ),
+            &header,
+        ),
+        (format!("if header :matches \"x\" {pattern} {{}}"), &stars),
+    ] {
+        let outcome = done(&script, message);
+        let head: String = script.chars().take(60).collect();
+        assert!(
+            outcome.ends_with("the script takes too long") || outcome.ends_with("too much memory"),
+            "{head}: {outcome}"
+        );
+    }
+}
