@@ -565,6 +565,16 @@ texts! {
     COLUMN_SIGNED: "Signed", "Signé";
     SIGNED_YES: "yes", "oui";
     SIGNED_WAITS: "waits for DNS", "attend le DNS";
+    DNS_STS_ENFORCED: "The MTA-STS policy at {0} is served (enforce). When this server alone takes the domain's mail, let that name lead here and publish:",
+        "La politique MTA-STS de {0} est servie (enforce). Si ce serveur est seul à recevoir le courrier du domaine, faites mener ce nom ici et publiez :";
+    DNS_STS_TESTING: "The MTA-STS policy at {0} is served (testing, for the domain's first week). When this server alone takes the domain's mail, let that name lead here and publish:",
+        "La politique MTA-STS de {0} est servie (testing, la première semaine du domaine). Si ce serveur est seul à recevoir le courrier du domaine, faites mener ce nom ici et publiez :";
+    DNS_STS_HOST: "The MTA-STS policy at {0} is served and stays in testing: no certificate is for {1}. To announce it:",
+        "La politique MTA-STS de {0} est servie et reste en testing : aucun certificat n'est pour {1}. Pour l'annoncer :";
+    DNS_STS_NAME: "No MTA-STS policy: no certificate is for {0}. With one, others insist on TLS when they send here.",
+        "Pas de politique MTA-STS : aucun certificat n'est pour {0}. Avec un tel certificat, les autres exigent TLS pour envoyer ici.";
+    DNS_STS_LISTENER: "No MTA-STS policy: nothing listens for HTTPS (`listen.https`).",
+        "Pas de politique MTA-STS : rien n'écoute en HTTPS (`listen.https`).";
     DNS_HEAD: "DNS records of {0}:", "Enregistrements DNS de {0} :";
     DNS_ALL_GOOD: "Everything that is needed is there and right.", "Tout ce qui est nécessaire est là et juste.";
     DNS_NOT_GOOD: "{0} of {1} records need your attention.", "{0} enregistrements sur {1} demandent votre attention.";

@@ -50,9 +50,32 @@ fn shown(page: Value) -> Output {
             bad => fill(texts::DNS_NOT_GOOD, &[&bad, &records.len()]),
         });
     }
+    lines.extend(policy(&page));
     let mut output = Output::new(page, lines.join("\n"));
     output.clean = clean.unwrap_or(true);
     output
+}
+
+/// The MTA-STS policy of the domain: whether it is served, and how to announce it.
+fn policy(page: &Value) -> Vec<String> {
+    let Some(policy) = page.get("mta_sts") else {
+        return Vec::new();
+    };
+    let (host, hostname) = (text(policy, "host"), text(page, "hostname"));
+    let said = match text(policy, "standing").as_str() {
+        "enforced" => fill(texts::DNS_STS_ENFORCED, &[&host]),
+        "testing" => fill(texts::DNS_STS_TESTING, &[&host]),
+        "host_unproven" => fill(texts::DNS_STS_HOST, &[&host, &hostname]),
+        "name_unproven" => fill(texts::DNS_STS_NAME, &[&host]),
+        "no_listener" => t(texts::DNS_STS_LISTENER).to_owned(),
+        _ => return Vec::new(),
+    };
+    let mut lines = vec![String::new(), said];
+    let record = text(policy, "record");
+    if !record.is_empty() {
+        lines.push(format!("  {record}"));
+    }
+    lines
 }
 
 /// What the server says of the domain's records.

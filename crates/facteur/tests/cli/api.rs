@@ -357,6 +357,22 @@ fn a_program_sends_and_learns_what_became_of_it() {
     assert_eq!(other.error(), (422, "key_used".to_owned()));
     suppression(&shop, &ask);
     policy(&shop.http);
+    let dns = run(
+        ENGLISH,
+        &[
+            "domain",
+            "dns",
+            "example.test",
+            "--no-check",
+            "--data",
+            data,
+        ],
+    );
+    let record = "_mta-sts.example.test. TXT \"v=STSv1; id=";
+    assert!(
+        dns.out.contains("(testing") && dns.out.contains(record),
+        "{dns:?}"
+    );
     guesses(&shop);
     assert_eq!(ask(&["program", "remove", "shop"]).json()["name"], "shop");
     server.kill();

@@ -15,6 +15,7 @@ use super::error::{ApiError, Code};
 use super::extract::{Path, Query};
 use super::{Answer, State, blocking, domain_to_ascii, rfc3339};
 use crate::dkim::{self, Telling};
+use crate::web::own_sts;
 use crate::{Context, limits, senders};
 
 /// RFC 6186 §3.4 and RFC 8314 §5.1: TLS from the first byte is tried first.
@@ -50,6 +51,18 @@ struct DnsView {
     /// Everything that has to be there is there and right; `null`: nobody asked.
     clean: Option<bool>,
     records: Vec<RecordView>,
+    mta_sts: StsView,
+}
+
+/// Our own MTA-STS policy for the domain.
+#[derive(Serialize)]
+struct StsView {
+    /// "enforced", "testing", "host_unproven", "name_unproven", "no_listener" or "unknown".
+    standing: &'static str,
+    /// The name that has to lead here.
+    host: String,
+    /// The record that announces it, when it is served.
+    record: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -175,12 +188,26 @@ async fn page(context: &Arc<Context>, name: String, checked: bool) -> Answer<Dns
         }
     });
     Ok(axum::Json(DnsView {
-        domain: name,
+        domain: name.clone(),
         hostname: context.config.hostname.clone(),
         checked,
         clean,
         records: records.collect(),
+        mta_sts: sts_view(context, &name)?,
     }))
+}
+
+fn sts_view(context: &Context, name: &str) -> Result<StsView, ApiError> {
+    let domain = context.store.domain(name)?;
+    let domain = domain.ok_or_else(|| ApiError::new(Code::NoSuchDomain))?;
+    let policy = own_sts::of(context, &domain);
+    let ascii = domain_to_ascii(name);
+    let record = format!("_mta-sts.{ascii}. TXT \"{}\"", policy.record);
+    Ok(StsView {
+        standing: policy.standing.word(),
+        host: policy.host,
+        record: policy.standing.is_served().then_some(record),
+    })
 }
 
 fn role(key: &SigningKey) -> Role {

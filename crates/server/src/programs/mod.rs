@@ -1,8 +1,9 @@
 //! Programs that send mail: who they are and whose name they may use.
 //!
-//! A process of this machine is known by its user, which the kernel tells; what it may send as is
-//! said by the administrator, else it is its user's own name and nothing more
-//! ([decision 70](../../../../docs/decisions/0070-programs.md)). What a program sends goes the way of
+//! A process of this machine is known by its user, which the kernel tells, and others by a token; what
+//! they may send as is said by the administrator, else it is a user's own name and nothing more
+//! ([decision 70](../../../../docs/decisions/0070-programs.md),
+//! [71](../../../../docs/decisions/0071-programs-over-https.md)). What a program sends goes the way of
 //! everybody's mail: the same checks, limits and queue.
 
 mod hooks;
@@ -10,9 +11,12 @@ pub(crate) mod submit;
 pub(crate) mod token;
 mod user;
 
+use std::time::Duration;
+
 use facteur_smtp::Address;
 use facteur_store::{Error, Program, Store};
 
+use crate::rates::{Kind, Over, Rates};
 use crate::smtp::directory;
 
 pub use hooks::{Place, run, signature};
@@ -100,6 +104,13 @@ impl Mandate {
             }
         }))
     }
+}
+
+/// One more recipient of a program: as many as of a person.
+pub(crate) fn count(rates: &Rates, program: &str, now: Duration) -> Result<(), Over> {
+    let key = format!("program {program}");
+    rates.take(Kind::Submitted, &key, now)?;
+    rates.take(Kind::SubmittedADay, &key, now)
 }
 
 fn named(from: &str) -> Names {
@@ -213,5 +224,15 @@ mod tests {
         assert_eq!(of("mail.SHOP.test").as_deref(), Some("shop.test"));
         assert_eq!(of("shop.test").as_deref(), Some("shop.test"));
         assert_eq!(of("mailshop.test").as_deref(), Some("old.test"));
+    }
+
+    #[test]
+    fn a_program_sends_as_much_as_a_person() {
+        let (rates, now) = (Rates::default(), Duration::from_secs(1));
+        for _ in 0..1_000 {
+            count(&rates, "shop", now).unwrap();
+        }
+        assert!(count(&rates, "shop", now).is_err());
+        assert!(count(&rates, "other", now).is_ok());
     }
 }

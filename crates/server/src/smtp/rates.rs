@@ -12,6 +12,7 @@ use crate::config::Role;
 use crate::drive::{self, Stream};
 use crate::gate::counted_address;
 use crate::junk::network_of;
+use crate::programs;
 use crate::rates::{Kind, Over, Scale};
 use crate::strangers::Offence;
 
@@ -104,10 +105,7 @@ impl<S: Stream> Driver<S> {
     fn sends_to_too_many(&self, program: &str) -> Option<Over> {
         let ctx = self.wire.context();
         let now = ctx.clock.monotonic();
-        let key = format!("program {program}");
-        let taken = ctx.rates.take(Kind::Submitted, &key, now);
-        let taken = taken.and_then(|()| ctx.rates.take(Kind::SubmittedADay, &key, now));
-        let over = taken.err()?;
+        let over = programs::count(&ctx.rates, program, now).err()?;
         tracing::warn!(session = %self.wire.peer().session, program, over = over.name, "a program sends too much");
         Some(over)
     }

@@ -434,4 +434,48 @@ mod tests {
         }
         assert!(serde_json::from_str::<Letter>(r#"{"too": "a@b.test"}"#).is_err());
     }
+
+    proptest::proptest! {
+        /// Whatever is put in: no further field, no further command.
+        #[test]
+        fn values_stay_values(text in "(?s).{0,60}", break_at in 0usize..60) {
+            let mut text = text;
+            let at = text.char_indices().map(|(at, _)| at).nth(break_at).unwrap_or(0);
+            text.insert_str(at, "\r\nBcc: x@y.test");
+            let letter = Letter {
+                from: Some("shop@example.test".into()),
+                to: Addresses::Many(vec!["a@b.test".into()]),
+                subject: Some(text.clone()),
+                text: Some(text.clone()),
+                headers: [("X-A".to_owned(), text.clone())].into(),
+                attachments: vec![Attachment {
+                    name: text.clone(),
+                    kind: "text/plain".into(),
+                    content: String::new(),
+                }],
+                ..Letter::default()
+            };
+            let given = Given {
+                from: None,
+                message_id: "<1@example.test>",
+                date: Date { unix: 0, offset_minutes: 0 },
+                token: "abc",
+            };
+            let made = make(letter, given).unwrap();
+            let known = ["Date", "Message-ID", "From", "To", "Subject", "X-A", "MIME-Version", "Content-Type"];
+            for field in header::fields(&made.message) {
+                assert!(known.iter().any(|name| field.is(name)), "{field:?}");
+            }
+            let letter = Letter {
+                to: Addresses::One(text.clone()),
+                text: Some(String::new()),
+                ..Letter::default()
+            };
+            let given = Given { from: Some("shop@example.test"), ..given };
+            if let Ok(made) = make(letter, given) {
+                let harmless = |to: &String| !to.chars().any(|c| c.is_control());
+                assert!(made.recipients.iter().all(harmless), "{made:?}");
+            }
+        }
+    }
 }

@@ -20,7 +20,7 @@ use crate::Context;
 use crate::admin::rfc3339;
 use crate::context::Peer;
 use crate::gate::counted_address;
-use crate::programs::{Mandate, Tracking, submit, token};
+use crate::programs::{self, Mandate, Tracking, submit, token};
 use crate::rates::Kind;
 use crate::smtp;
 
@@ -64,12 +64,17 @@ async fn send(
     let mut recipients = Vec::new();
     for address in made.recipients {
         match ctx.store.suppressed(&address)? {
-            Some(suppressed) => tracking.skip(SentRecipient {
-                address,
-                state: SentState::Suppressed,
-                told: suppressed.told,
-                at: now,
-            }),
+            Some(suppressed) => {
+                // It is not tried, but kept and told of.
+                programs::count(&ctx.rates, &program.name, ctx.clock.monotonic())
+                    .map_err(|_| ApiError::new(Code::TooMuch))?;
+                tracking.skip(SentRecipient {
+                    address,
+                    state: SentState::Suppressed,
+                    told: suppressed.told,
+                    at: now,
+                });
+            }
             None => recipients.push(address),
         }
     }

@@ -36,9 +36,23 @@ pub enum Standing {
     NameUnproven,
     /// Nothing listens for HTTPS.
     NoListener,
+    /// No certificate is in use here: only the running server can tell.
+    Unknown,
 }
 
 impl Standing {
+    /// A stable word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Standing::Enforced => "enforced",
+            Standing::Testing => "testing",
+            Standing::HostUnproven => "host_unproven",
+            Standing::NameUnproven => "name_unproven",
+            Standing::NoListener => "no_listener",
+            Standing::Unknown => "unknown",
+        }
+    }
+
     /// It can be published in DNS.
     pub fn is_served(self) -> bool {
         matches!(
@@ -71,7 +85,9 @@ pub fn of(ctx: &Context, domain: &Domain) -> OwnPolicy {
         .map(|listen| listen.role)
         .any(|role| role == Role::Https);
     let young = ctx.clock.now() < domain.created.after(TESTING);
-    let standing = if !listens {
+    let standing = if ctx.tls.is_none() {
+        Standing::Unknown
+    } else if !listens {
         Standing::NoListener
     } else if !proven(&host) {
         Standing::NameUnproven
@@ -118,4 +134,104 @@ pub(super) async fn serve(
     }
     // RFC 8461 §3.2: text/plain.
     Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], policy.text).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{CertificateFiles, Config, Listen, ListenAddress};
+    use facteur_sim::{SimDisk, VirtualClock};
+    use facteur_store::{Options, Store};
+
+    /// A server with a certificate for these names, or with none.
+    async fn server(
+        names: &[&str],
+        https: bool,
+    ) -> (Arc<Context>, Arc<VirtualClock>, tempfile::TempDir) {
+        let directory = tempfile::tempdir().unwrap();
+        let clock = Arc::new(VirtualClock::new(1));
+        let options = Options {
+            reserved_bytes: 0,
+            ..Options::default()
+        };
+        let disk = Arc::new(SimDisk::new(1));
+        let (store, _) = Store::open(disk, clock.clone(), options).unwrap();
+        store.create_domain("exämple.test").await.unwrap();
+        let mut config = Config::new("mail.example.test");
+        if !names.is_empty() {
+            let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+            let made = rcgen::generate_simple_self_signed(names).unwrap();
+            let files = CertificateFiles {
+                chain: directory.path().join("chain"),
+                key: directory.path().join("key"),
+            };
+            std::fs::write(&files.chain, made.cert.pem()).unwrap();
+            std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
+            config.certificates = vec![files];
+        }
+        if https {
+            config.listeners.push(Listen {
+                role: Role::Https,
+                address: ListenAddress::Tcp(([127, 0, 0, 1], 0).into()),
+            });
+        }
+        (Context::new(config, store).unwrap(), clock, directory)
+    }
+
+    fn policy(ctx: &Context) -> OwnPolicy {
+        of(ctx, &ctx.store.domain("exämple.test").unwrap().unwrap())
+    }
+
+    #[tokio::test]
+    async fn where_a_policy_stands() {
+        const NAME: &str = "mta-sts.xn--exmple-cua.test";
+        const HOST: &str = "mail.example.test";
+        for (names, https, standing) in [
+            (&[NAME, HOST][..], true, Standing::Testing),
+            (&[NAME, HOST], false, Standing::NoListener),
+            (&[NAME], true, Standing::HostUnproven),
+            (&[HOST], true, Standing::NameUnproven),
+            (&["mta-sts.else.test"], true, Standing::NameUnproven),
+            (&[], true, Standing::Unknown),
+        ] {
+            let (ctx, _, _directory) = server(names, https).await;
+            let policy = policy(&ctx);
+            assert_eq!(
+                (policy.standing, policy.host.as_str()),
+                (standing, NAME),
+                "{names:?}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn it_is_enforced_after_a_week_under_the_same_id() {
+        let names = ["*.example.test", "mta-sts.xn--exmple-cua.test"];
+        let (ctx, clock, _directory) = server(&names, true).await;
+        let before = policy(&ctx);
+        let expected =
+            "version: STSv1\r\nmode: testing\r\nmx: mail.example.test\r\nmax_age: 86400\r\n";
+        assert_eq!(
+            (before.standing, before.text.as_str()),
+            (Standing::Testing, expected)
+        );
+        clock.advance(TESTING - Duration::from_secs(1));
+        assert_eq!(policy(&ctx), before);
+        clock.advance(Duration::from_secs(1));
+        let after = policy(&ctx);
+        let expected =
+            "version: STSv1\r\nmode: enforce\r\nmx: mail.example.test\r\nmax_age: 604800\r\n";
+        assert_eq!(
+            (after.standing, after.text.as_str()),
+            (Standing::Enforced, expected)
+        );
+        assert_eq!(after.record, before.record);
+        // RFC 8461 §3.1: 1 to 32 letters and digits.
+        let id = after
+            .record
+            .strip_prefix("v=STSv1; id=")
+            .and_then(|id| id.strip_suffix(';'));
+        let id = id.unwrap();
+        assert!(id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    }
 }
