@@ -63,6 +63,9 @@ pub const PART_HEADER_BYTES_MAX: u64 = 32 * 1024;
 /// Steps that reading one costs.
 pub const PART_HEADER_STEPS: u64 = 500;
 
+/// Steps that a question to the store costs: mailboxes, annotations, whom one has written to.
+pub const QUESTION_STEPS: u64 = 200;
+
 /// Loops in loops (RFC 5703 §3 asks for 2).
 pub const LOOPS_MAX: usize = 8;
 

@@ -128,6 +128,9 @@ impl Machine<'_> {
         special_use: Option<&Text>,
         mailbox_id: Option<&Text>,
     ) -> Result<(Option<String>, Option<String>), Cause> {
+        if special_use.is_some() || mailbox_id.is_some() {
+            self.spend(limits::QUESTION_STEPS)?;
+        }
         if let Some(text) = special_use {
             let special_use = self.expand(text)?;
             let found = self.world.mailbox_of_use(&special_use);

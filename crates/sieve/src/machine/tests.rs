@@ -83,9 +83,11 @@ impl Machine<'_> {
                 self.matching(matching, vec![date_part(now, *zone, *part)])
             }
             Test::MailboxExists(names) => self.all(names, |machine, name| {
+                machine.spend(limits::QUESTION_STEPS)?;
                 Ok(machine.world.mailbox_exists(name))
             }),
             Test::MailboxIdExists(ids) => self.all(ids, |machine, id| {
+                machine.spend(limits::QUESTION_STEPS)?;
                 Ok(machine.world.mailbox_of_id(id).is_some())
             }),
             Test::SpecialUseExists { mailbox, uses } => {
@@ -94,6 +96,7 @@ impl Machine<'_> {
                     Some(text) => Some(self.expand(text)?),
                 };
                 self.all(uses, |machine, special_use| {
+                    machine.spend(limits::QUESTION_STEPS)?;
                     let found = machine.world.mailbox_of_use(special_use);
                     Ok(match &mailbox {
                         None => found.is_some(),
@@ -145,6 +148,7 @@ impl Machine<'_> {
             } => {
                 let mailbox = mailbox.as_ref().map(|text| self.expand(text)).transpose()?;
                 let name = self.expand(name)?;
+                self.spend(limits::QUESTION_STEPS)?;
                 let value = self.world.metadata(mailbox.as_deref(), &name);
                 self.charge(value.as_ref().map_or(0, String::len))?;
                 self.matching(matching, value.into_iter().collect())
@@ -152,6 +156,7 @@ impl Machine<'_> {
             Test::MetadataExists { mailbox, names } => {
                 let mailbox = mailbox.as_ref().map(|text| self.expand(text)).transpose()?;
                 self.all(names, |machine, name| {
+                    machine.spend(limits::QUESTION_STEPS)?;
                     let value = machine.world.metadata(mailbox.as_deref(), name);
                     Ok(value.is_some())
                 })
@@ -287,6 +292,7 @@ impl Machine<'_> {
         let Some(id) = id.filter(|_| duplicate.seconds > 0) else {
             return Ok(false);
         };
+        self.spend(limits::QUESTION_STEPS)?;
         let seen = self.world.is_duplicate(&handle, &id);
         if !seen || duplicate.last {
             self.track(Tracked {
@@ -370,10 +376,11 @@ impl Machine<'_> {
             MatchType::List if !value::is_address_book(key) => {
                 return Err(Cause::List(key.clone()));
             }
-            MatchType::List => self
-                .world
-                .in_address_book(text)
-                .then(|| vec![text.to_owned()]),
+            MatchType::List => {
+                self.spend(limits::QUESTION_STEPS)?;
+                let known = self.world.in_address_book(text);
+                known.then(|| vec![text.to_owned()])
+            }
             MatchType::Matches => {
                 self.spend(compare::matching_cost(comparator, text, key))?;
                 compare::matches(comparator, text, key)

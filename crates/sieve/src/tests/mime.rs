@@ -329,3 +329,30 @@ fn what_is_wrong() {
         foreverypart { if ihave \"nothing\" { break; unknown; } fileinto \"a\"; break; }";
     assert_eq!(done(script, MIXED), "into a");
 }
+
+/// Whatever is looked at is paid for, in a loop as well.
+#[test]
+fn nothing_is_looked_at_for_nothing() {
+    let long = format!("Subject: s\r\nX-Long: {}\r\n\r\n", "x".repeat(60_000));
+    let names = vec!["\"subject\""; 3_000].join(",");
+    let all = "require [\"mime\", \"foreverypart\", \"editheader\", \"mailbox\", \"extlists\", \"servermetadata\"]; ";
+    let inboxes = vec!["\"INBOX\""; 12_000].join(",");
+    let books = vec!["\":addrbook:default\""; 12_000].join(",");
+    for script in [
+        format!("if exists [{names}] {{}}"),
+        format!("if exists :mime [{names}] {{}}"),
+        format!("if header :mime :type [{names}] \"x\" {{}}"),
+        format!("if address :mime [{names}] \"x\" {{}}"),
+        format!("if header [{names}] \"x\" {{}}"),
+        "deleteheader \"x-none\";".repeat(3_000),
+        "addheader \"x-ours\" \"x\";".repeat(10) + &"deleteheader \"x-none\";".repeat(3_000),
+        format!("if mailboxexists [{inboxes}] {{}}"),
+        format!("if header :list \"subject\" [{books}] {{}}"),
+    ] {
+        let done = done(&format!("{all}{script}"), &long);
+        assert!(
+            done.ends_with("the script takes too long"),
+            "{done}: {script:.60}"
+        );
+    }
+}
