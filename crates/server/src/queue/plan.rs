@@ -112,7 +112,9 @@ pub fn plan(
         if let Some(line) = report_line(recipient, &outcome, tell_delay) {
             report.push(line);
         }
-        endings.push(rest.is_none().then(|| ending(&outcome)));
+        // While no host answers there is news only when that is the end.
+        let news = rest.is_none() || !matches!(outcome, Outcome::Delayed(_));
+        endings.push(news.then(|| ending(&outcome)));
         next.reason = reason(&outcome);
         words = Some(in_words(&outcome));
         recipient.state = match outcome {
@@ -158,16 +160,13 @@ fn ending(outcome: &Outcome) -> Ending {
     }
 }
 
-/// RFC 3463 §3.2, §3.3: there is no such address or domain, or it is out of use for good. Of a host
-/// without such codes the reply to RCPT has to do (RFC 5321 §4.2.3).
+/// RFC 3463 §3.2, §3.3: there is no such address or domain, or it is out of use for good. A host
+/// without such codes does not say it: its 550 may be about us or the message.
 fn is_wrong_address(told: &Told) -> bool {
-    match told.status.as_str() {
-        "5.1.1" | "5.1.2" | "5.1.3" | "5.1.6" | "5.1.10" | "5.2.1" => true,
-        "5.0.0" => ["550 ", "551 ", "553 "]
-            .iter()
-            .any(|code| told.text.starts_with(code)),
-        _ => false,
-    }
+    matches!(
+        told.status.as_str(),
+        "5.1.1" | "5.1.2" | "5.1.3" | "5.1.6" | "5.1.10" | "5.2.1"
+    )
 }
 
 /// First interval doubled with every attempt, up to the longest.
@@ -506,6 +505,32 @@ pub(super) mod tests {
             );
             assert_eq!(next.report.first().map(|line| line.action), expected);
         }
+    }
+
+    /// What the program that sent it is told.
+    #[test]
+    fn endings() {
+        let config = QueueConfig::default();
+        let entry = entry(&[None]);
+        let ending = |now, outcome, rest| {
+            let next = plan(now, &entry, &[Some(outcome)], rest, &config);
+            next.endings.into_iter().next().flatten()
+        };
+        let soon = entry.created;
+        let hard = |status| {
+            let ending = ending(soon, Outcome::Failed(told(status)), None);
+            ending.map(|it| (it.state, it.hard))
+        };
+        assert_eq!(hard("5.1.1"), Some((SentState::Bounced, true)));
+        assert_eq!(hard("5.7.1"), Some((SentState::Bounced, false)));
+        // A bare 550 may be about the message.
+        assert_eq!(hard("5.0.0"), Some((SentState::Bounced, false)));
+        let rest = Some(Duration::from_secs(60));
+        let waits = Outcome::Delayed(told("4.4.1"));
+        assert_eq!(ending(soon, waits.clone(), rest), None);
+        // No host answered to the end.
+        let gone = ending(entry.expires, waits, rest).map(|it| (it.state, it.hard));
+        assert_eq!(gone, Some((SentState::Bounced, false)));
     }
 
     #[test]

@@ -393,7 +393,8 @@ pub fn settle(
             of.at = tx.now();
             changed.push(place);
         }
-        if ending.hard {
+        // Behind an alias it is another address that is wrong.
+        if ending.hard && recipient.address.eq_ignore_ascii_case(&of.address) {
             suppress(tx, &of.address.clone(), &ending.told);
         }
     }
