@@ -104,6 +104,22 @@ def by_dkimpy_ed25519(message, key):
     return field + message
 
 
+def serve_config(place, dns, address, port, queue=""):
+    """Of a server that listens on that address and port alone."""
+    config = place / "facteur.toml"
+    support.run([support.binary(), "setup", "example.test", "--account", "alice",
+                 "-c", config, "--data", place / "data"])
+    listens = "".join(f"{name} = []\n" for name in (
+        "submission", "submissions", "imap", "imaps", "pop3", "pop3s", "sieve", "https"))
+    text = config.read_text()
+    for table, lines in (("queue", f'dns_server = "{dns.address}"\n{queue}'),
+                         ("listen", f'smtp = ["{address}:{port}"]\n{listens}')):
+        assert text.count(f"[{table}]\n") == 1
+        text = text.replace(f"[{table}]\n", f"[{table}]\n{lines}")
+    config.write_text(text)
+    return config
+
+
 def test_we_believe_opendkim_and_dkimpy(place):
     address = own_address()
     if address is None:
@@ -116,17 +132,7 @@ def test_we_believe_opendkim_and_dkimpy(place):
             "v=DKIM1; k=ed25519; p=" + base64.b64encode(bytes(ed.verify_key)).decode()]},
     })
     port = support.free_port()
-    config = place / "facteur.toml"
-    support.run([support.binary(), "setup", "example.test", "--account", "alice",
-                 "-c", config, "--data", place / "data"])
-    listens = "".join(f"{name} = []\n" for name in (
-        "submission", "submissions", "imap", "imaps", "pop3", "pop3s", "sieve"))
-    text = config.read_text()
-    for table, lines in (("queue", f'dns_server = "{dns.address}"\n'),
-                         ("listen", f'smtp = ["{address}:{port}"]\n{listens}')):
-        assert text.count(f"[{table}]\n") == 1
-        text = text.replace(f"[{table}]\n", f"[{table}]\n{lines}")
-    config.write_text(text)
+    config = serve_config(place, dns, address, port)
     log = open(place / "serve.log", "ab")
     server = subprocess.Popen([support.binary(), "serve", "-c", config], stdout=log, stderr=log)
     try:
@@ -152,6 +158,52 @@ def test_we_believe_opendkim_and_dkimpy(place):
     finally:
         server.terminate()
         server.wait(timeout=30)
+        dns.stop()
+        log.close()
+
+
+def test_dkimpy_believes_our_seal(place):
+    address = own_address()
+    if address is None:
+        pytest.skip("this machine has its loopback only, from which nothing is checked")
+    postfix = support.Postfix(place / "postfix", domain="remote.test")
+    path, record = rsa_key(place)
+    dns = support.Dns({"rsa._domainkey.signed.test": {"TXT": [record]}})
+    port = support.free_port()
+    config = serve_config(place, dns, address, port,
+                          f'routes = ["remote.test=127.0.0.1:{postfix.port}"]\n')
+    log = open(place / "serve.log", "ab")
+    server = subprocess.Popen([support.binary(), "serve", "-c", config], stdout=log, stderr=log)
+    try:
+        support.wait_until(lambda: reachable(address, port), what="port 25")
+        facteur = [support.binary(), "--config", config]
+        support.run([*facteur, "alias", "add", "away@example.test", "x@remote.test"])
+        for check in ("--no-check", ""):
+            shown = support.run([*facteur, "domain", "dns", "example.test", "--json",
+                                 *([check] if check else [])], codes=(0, 1))
+            for entry in json.loads(shown)["records"]:
+                if entry["purpose"] == "dkim":
+                    text = "".join(re.findall(r'"([^"]*)"', entry["value"]))
+                    dns.zone[entry["name"]] = {"TXT": [text]}
+        plain = (b"From: bob@signed.test\r\nTo: away@example.test\r\nSubject: hello\r\n"
+                 b"Date: Sun, 22 Nov 2026 10:00:00 +0000\r\nMessage-ID: <1@signed.test>\r\n\r\n"
+                 b"a  line \r\n\r\n")
+        with smtplib.SMTP(address, port, local_hostname="mx.signed.test") as client:
+            client.sendmail("bob@signed.test", ["away@example.test"],
+                            by_dkimpy(plain, path, (b"relaxed", b"relaxed")))
+        stored = support.wait_until(lambda: postfix.messages("remote.test"), what="the mailbox")
+        text = stored[0].read_bytes().replace(b"\n", b"\r\n")
+        assert re.search(rb"Return-Path: <SRS0=[a-z2-7]{8}=[a-z2-7]{2}=signed.test=bob@example.test>",
+                         text)
+        outcome, seals, why = dkim.arc_verify(text, dnsfunc=text_of(dns))
+        assert (outcome, len(seals)) == (b"pass", 1), why
+        outcome, _, _ = dkim.arc_verify(text.replace(b"a  line", b"a lie"), dnsfunc=text_of(dns))
+        assert outcome == b"fail"
+        assert dkim.verify(text, dnsfunc=text_of(dns)), "the author's own signature goes through"
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+        postfix.stop()
         dns.stop()
         log.close()
 

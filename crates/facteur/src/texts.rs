@@ -617,6 +617,11 @@ texts! {
         "Bon. Il ne fait qu'observer (p=none) : quand les rapports sont sans surprise depuis quelques semaines, demandez p=quarantine, puis p=reject.";
     DNS_SERVICE_ELSEWHERE: "Wrong: mail programs are sent to another host or port.",
         "Faux : les logiciels de courrier sont envoyés vers une autre machine ou un autre port.";
+    DNS_POLICY_MISSING: "Missing: by the two records of MTA-STS other hosts insist on TLS with this one. Leave them out if other hosts take mail for the domain too.",
+        "Absent : par les deux enregistrements de MTA-STS, les autres machines exigent TLS avec celle-ci. Omettez-les si d'autres machines reçoivent aussi le courrier du domaine.";
+    DNS_POLICY_ELSEWHERE: "Wrong: the name leads to another host, where the policy of this one is not.",
+        "Faux : le nom mène à une autre machine, où la politique de celle-ci ne se trouve pas.";
+    DNS_POLICY_OTHER: "Wrong: another policy is announced, or several are.", "Faux : une autre politique est annoncée, ou plusieurs le sont.";
     DNS_REVERSE_OTHER: "Wrong: the address leads back to another name. Ask your provider to set it to {0}: many hosts refuse mail without it.",
         "Faux : l'adresse ramène à un autre nom. Demandez à votre hébergeur de mettre {0} : beaucoup de machines refusent le courrier sans cela.";
     DNS_REVERSE_MISSING: "Missing: the address leads back to no name. Ask your provider to set it to {0}: many hosts refuse mail without it.",

@@ -1,10 +1,10 @@
-//! ARC, RFC 8617: what the servers before us saw, each vouching for what it got. Only checked; who
-//! is trusted to have seen right is decided elsewhere.
+//! ARC, RFC 8617: what the servers before us saw, each vouching for what it got; and what we saw, for
+//! those after us. Who is trusted to have seen right is decided elsewhere.
 
 use std::fmt;
 
 use crate::canonical::{self, Form};
-use crate::dkim::{self, Algorithm, PublicKey, Signature};
+use crate::dkim::{self, Algorithm, KeyError, PublicKey, Signature, SigningKey};
 use crate::dns::{Answers, Nothing, Wanted, is_name};
 use crate::limits;
 use crate::tags::{self, Tags};
@@ -147,6 +147,52 @@ fn sets(seen: &Seen) -> Result<Vec<Set<'_>>, Stop> {
         });
     }
     Ok(sets)
+}
+
+/// Of a message that is passed on: the three fields to put in front of it, RFC 8617 §5.1. `results`:
+/// the field Authentication-Results that we wrote of it. `None`: its chain is broken, which nobody can
+/// mend, or as long as may be.
+pub fn seal(
+    seen: &Seen,
+    results: &str,
+    chain: &Checked,
+    key: &SigningKey,
+    (domain, selector): (&str, &str),
+    now: i64,
+) -> Result<Option<String>, KeyError> {
+    let found = match chain.outcome {
+        Outcome::None => "none",
+        Outcome::Pass => "pass",
+        Outcome::Fail(_) | Outcome::TempError => return Ok(None),
+    };
+    let Ok(sets) = sets(seen) else {
+        return Ok(None);
+    };
+    let number = sets.len() + 1;
+    if number > limits::ARC_SETS_MAX {
+        return Ok(None);
+    }
+    let said = results
+        .strip_prefix("Authentication-Results:")
+        .unwrap_or_default();
+    let results = format!("ARC-Authentication-Results: i={number};{said}");
+    let start = format!("ARC-Message-Signature: i={number}");
+    let message = dkim::message_signature(&start, seen, key, (domain, selector), now)?;
+    let own = format!(
+        "ARC-Seal: i={number}; a={}; t={now}; cv={found};\r\n\td={domain}; s={selector};\r\n\tb=",
+        key.algorithm().name(),
+    );
+    let mut data = Vec::new();
+    for set in &sets {
+        for field in [set.results, set.message, set.seal] {
+            canonical::field(Form::Relaxed, seen.raw(field), &mut data);
+        }
+    }
+    canonical::field(Form::Relaxed, results.as_bytes(), &mut data);
+    canonical::field(Form::Relaxed, message.as_bytes(), &mut data);
+    canonical::own_field(Form::Relaxed, own.as_bytes(), &mut data);
+    let seal = dkim::end_with(own, &key.sign(&data)?);
+    Ok(Some(format!("{seal}{message}{results}")))
 }
 
 /// `i=`, which stands first in all three (in ARC-Authentication-Results no tags follow).

@@ -31,6 +31,7 @@ pub mod publish;
 pub mod results;
 pub mod reverse;
 pub mod spf;
+pub mod srs;
 pub mod strain;
 mod tags;
 mod tap;

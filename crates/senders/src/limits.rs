@@ -45,3 +45,7 @@ pub const ARC_SETS_MAX: usize = 50;
 pub const FIELD_HELD_BYTES_MAX: usize = 16 * 1024;
 /// Of a name or domain that is compared with ours by its looks.
 pub const LOOKALIKE_CHARS_MAX: usize = 256;
+/// RFC 5321 §4.5.3.1.1, of an envelope sender that is rewritten.
+pub const SRS_LOCAL_BYTES_MAX: usize = 64;
+/// How long a report may come to such an address.
+pub const SRS_DAYS_MAX: i64 = 30;

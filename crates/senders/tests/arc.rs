@@ -4,6 +4,7 @@
 mod world;
 
 use facteur_senders::arc::{self, Outcome};
+use facteur_senders::dkim::{Algorithm, SigningKey};
 use facteur_senders::dns::Answers;
 use facteur_senders::{Tap, dkim};
 use serde_json::Value;
@@ -99,4 +100,69 @@ fn broken_chains() {
         let outcome = sealed(&broken, &zone()).outcome;
         assert!(matches!(outcome, Outcome::Fail(_)), "{to}: {outcome}");
     }
+}
+
+/// What we put in front of a message that we pass on, and the key in the zone.
+fn seal(message: &str, zone: &mut Zone) -> Option<String> {
+    let algorithm = Algorithm::RsaSha256;
+    let key = SigningKey::read(algorithm, &SigningKey::generate(algorithm).unwrap()).unwrap();
+    zone.txt(
+        "r._domainkey.here.test",
+        &dkim::record(algorithm, &key.public().unwrap()),
+    );
+    let mut tap = Tap::for_signing();
+    tap.push(message.as_bytes());
+    let chain = sealed(message, zone);
+    let results = "Authentication-Results: mx.here.test;\r\n\tspf=pass smtp.mailfrom=a.test\r\n";
+    arc::seal(
+        &tap.finish(),
+        results,
+        &chain,
+        &key,
+        ("here.test", "r"),
+        NOW,
+    )
+    .unwrap()
+}
+
+#[test]
+fn our_seal_goes_on_with_a_chain() {
+    for (name, sealers) in [
+        ("ed25519.eml", &["here.test"][..]),
+        ("arc-1.eml", &["one.test", "here.test"]),
+        ("arc-2.eml", &["one.test", "two.test", "here.test"]),
+    ] {
+        let mut zone = zone();
+        let message = sample(name);
+        let fields = seal(&message, &mut zone).unwrap();
+        let number = sealers.len();
+        assert!(
+            fields.starts_with(&format!("ARC-Seal: i={number};")),
+            "{fields}"
+        );
+        let passed_on = format!("{fields}Received: from here\r\n{message}");
+        let checked = sealed(&passed_on, &zone);
+        assert_eq!(checked.outcome, Outcome::Pass, "{name}\n{passed_on}");
+        assert_eq!(checked.sealers, sealers);
+        for (from, to) in [
+            ("spf=pass", "spf=fail"),
+            ("\r\nSubject: ", "\r\nSubject: x"),
+            ("cv=", "cv=x"),
+            ("\r\nDKIM-Signature: ", "\r\nX-Was: "),
+        ] {
+            let broken = passed_on.replacen(from, to, 1);
+            assert_ne!(broken, passed_on, "{from}");
+            let outcome = sealed(&broken, &zone).outcome;
+            assert!(
+                matches!(outcome, Outcome::Fail(_)),
+                "{name} {to}: {outcome}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_broken_chain_is_not_gone_on_with() {
+    let broken = sample("arc-1.eml").replace("Subject: ", "Subject: x");
+    assert_eq!(seal(&broken, &mut zone()), None);
 }

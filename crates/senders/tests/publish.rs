@@ -4,7 +4,9 @@ mod world;
 
 use facteur_senders::dkim::{Algorithm, SigningKey};
 use facteur_senders::dns::Answers;
-use facteur_senders::publish::{Finding, Key, Problem, Role, Service, Site, State, check, records};
+use facteur_senders::publish::{
+    Finding, Key, Policy, Problem, Role, Service, Site, State, check, records,
+};
 use serde_json::json;
 use world::Zone;
 
@@ -36,6 +38,10 @@ fn with_site<T>(keys: &[Key], run: impl FnOnce(&Site<'_>) -> T) -> T {
         keys,
         services: &[SERVICE],
         reports_to: "postmaster@here.test",
+        policy: Some(&Policy {
+            host: "mta-sts.here.test".to_owned(),
+            record: "v=STSv1; id=1;".to_owned(),
+        }),
         relayed: false,
     })
 }
@@ -60,6 +66,7 @@ fn published(site: &Site<'_>) -> Zone {
         match record.kind {
             "TXT" => zone.txt(&record.name, strings.trim_matches('"')),
             "MX" => zone.add(&record.name, "MX", json!(["10", "mail.here.test."])),
+            "CNAME" => zone.add(&record.name, "CNAME", json!("mail.here.test")),
             "SRV" => zone.add(&record.name, "SRV", json!(record.value)),
             _ => {}
         }
@@ -229,6 +236,24 @@ fn what_is_wrong_is_named() {
             },
             State::Wrong,
             Some(Problem::ServiceElsewhere),
+        ),
+        (
+            "policy_host",
+            |zone| zone.address("mta-sts.here.test", "192.0.2.9"),
+            State::Wrong,
+            Some(Problem::PolicyElsewhere),
+        ),
+        (
+            "policy",
+            |zone| zone.txt("_mta-sts.here.test", "v=STSv1; id=2"),
+            State::Wrong,
+            Some(Problem::PolicyOther),
+        ),
+        (
+            "policy",
+            |zone| zone.txt("_mta-sts.here.test", "v=STSv1;id=1"),
+            State::Good,
+            None,
         ),
         (
             "reverse",

@@ -87,8 +87,9 @@ pub const DKIM_NEXT_AFTER: Duration = Duration::from_secs(150 * 24 * 3600);
 pub const DKIM_SETTLED_AFTER: Duration = Duration::from_secs(3600);
 /// Between two letters about a record that is not published.
 pub const DKIM_REMIND_AFTER: Duration = Duration::from_secs(14 * 24 * 3600);
-/// Mail that has left our queue may wait in others, and is verified by programs when it is read.
-pub const DKIM_KEPT_AFTER: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Mail is signed when it is taken: its sender may have it held for 30 days (RFC 4865), and when it
+/// has left our queue it may wait in others.
+pub const DKIM_KEPT_AFTER: Duration = Duration::from_secs(40 * 24 * 3600);
 /// Between two looks for records in DNS.
 pub const DKIM_LOOK: Duration = Duration::from_secs(600);
 /// Names above that of an author, up to a domain of ours.

@@ -9,6 +9,8 @@ use crate::{
 pub const POSITION: &[u8] = b"!position";
 /// Counters that do not belong to an account.
 pub const GLOBAL: &[u8] = b"G";
+/// What makes our marks ours.
+pub const SECRET: &[u8] = b"S";
 
 const ACCOUNT: u8 = b'a';
 const BLOB: u8 = b'b';
@@ -72,6 +74,7 @@ pub enum Name<'a> {
     Queue(QueueId),
     Due(Timestamp, QueueId),
     Sts(&'a [u8]),
+    Secret,
     Program(&'a [u8]),
     /// Domain and selector.
     Signing(&'a [u8], &'a [u8]),
@@ -502,6 +505,9 @@ pub fn parse(key: &[u8]) -> Option<Name<'_>> {
     if key == GLOBAL {
         return Some(Name::Global);
     }
+    if key == SECRET {
+        return Some(Name::Secret);
+    }
     let (tag, rest) = key.split_first()?;
     Some(match *tag {
         ACCOUNT => {
@@ -601,6 +607,7 @@ mod tests {
         assert!(first < waiting("far.test", spot) && waiting("far.test", spot) < end);
         assert!(end <= next && waiting_after(Some("far.test")).0 <= next);
         assert_eq!(parse(POSITION), Some(Name::Position));
+        assert_eq!(parse(SECRET), Some(Name::Secret));
         assert_eq!(parse(b""), None);
     }
 

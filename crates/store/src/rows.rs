@@ -998,6 +998,19 @@ pub fn decode_suppressed(bytes: &[u8], address: String) -> Result<Suppressed, Er
     Ok(suppressed)
 }
 
+pub fn encode_secret(secret: &[u8; 32]) -> Vec<u8> {
+    let mut w = Writer::version(VERSION);
+    w.fixed(secret);
+    w.0
+}
+
+pub fn decode_secret(bytes: &[u8]) -> Result<[u8; 32], Error> {
+    let mut r = Reader::version(bytes, "secret", VERSION)?;
+    let secret = r.array()?;
+    r.end()?;
+    Ok(secret)
+}
+
 pub fn encode_rights(rights: Rights) -> Vec<u8> {
     let mut w = Writer::version(VERSION);
     w.u32(u32::from(rights.0));

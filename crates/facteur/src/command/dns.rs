@@ -3,7 +3,7 @@
 use hyper::Method;
 use serde_json::Value;
 
-use super::{list, text};
+use super::{flag, list, text};
 use crate::client::{Client, segment};
 use crate::output::{Outcome, Output, safe};
 use crate::texts::{self, Text, fill, t};
@@ -38,7 +38,7 @@ fn shown(page: Value) -> Output {
                 .into_iter()
                 .map(|word| format!("      {word}")),
         );
-        let optional = text(record, "purpose") == "service";
+        let optional = flag(record, "optional");
         let good = matches!(text(record, "state").as_str(), "good" | "");
         bad += usize::from(!good && !optional);
     }
@@ -115,6 +115,7 @@ fn words(record: &Value) -> Vec<String> {
         (None, "good", _) => t(texts::DNS_GOOD).to_owned(),
         (None, "missing", "address") => t(texts::DNS_ADDRESS_MISSING).to_owned(),
         (None, "missing", "service") => t(texts::DNS_SERVICE_MISSING).to_owned(),
+        (None, "missing", "policy" | "policy_host") => t(texts::DNS_POLICY_MISSING).to_owned(),
         (None, "missing", "reverse") => fill(texts::DNS_REVERSE_MISSING, &[&name]),
         (None, "missing", _) => t(texts::DNS_MISSING).to_owned(),
         (None, "unknown", _) => t(texts::DNS_UNKNOWN).to_owned(),
@@ -155,6 +156,8 @@ fn of_problem(word: &str) -> Option<Text> {
         "dmarc_broken" => texts::DNS_DMARC_BROKEN,
         "dmarc_watches" => texts::DNS_DMARC_WATCHES,
         "service_elsewhere" => texts::DNS_SERVICE_ELSEWHERE,
+        "policy_elsewhere" => texts::DNS_POLICY_ELSEWHERE,
+        "policy_other" => texts::DNS_POLICY_OTHER,
         "reverse_other" => texts::DNS_REVERSE_OTHER,
         _ => return None,
     })

@@ -11,6 +11,7 @@ use crate::canonical::Form;
 
 pub use key::{Algorithm, PublicKey, name, publishes, record};
 pub use sign::{KeyError, SigningKey, sign};
+pub(crate) use sign::{end_with, message_signature};
 pub(crate) use signature::Signature;
 pub(crate) use verify::check;
 pub use verify::{Checked, verify};

@@ -92,7 +92,7 @@ impl SigningKey {
         }
     }
 
-    fn sign(&self, data: &[u8]) -> Result<Vec<u8>, KeyError> {
+    pub(crate) fn sign(&self, data: &[u8]) -> Result<Vec<u8>, KeyError> {
         match &self.pair {
             Pair::Rsa(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
@@ -163,18 +163,32 @@ pub fn sign(
     selector: &str,
     now: i64,
 ) -> Result<String, KeyError> {
+    message_signature("DKIM-Signature: v=1", seen, key, (domain, selector), now)
+}
+
+/// ARC-Message-Signature, RFC 8617 §4.1.2: the same of a message that is passed on, and it covers
+/// the signatures that it came with.
+pub(crate) fn message_signature(
+    start: &str,
+    seen: &Seen,
+    key: &SigningKey,
+    (domain, selector): (&str, &str),
+    now: i64,
+) -> Result<String, KeyError> {
     let body = seen.body(Form::Relaxed).ok_or(KeyError)?;
     if seen.too_big {
         return Err(KeyError);
     }
+    let passed_on = !start.starts_with("DKIM");
+    let further = passed_on.then_some(&"dkim-signature");
     let mut names: Vec<String> = Vec::new();
-    for name in SIGNED {
+    for name in SIGNED.iter().chain(further) {
         let there = seen.named(name).count();
         let extra = usize::from(OVERSIGNED.contains(name));
         names.extend(std::iter::repeat_n((*name).to_owned(), there + extra));
     }
     let mut field = format!(
-        "DKIM-Signature: v=1; a={}; c=relaxed/relaxed; d={domain};\r\n\ts={selector}; t={now};\r\n",
+        "{start}; a={}; c=relaxed/relaxed; d={domain};\r\n\ts={selector}; t={now};\r\n",
         key.algorithm().name(),
     );
     fold_names(&mut field, &names);
@@ -186,7 +200,12 @@ pub fn sign(
     let own = Field::outside();
     super::verify::selected(seen, &own, &names, Form::Relaxed, &mut data);
     canonical::own_field(Form::Relaxed, field.as_bytes(), &mut data);
-    let value = STANDARD.encode(key.sign(&data)?);
+    Ok(end_with(field, &key.sign(&data)?))
+}
+
+/// The field with what was signed of it.
+pub(crate) fn end_with(mut field: String, signature: &[u8]) -> String {
+    let value = STANDARD.encode(signature);
     for (number, piece) in value.as_bytes().chunks(72).enumerate() {
         if number > 0 {
             field.push_str("\r\n\t");
@@ -194,7 +213,7 @@ pub fn sign(
         field.push_str(&String::from_utf8_lossy(piece));
     }
     field.push_str("\r\n");
-    Ok(field)
+    field
 }
 
 fn fold_names(field: &mut String, names: &[String]) {

@@ -63,12 +63,16 @@ pub enum Problem {
     /// It asks for nothing yet.
     DmarcWatches,
     ServiceElsewhere,
+    /// The name of the policy leads to other hosts.
+    PolicyElsewhere,
+    /// Another policy is announced, or several.
+    PolicyOther,
     /// The name of the address is another, or does not lead back.
     ReverseOther,
 }
 
 impl Problem {
-    pub const ALL: [Problem; 14] = [
+    pub const ALL: [Problem; 16] = [
         Problem::MxElsewhere,
         Problem::MxBeside,
         Problem::MxNull,
@@ -82,6 +86,8 @@ impl Problem {
         Problem::DmarcBroken,
         Problem::DmarcWatches,
         Problem::ServiceElsewhere,
+        Problem::PolicyElsewhere,
+        Problem::PolicyOther,
         Problem::ReverseOther,
     ];
 
@@ -101,6 +107,8 @@ impl Problem {
             Problem::DmarcBroken => "dmarc_broken",
             Problem::DmarcWatches => "dmarc_watches",
             Problem::ServiceElsewhere => "service_elsewhere",
+            Problem::PolicyElsewhere => "policy_elsewhere",
+            Problem::PolicyOther => "policy_other",
             Problem::ReverseOther => "reverse_other",
         }
     }
@@ -164,6 +172,8 @@ fn one(site: &Site<'_>, record: &Record, answers: &mut Answers) -> Result<Findin
         },
         Purpose::Dmarc => dmarc(&record.name, answers),
         Purpose::Service(service) => srv(site, service, &record.name, answers),
+        Purpose::PolicyHost => policy_host(site, &record.name, answers),
+        Purpose::Policy => policy(site, &record.name, answers),
     }
 }
 
@@ -197,9 +207,13 @@ fn addresses(
     site: &Site<'_>,
     answers: &mut Answers,
 ) -> Result<Result<Vec<IpAddr>, Nothing>, Wanted> {
-    let four = answers.a(site.hostname);
+    addresses_of(site.hostname, answers)
+}
+
+fn addresses_of(host: &str, answers: &mut Answers) -> Result<Result<Vec<IpAddr>, Nothing>, Wanted> {
+    let four = answers.a(host);
     let four = four.map(|found| found.map(|list| list.iter().map(|ip| IpAddr::V4(*ip)).collect()));
-    let six = answers.aaaa(site.hostname);
+    let six = answers.aaaa(host);
     let six = six.map(|found| found.map(|list| list.iter().map(|ip| IpAddr::V6(*ip)).collect()));
     let (four, six): (Result<Vec<IpAddr>, _>, Result<Vec<IpAddr>, _>) = (four?, six?);
     Ok(match (four, six) {
@@ -404,4 +418,40 @@ fn srv(
         wrong(Problem::ServiceElsewhere)
     };
     Ok(judged.with(listed))
+}
+
+/// A resolver follows the CNAME; an address record in its place is as good.
+fn policy_host(site: &Site<'_>, name: &str, answers: &mut Answers) -> Result<Finding, Wanted> {
+    let ours = addresses(site, answers);
+    let found = match addresses_of(name, answers)? {
+        Ok(found) => found,
+        Err(why) => return Ok(nothing(why)),
+    };
+    let ours = ours?.unwrap_or_default();
+    let judged = match found.iter().all(|ip| ours.contains(ip)) {
+        true => good(),
+        false => wrong(Problem::PolicyElsewhere),
+    };
+    Ok(judged.with(found.iter().map(IpAddr::to_string)))
+}
+
+fn policy(site: &Site<'_>, name: &str, answers: &mut Answers) -> Result<Finding, Wanted> {
+    let texts = match answers.txt(name)? {
+        Ok(texts) => texts,
+        Err(why) => return Ok(nothing(why)),
+    };
+    // RFC 8461 §3.1: what does not begin so is not looked at; with several there is none.
+    let texts: Vec<String> = texts
+        .iter()
+        .map(|text| String::from_utf8_lossy(text).into_owned())
+        .filter(|text| text.starts_with("v=STSv1"))
+        .collect();
+    let own = site.policy.map(|policy| policy.record.as_str());
+    let bare = |text: &str| text.replace(' ', "").trim_end_matches(';').to_owned();
+    let judged = match texts.as_slice() {
+        [] => finding(State::Missing, None),
+        [one] if own.map(bare) == Some(bare(one)) => good(),
+        _ => wrong(Problem::PolicyOther),
+    };
+    Ok(judged.with(texts))
 }

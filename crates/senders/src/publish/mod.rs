@@ -22,6 +22,8 @@ pub struct Site<'a> {
     pub services: &'a [Service],
     /// Who gets the reports that others send.
     pub reports_to: &'a str,
+    /// The MTA-STS policy, when the server gives one out.
+    pub policy: Option<&'a Policy>,
     /// What we send leaves through hosts of somebody else.
     pub relayed: bool,
 }
@@ -46,6 +48,15 @@ pub enum Role {
     Retired,
 }
 
+/// RFC 8461.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Where it is given out, `mta-sts.` and the domain.
+    pub host: String,
+    /// The record that announces it (RFC 8461 §3.1).
+    pub record: String,
+}
+
 /// One that programs find by SRV records (RFC 6186, RFC 8314 §5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Service {
@@ -65,11 +76,22 @@ pub enum Purpose {
     Dkim(usize),
     Dmarc,
     Service(Service),
+    /// Where the MTA-STS policy is.
+    PolicyHost,
+    Policy,
     /// Made by whoever gave the server its address.
     Reverse,
 }
 
 impl Purpose {
+    /// Mail goes well without it.
+    pub fn is_optional(self) -> bool {
+        matches!(
+            self,
+            Purpose::Service(_) | Purpose::PolicyHost | Purpose::Policy
+        )
+    }
+
     /// Stable.
     pub fn word(self) -> &'static str {
         match self {
@@ -79,6 +101,8 @@ impl Purpose {
             Purpose::Dkim(_) => "dkim",
             Purpose::Dmarc => "dmarc",
             Purpose::Service(_) => "service",
+            Purpose::PolicyHost => "policy_host",
+            Purpose::Policy => "policy",
             Purpose::Reverse => "reverse",
         }
     }
@@ -134,6 +158,12 @@ pub fn records(site: &Site<'_>) -> Vec<Record> {
         "TXT",
         quoted(&value),
     );
+    if let Some(policy) = site.policy {
+        let host_name = policy.host.clone();
+        add(Purpose::PolicyHost, host_name, "CNAME", format!("{host}."));
+        let name = format!("_mta-sts.{domain}");
+        add(Purpose::Policy, name, "TXT", quoted(&policy.record));
+    }
     for service in site.services {
         let name = format!("{}._tcp.{domain}", service.name);
         let value = format!("{} 1 {} {host}.", service.priority, service.port);

@@ -67,8 +67,10 @@ struct StsView {
 
 #[derive(Serialize)]
 struct RecordView {
-    /// "mx", "address", "reverse", "spf", "dkim", "dmarc" or "service".
+    /// "mx", "address", "reverse", "spf", "dkim", "dmarc", "service", "policy_host" or "policy".
     purpose: &'static str,
+    /// Mail goes well without it.
+    optional: bool,
     name: String,
     #[serde(rename = "type")]
     kind: &'static str,
@@ -146,6 +148,15 @@ async fn page(context: &Arc<Context>, name: String, checked: bool) -> Answer<Dns
     let ascii = domain_to_ascii(&name);
     let published: Vec<Key> = keys.iter().map(published).collect();
     let reports_to = format!("postmaster@{ascii}");
+    let domain = context.store.domain(&name)?;
+    // What others can't fetch must not be announced.
+    let policy = domain.map(|domain| own_sts::of(context, &domain));
+    let policy = policy
+        .filter(|policy| policy.standing.is_served())
+        .map(|policy| publish::Policy {
+            host: policy.host,
+            record: policy.record,
+        });
     let site = Site {
         domain: &ascii,
         hostname: &context.config.hostname,
@@ -153,6 +164,7 @@ async fn page(context: &Arc<Context>, name: String, checked: bool) -> Answer<Dns
         keys: &published,
         services: &SERVICES,
         reports_to: &reports_to,
+        policy: policy.as_ref(),
         relayed: context.config.queue.smarthost.is_some(),
     };
     let records = publish::records(&site);
@@ -160,10 +172,10 @@ async fn page(context: &Arc<Context>, name: String, checked: bool) -> Answer<Dns
         true => ask(context, &site, &records).await,
         false => Vec::new(),
     };
-    let needed = records.iter().zip(&findings).filter(|(record, _)| {
-        // Programs find us without these too.
-        !matches!(record.purpose, Purpose::Service(_))
-    });
+    let needed = records
+        .iter()
+        .zip(&findings)
+        .filter(|(record, _)| !record.purpose.is_optional());
     let mut needed = needed.map(|(_, finding)| finding.state);
     let clean = checked.then(|| needed.all(|state| state == InDns::Good));
     let kept_for = dkim::kept_for(context);
@@ -176,6 +188,7 @@ async fn page(context: &Arc<Context>, name: String, checked: bool) -> Answer<Dns
         let found: Option<Finding> = findings.next();
         RecordView {
             purpose: record.purpose.word(),
+            optional: record.purpose.is_optional(),
             name: record.name,
             kind: record.kind,
             value: record.value,

@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use facteur_message::{Facts, facts};
-use facteur_senders::{Seen, dkim};
+use facteur_senders::{Seen, arc, dkim};
 use facteur_store::{Error, KeyAlgorithm, SigningKey, Store};
 
 use crate::admin::{domain_to_ascii, normalise_domain};
@@ -171,6 +171,39 @@ pub async fn fields(
     });
     signed.await.unwrap_or_else(|error| {
         tracing::error!(%error, "a message goes out without a signature");
+        String::new()
+    })
+}
+
+/// The fields of ARC to put in front of a message of somebody else's that goes on (RFC 8617): what we
+/// found out when it came, sealed by the domain that it came to. Empty when that domain does not sign
+/// yet, or the chain that it has is broken. `results`: Authentication-Results.
+pub async fn seal(
+    ctx: &Arc<Context>,
+    domain: &str,
+    seen: Seen,
+    results: &str,
+    chain: &arc::Checked,
+) -> String {
+    let context = Arc::clone(ctx);
+    let (domain, results, chain) = (domain.to_owned(), results.to_owned(), chain.clone());
+    let now = ctx.clock.now().seconds();
+    let sealed = drive::blocking(move || {
+        let keys = context.signing.keys_for(&context.store, &domain)?;
+        let Some(keys) = keys else {
+            return Ok(String::new());
+        };
+        // RFC 8617 §4.1.2 leaves the algorithm open; few who check a chain know another than RSA.
+        let is_rsa = |key: &dkim::SigningKey| key.algorithm() == dkim::Algorithm::RsaSha256;
+        let Some((selector, key)) = keys.keys.iter().find(|(_, key)| is_rsa(key)) else {
+            return Ok(String::new());
+        };
+        let names = (keys.domain.as_str(), selector.as_str());
+        let sealed = arc::seal(&seen, &results, &chain, key, names, now);
+        Ok(sealed.ok().flatten().unwrap_or_default())
+    });
+    sealed.await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a message goes on without a seal");
         String::new()
     })
 }

@@ -24,6 +24,7 @@ use crate::dkim;
 use crate::intake::Intake;
 use crate::limits::STREAM_BYTES;
 use crate::smtp::directory::{self, Found, Target};
+use crate::smtp::forward;
 
 /// Runs until the server stops. Attempts under way get a bounded time to end: one that is cut off
 /// between the end of its message and the reply would send it again.
@@ -302,6 +303,11 @@ async fn report(sender: &Sender, entry: &QueueEntry, lines: &[Reported]) -> Resu
     if lines.is_empty() {
         return Ok(Vec::new());
     }
+    let mut entry = entry.clone();
+    if let Some(behind) = forward::sender_behind(&sender.ctx.store, &entry.reverse_path)? {
+        entry.reverse_path = behind;
+    }
+    let entry = &entry;
     let (local, mut queued) = recipients(sender, entry)?;
     if local.is_empty() && queued.is_empty() {
         // A sender that is gone is not told; telling anybody else would be a double bounce.

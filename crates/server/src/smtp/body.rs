@@ -168,8 +168,9 @@ impl<S: Stream> Driver<S> {
                 0
             };
             let intake = Intake::new(store, hint)?.keep_head(self.head_bytes().max(wanted));
-            // Only what is known to be ours is signed.
-            Ok(match self.is_known() && (filtered || self.leaves()) {
+            // What is known to be ours is signed, what was checked is sealed.
+            let wanted = self.is_known() || self.is_checked();
+            Ok(match wanted && (filtered || self.leaves()) {
                 true => intake.for_signing(),
                 false => intake,
             })
@@ -253,6 +254,8 @@ impl<S: Stream> Driver<S> {
             trace: &trace,
             filings: &filings,
         };
+        let rewritten = self.rewrite().await;
+        rewritten.map_err(|error| self.store_failed(&error))?;
         let plans = self.filter(&taken, &mut sorted).await;
         let mut plans = plans.map_err(|error| self.store_failed(&error))?;
         let fates = std::mem::take(&mut plans.fates);
@@ -261,11 +264,20 @@ impl<S: Stream> Driver<S> {
             .inspect_err(|refusal| self.tell_refused(key.clone(), &facts, *refusal))?;
         let additions = &judged.additions;
         let leaves = !plans.onward.is_empty() || sorted.leave();
-        let signature = match tapped.filter(|_| leaves) {
-            Some(tapped) => {
-                dkim::fields(self.wire.context(), &facts, Some(tapped), additions).await
+        let ctx = self.wire.context();
+        let signature = match (tapped.filter(|_| leaves), &judged.origin) {
+            (Some(tapped), _) if self.is_known() => {
+                dkim::fields(ctx, &facts, Some(tapped), additions).await
             }
-            None => String::new(),
+            (Some(tapped), Some(origin)) => {
+                let home = self
+                    .rewritten
+                    .as_deref()
+                    .and_then(|path| path.rsplit_once('@'));
+                let home = home.map_or(ctx.config.hostname.as_str(), |(_, domain)| domain);
+                dkim::seal(ctx, home, tapped, origin.results(), &origin.findings.arc).await
+            }
+            _ => String::new(),
         };
         let written = Written {
             additions,
@@ -589,9 +601,12 @@ impl<S: Stream> Driver<S> {
         let signed = format!("{signature}{trace}");
         let mut queue: Vec<NewQueueEntry> = remote
             .into_iter()
-            .chain(notices)
             .map(|(domain, recipients)| self.queue_entry(domain, recipients, facts, &signed))
             .collect();
+        queue.extend(notices.map(|(domain, recipients)| NewQueueEntry {
+            reverse_path: self.reverse_path(),
+            ..self.queue_entry(domain, recipients, facts, trace)
+        }));
         for (account, prefix) in &plans.further {
             local.extend(plans.deliveries(*account, None, prefix));
         }
@@ -626,7 +641,7 @@ impl<S: Stream> Driver<S> {
         let release = mail::release(parameters.hold, now);
         NewQueueEntry {
             domain: domain.to_owned(),
-            reverse_path: self.reverse_path(),
+            reverse_path: self.path_onward(),
             recipients,
             prefix: trace.as_bytes().to_vec(),
             body_8bit: parameters.body == Body::EightBitMime

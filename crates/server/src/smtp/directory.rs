@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use facteur_smtp::address::{Address, Domain};
 use facteur_store::{Account, AccountId, AddressTarget, Error, Store};
 
+use super::forward;
 use crate::admin::normalise_domain;
 use crate::groups;
 use crate::limits;
@@ -67,6 +68,9 @@ pub fn find(store: &Store, recipient: &Address) -> Result<Found, Error> {
     if store.domain(&domain)?.is_none() {
         return Ok(elsewhere(recipient));
     }
+    if let Some(found) = rewritten(store, recipient)? {
+        return Ok(found);
+    }
     expand(store, &local, &domain, Expansion::default)
 }
 
@@ -79,10 +83,25 @@ pub fn find_for(store: &Store, recipient: &Address, size: u64) -> Result<Found, 
     if store.domain(&domain)?.is_none() {
         return Ok(elsewhere(recipient));
     }
+    if let Some(found) = rewritten(store, recipient)? {
+        return Ok(found);
+    }
     expand(store, &local, &domain, || Expansion {
         size,
         with_full: true,
         ..Expansion::default()
+    })
+}
+
+/// An address under which mail of others went on from here: who is behind it. One that we did not
+/// make, or that is too old, is a name like any other.
+fn rewritten(store: &Store, recipient: &Address) -> Result<Option<Found>, Error> {
+    let Some(original) = forward::original(store, &recipient.local)? else {
+        return Ok(None);
+    };
+    Ok(match elsewhere(&original) {
+        Found::Elsewhere(target) => Some(Found::Targets(vec![target])),
+        _ => None,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use facteur_senders::srs;
 use facteur_smtp::server::{Outcome, Refusal};
 use facteur_smtp::{Address, Hold, MailParameters, Recipient};
 use facteur_store::{AccountId, Timestamp};
@@ -35,6 +36,20 @@ pub(super) fn release(hold: Option<Hold>, now: Timestamp) -> Timestamp {
         None => now,
         Some(Hold::For(seconds)) => now.after(Duration::from_secs(seconds)),
         Some(Hold::Until(unix)) => Timestamp(unix.saturating_mul(1000)).max(now),
+    }
+}
+
+fn only_here(found: Found) -> Found {
+    match &found {
+        Found::Targets(targets)
+            if targets
+                .iter()
+                .all(|target| matches!(target, Target::Local { .. })) =>
+        {
+            found
+        }
+        Found::Targets(_) => Found::Nobody,
+        _ => found,
     }
 }
 
@@ -105,6 +120,17 @@ impl<S: Stream> Driver<S> {
             Recipient::Postmaster => directory::find_postmaster(store),
         };
         let found = found.and_then(|found| self.or_postmaster(recipient, found));
+        let found = match recipient {
+            // Nothing but reports goes back the way that mail was sent on: nobody else knows the
+            // address, and whoever got to know it shall not write to strangers through us.
+            Recipient::Address(address)
+                if srs::is_rewritten(&address.local)
+                    && envelope.is_some_and(|envelope| envelope.reverse_path.is_some()) =>
+            {
+                found.map(only_here)
+            }
+            _ => found,
+        };
         let found = match found {
             Ok(found) => found,
             Err(error) => return self.failed("RCPT", &error),

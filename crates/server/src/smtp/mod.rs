@@ -11,6 +11,7 @@ mod decide;
 pub(crate) mod directory;
 mod doubt;
 mod filter;
+pub(crate) mod forward;
 mod history;
 mod judge;
 mod mail;
@@ -90,6 +91,8 @@ struct Driver<S> {
     /// What the recipients of the open transaction stand for, in the envelope's order.
     targets: Vec<Vec<Target>>,
     body: body::Incoming,
+    /// Under what the open transaction's message goes on to other hosts, when not under its own sender.
+    rewritten: Option<String>,
     /// Transactions so far; names messages in the log.
     messages: u32,
     /// When the client last got something done.
@@ -134,6 +137,7 @@ impl<S: Stream> Driver<S> {
             identity: None,
             targets: Vec::new(),
             body: body::Incoming::None,
+            rewritten: None,
             pace: None,
             over: false,
             standing: 0.0,
@@ -306,6 +310,7 @@ impl<S: Stream> Driver<S> {
     fn forget(&mut self) {
         self.targets = Vec::new();
         self.body = body::Incoming::None;
+        self.rewritten = None;
         self.pace = None;
         self.over = false;
     }

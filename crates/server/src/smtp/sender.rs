@@ -52,6 +52,11 @@ pub(super) struct Origin {
 }
 
 impl Origin {
+    /// Authentication-Results alone.
+    pub(super) fn results(&self) -> &str {
+        &self.results
+    }
+
     /// The fields that go in front of Received.
     pub(super) fn fields(&self) -> String {
         format!("{}{}", self.results, self.told.field())
@@ -85,7 +90,7 @@ impl<S: Stream> Driver<S> {
     }
 
     /// Strangers on port 25; behind this machine and a trusted relay is somebody else.
-    fn is_checked(&self) -> bool {
+    pub(super) fn is_checked(&self) -> bool {
         self.door() == Door::Mx && self.stranger().is_some() && self.wire.context().dns.is_some()
     }
 

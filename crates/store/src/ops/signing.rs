@@ -1,4 +1,4 @@
-//! The keys with which our domains sign their mail.
+//! The keys with which our domains sign their mail, and the server's own secret.
 
 use std::ops::ControlFlow;
 
@@ -18,6 +18,29 @@ impl Store {
             Ok(ControlFlow::Continue(()))
         })?;
         Ok(found)
+    }
+
+    /// By which the server knows what it made itself and gave away; `None`: nothing was made yet.
+    pub fn secret(&self) -> Result<Option<[u8; 32]>, Error> {
+        let value = self.view()?.get(keys::SECRET)?;
+        value.map(|value| rows::decode_secret(&value)).transpose()
+    }
+
+    /// The same, made when there is none.
+    pub async fn make_secret(&self) -> Result<[u8; 32], Error> {
+        if let Some(secret) = self.secret()? {
+            return Ok(secret);
+        }
+        let mut random = [0; 32];
+        self.clock().random(&mut random);
+        self.write(move |tx| match tx.get(keys::SECRET)? {
+            Some(value) => rows::decode_secret(&value),
+            None => {
+                tx.put(keys::SECRET.to_vec(), rows::encode_secret(&random));
+                Ok(random)
+            }
+        })
+        .await
     }
 
     /// Keeps these keys of a domain, in place of those of the same selectors, and removes others.

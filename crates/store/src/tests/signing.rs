@@ -57,6 +57,23 @@ async fn keys_stay_with_their_domain_and_go_with_it() {
     assert!(report.faults.is_empty(), "{:?}", report.faults);
 }
 
+#[tokio::test]
+async fn the_secret_is_made_once() {
+    let place = Place::new();
+    let (store, _) = place.open();
+    assert_eq!(store.secret().unwrap(), None);
+    let secret = store.make_secret().await.unwrap();
+    assert_eq!(store.make_secret().await.unwrap(), secret);
+    store.close().await.unwrap();
+    drop(store);
+    let (store, _) = place.open();
+    assert_eq!(store.secret().unwrap(), Some(secret));
+    store.close().await.unwrap();
+    drop(store);
+    let report = Store::verify(place.disk(), place.clock.clone()).unwrap();
+    assert!(report.faults.is_empty(), "{:?}", report.faults);
+}
+
 #[test]
 fn a_private_key_is_not_shown() {
     let key = SigningKey {

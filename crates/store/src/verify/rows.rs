@@ -33,6 +33,9 @@ pub fn check(view: &View, report: &mut Report) -> Result<References, Error> {
                 let name = String::from_utf8_lossy(name).into_owned();
                 rows::decode_program(value, name)?;
             }
+            Some(Name::Secret) => {
+                rows::decode_secret(value)?;
+            }
             Some(Name::Signing(domain, selector)) => {
                 let key = rows::decode_signing(value, domain, selector)?;
                 if view.get(&keys::domain(&key.domain))?.is_none() {

@@ -1,12 +1,15 @@
 //! What leaves is signed (RFC 6376, RFC 8463), and others can check it with the records that
 //! `facteur domain dns` prints; keys are renewed as time passes.
 
+mod forward;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use facteur_senders::dkim::{self, Algorithm, Checked};
 use facteur_senders::dns::{Answer, Answers, Kind, Question};
+use facteur_senders::spf::reverse_name;
 use facteur_senders::{Seen, Tap};
 use facteur_server::dkim::turn_all;
 use facteur_server::dns::{Dns, Mx, TableDns};
@@ -115,6 +118,7 @@ impl World {
         let (store, _) = Store::open(Arc::new(SimDisk::new(1)), seam, options).unwrap();
         let mut config = Config::new("mail.example.test");
         config.allow_insecure_plaintext = true;
+        config.greeting_delay = Duration::ZERO;
         let dns = Arc::new(TableDns::default());
         for domain in ["far.test", "other.test"] {
             let exchange = format!("mx.{domain}");
@@ -128,6 +132,12 @@ impl World {
                 }]),
             );
         }
+        // The stranger has a name that leads back to him: nothing about him is doubtful.
+        let (stranger, name) = (IpAddr::from([203, 0, 113, 9]), "mx.stranger.test");
+        let named = Answer::Ptr(vec![name.to_owned()]);
+        dns.set_answer(Question::new(Kind::Ptr, &reverse_name(stranger)), named);
+        let address = Answer::A(vec![[203, 0, 113, 9].into()]);
+        dns.set_answer(Question::new(Kind::A, name), address);
         let seam: Arc<dyn Dns> = dns.clone();
         let ctx = Context::with_dns(config, store, Some(seam)).unwrap();
         let api = admin::router(Arc::clone(&ctx));
@@ -243,22 +253,35 @@ impl World {
             .await;
     }
 
-    /// A stranger sends it.
+    /// A stranger sends it, from this machine itself: nothing is asked about him.
     async fn receive(&self, to: &str, message: &str) {
-        let lines = [
+        self.offer("127.0.0.1:999", "carol@other.test", (to, "250"), message)
+            .await;
+    }
+
+    /// `to`: the recipient, and what he is answered with.
+    async fn offer(&self, peer: &str, from: &str, (to, answer): (&str, &str), message: &str) {
+        let mut lines = vec![
             ("EHLO mx.other.test\r\n".to_owned(), "250"),
-            ("MAIL FROM:<carol@other.test>\r\n".to_owned(), "250"),
-            (format!("RCPT TO:<{to}>\r\n"), "250"),
-            ("DATA\r\n".to_owned(), "354"),
-            (format!("{message}.\r\n"), "250"),
-            ("QUIT\r\n".to_owned(), "221"),
+            (format!("MAIL FROM:<{from}>\r\n"), "250"),
+            (format!("RCPT TO:<{to}>\r\n"), answer),
         ];
+        if answer == "250" {
+            lines.push(("DATA\r\n".to_owned(), "354"));
+            lines.push((format!("{message}.\r\n"), "250"));
+        }
+        lines.push(("QUIT\r\n".to_owned(), "221"));
         let lines: Vec<(&str, &str)> = lines
             .iter()
             .map(|(say, code)| (say.as_str(), *code))
             .collect();
-        // From this machine itself: nothing is asked about the sender.
-        self.session(Role::Smtp, "127.0.0.1:999", &lines).await;
+        self.session(Role::Smtp, peer, &lines).await;
+    }
+
+    async fn alias(&self, address: &str, target: &str) {
+        let target = AddressTarget::Alias(vec![target.to_owned()]);
+        let set = self.ctx.store.set_address(address, target);
+        set.await.unwrap();
     }
 
     /// Runs the queue until it is empty; gives what arrived.
@@ -427,12 +450,7 @@ async fn what_the_server_writes_is_signed() {
     assert!(absent.from.starts_with("MAIL FROM:<>"), "{}", absent.from);
     world.assert_signed(&absent.message).await;
 
-    let target = AddressTarget::Alias(vec!["nobody@far.test".to_owned()]);
-    let store = &world.ctx.store;
-    store
-        .set_address("away@example.test", target)
-        .await
-        .unwrap();
+    world.alias("away@example.test", "nobody@far.test").await;
     world.receive("away@example.test", mail).await;
     let report = world.one_arrived().await;
     assert!(report.to.contains("carol@other.test"), "{}", report.to);
@@ -445,12 +463,7 @@ async fn what_the_server_writes_is_signed() {
 #[tokio::test]
 async fn what_passes_through_is_not_signed() {
     let world = World::new().await.published().await;
-    let target = AddressTarget::Alias(vec!["bob@far.test".to_owned()]);
-    let store = &world.ctx.store;
-    store
-        .set_address("away@example.test", target)
-        .await
-        .unwrap();
+    world.alias("away@example.test", "bob@far.test").await;
     let own = "From: carol@other.test\r\nTo: away@example.test\r\n\r\ntext\r\n";
     for mail in [own, LETTER] {
         world.receive("away@example.test", mail).await;
@@ -526,7 +539,7 @@ async fn keys_change_over_in_their_time() {
     // What was under way is as good as before.
     world.assert_signed(&early.message).await;
 
-    world.clock.advance(DAY * 34);
+    world.clock.advance(DAY * 44);
     turn_all(&world.ctx).await;
     assert_eq!(role(&world.keys().await, "retired"), first);
     world.clock.advance(DAY);
