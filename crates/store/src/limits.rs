@@ -71,6 +71,8 @@ pub const THREAD_KEYS_MAX: usize = 64;
 
 /// Rows that one step of care looks at or removes.
 pub const CARE_ROWS_MAX: usize = 4_000;
+/// Web calls that one look at them reads.
+pub const CALL_ROWS_MAX: usize = 1_000;
 /// Bytes that one step of care rewrites.
 pub const CARE_BYTES_MAX: usize = 4 << 20;
 /// The journal is compacted once this share of it, and at least this much, is dead.

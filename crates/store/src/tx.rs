@@ -118,7 +118,7 @@ impl<'a> Tx<'a> {
     }
 
     /// The rows of a span, ascending, until `each` breaks.
-    fn each(
+    pub fn each(
         &self,
         (first, end): &Span,
         each: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, Error>,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
-use facteur_store::{Call, Error, Hook, Timestamp};
+use facteur_store::{Call, CallPlace, Error, Hook, Timestamp};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HOST, USER_AGENT};
@@ -22,6 +22,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::admin::rfc3339;
+use crate::drive::blocking;
 use crate::limits::{
     CALL_PATIENCE, CALLS_AT_ONCE_MAX, CALLS_KEPT, CALLS_LOOK_AGAIN, CALLS_OF_PROGRAM_MAX,
 };
@@ -84,7 +85,7 @@ pub async fn run(sender: Sender) {
     let ctx = Arc::clone(&sender.ctx);
     let mut running = Running::default();
     loop {
-        let pause = match running.start(&sender) {
+        let pause = match running.start(&sender).await {
             Ok(pause) => pause,
             Err(Error::Closed) => return,
             Err(error) => {
@@ -105,30 +106,50 @@ pub async fn run(sender: Sender) {
 #[derive(Default)]
 struct Running {
     tasks: JoinSet<(Call, bool)>,
-    places: HashSet<facteur_store::CallPlace>,
+    places: HashSet<CallPlace>,
     busy: HashMap<String, usize>,
     /// Until when, and how often it failed in a row.
     resting: HashMap<String, (Timestamp, usize)>,
+    /// The look goes on behind this call.
+    after: Option<CallPlace>,
+    /// Calls that were passed over may be possible now.
+    again: bool,
 }
 
 impl Running {
     /// Starts what can be started; gives how long nothing will fall due.
-    fn start(&mut self, sender: &Sender) -> Result<Duration, Error> {
+    async fn start(&mut self, sender: &Sender) -> Result<Duration, Error> {
         let ctx = &sender.ctx;
         let now = ctx.clock.now();
+        // A program that rests is not asked: its calls grow too old here.
+        let kept = i64::try_from(CALLS_KEPT.as_millis()).unwrap_or(i64::MAX);
+        let before = Timestamp(now.0.saturating_sub(kept));
+        let dropped = ctx.store.drop_calls(before).await?;
+        if dropped > 0 {
+            tracing::warn!(dropped, "programs were not told of their mail for too long");
+        }
         let room = CALLS_AT_ONCE_MAX.saturating_sub(self.tasks.len());
         if room == 0 {
             return Ok(CALLS_LOOK_AGAIN);
         }
-        let skip = |call: &Call| {
-            let busy = self.busy.get(&call.program).copied().unwrap_or_default();
-            let rests = self.resting.get(&call.program);
-            self.places.contains(&call.place)
-                || busy >= CALLS_OF_PROGRAM_MAX
-                || rests.is_some_and(|(until, _)| *until > now)
-        };
-        let (calls, next) = ctx.store.calls(now, room, skip)?;
-        for call in calls {
+        if self.after.is_none() {
+            self.again = false;
+        }
+        let (store, after) = (ctx.store.clone(), self.after);
+        let (places, busy, resting) =
+            (self.places.clone(), self.busy.clone(), self.resting.clone());
+        let look = blocking(move || {
+            store.calls(now, after, room, |call| {
+                let busy = busy.get(&call.program).copied().unwrap_or_default();
+                let rests = resting.get(&call.program);
+                places.contains(&call.place)
+                    || busy >= CALLS_OF_PROGRAM_MAX
+                    || rests.is_some_and(|(until, _)| *until > now)
+            })
+        });
+        let found = look.await?;
+        self.after = found.after;
+        for call in found.calls {
             // The page was read at once: of one program there may be more than fit.
             let busy = self.busy.entry(call.program.clone()).or_default();
             if *busy >= CALLS_OF_PROGRAM_MAX {
@@ -138,12 +159,18 @@ impl Running {
             self.places.insert(call.place);
             self.tasks.spawn(one(sender.clone(), call));
         }
-        let next = next.map_or(i64::MAX, |due| due.0.saturating_sub(now.0).max(1));
-        let next = Duration::from_millis(u64::try_from(next).unwrap_or(0));
+        if self.after.is_some() || self.again {
+            return Ok(Duration::ZERO);
+        }
+        let next = found
+            .next
+            .map_or(i64::MAX, |due| due.0.saturating_sub(now.0));
+        let next = Duration::from_millis(u64::try_from(next.max(1)).unwrap_or(0));
         Ok(next.min(CALLS_LOOK_AGAIN))
     }
 
     fn ended(&mut self, ended: Option<(Call, bool)>, now: Timestamp) {
+        self.again = true;
         let Some((call, fine)) = ended else {
             // It broke off: what is under way is counted anew.
             self.busy.clear();
@@ -159,7 +186,12 @@ impl Running {
             self.resting.remove(&call.program);
             return;
         }
-        let (_, failures) = self.resting.get(&call.program).copied().unwrap_or((now, 0));
+        let rests = self.resting.get(&call.program).copied();
+        let (until, failures) = rests.unwrap_or((now, 0));
+        // Those that were under way together fail together: once.
+        if now < until {
+            return;
+        }
         let pause = PAUSES.get(failures).or(PAUSES.last()).copied();
         let until = now.after(pause.unwrap_or_default());
         self.resting
@@ -167,15 +199,17 @@ impl Running {
     }
 }
 
-/// Makes a call and writes down how it ended; false: the program's server does not take calls.
+/// Makes a call and writes down how it ended; false: the program is to be left alone for a while.
 async fn one(sender: Sender, call: Call) -> (Call, bool) {
     let store = &sender.ctx.store;
     let now = sender.ctx.clock.now();
-    let program = store.program(&call.program).ok().flatten();
+    let Ok(program) = store.program(&call.program) else {
+        return (call, false);
+    };
     let Some(hook) = program.and_then(|program| program.hook) else {
         // Nobody wants to know any more.
-        settle(&sender, &call, None).await;
-        return (call, true);
+        let written = settle(&sender, &call, None).await;
+        return (call, written);
     };
     let made = tokio::time::timeout(CALL_PATIENCE, post(&sender, &hook, &call)).await;
     let made = made.unwrap_or_else(|_| Err("no answer in time".to_owned()));
@@ -195,14 +229,17 @@ async fn one(sender: Sender, call: Call) -> (Call, bool) {
             kept.then_some(due)
         }
     };
-    settle(&sender, &call, again).await;
-    (call, made.is_ok())
+    let written = settle(&sender, &call, again).await;
+    (call, made.is_ok() && written)
 }
 
-async fn settle(sender: &Sender, call: &Call, again: Option<Timestamp>) {
-    if let Err(error) = sender.ctx.store.settle_call(call.clone(), again).await {
+/// False: it is not written down. The call is made again, but not at once.
+async fn settle(sender: &Sender, call: &Call, again: Option<Timestamp>) -> bool {
+    let settled = sender.ctx.store.settle_call(call.clone(), again).await;
+    if let Err(error) = &settled {
         tracing::error!(%error, "a call can't be written down and is made again");
     }
+    settled.is_ok()
 }
 
 async fn post(sender: &Sender, hook: &Hook, call: &Call) -> Result<(), String> {

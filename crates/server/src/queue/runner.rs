@@ -283,17 +283,19 @@ async fn settle(sender: &Sender, entry: &QueueEntry, next: &plan::Next) -> Resul
         let (entry, endings) = (next.entry.clone(), next.endings.clone());
         store.queue_settle(id, entry, endings, reports)
     };
-    let updated = settled(reports).await;
-    // A program may be waiting to hear of it.
-    sender.ctx.calls.notify_one();
-    match updated {
+    let updated = match settled(reports).await {
         // The sender's own mailbox is full, or gone since.
         Err(error @ (Error::OverQuota | Error::NoSuchAccount)) if had_reports => {
             tracing::error!(id = entry.id.0, %error, "a report can't be delivered");
             settled(Vec::new()).await
         }
         updated => updated,
+    };
+    // A program may be waiting to hear of it.
+    if updated? {
+        sender.ctx.calls.notify_one();
     }
+    Ok(())
 }
 
 type Written = Vec<(NewBody, Vec<Delivery>, Vec<NewQueueEntry>)>;

@@ -149,25 +149,27 @@ impl Store {
         entry: Option<QueueEntry>,
         reports: Reports,
     ) -> Result<(), Error> {
-        self.queue_settle(id, entry, Vec::new(), reports).await
+        let settled = self.queue_settle(id, entry, Vec::new(), reports);
+        settled.await.map(|_| ())
     }
 
     /// The same, with what an attempt gave for each recipient; `None` where it was not pending.
+    /// True: a program may be told of it.
     pub async fn queue_settle(
         &self,
         id: QueueId,
         entry: Option<QueueEntry>,
         endings: Vec<Option<Ending>>,
         reports: Reports,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let cost = reports
             .iter()
             .map(|(body, local, queue)| cost_of(body, local.len() + queue.len()))
             .sum();
         let run = move |tx: &mut Tx<'_>| replace(tx, id, entry, &endings, &reports);
-        self.engine.write(cost, run).await?;
+        let told = self.engine.write(cost, run).await?;
         self.queue_release(id);
-        Ok(())
+        Ok(told)
     }
 
     pub fn queue_entry(&self, id: QueueId) -> Result<Option<QueueEntry>, Error> {
@@ -314,10 +316,10 @@ fn replace(
     new: Option<QueueEntry>,
     endings: &[Option<Ending>],
     reports: &Reports,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let value = tx.get(&keys::queue(id))?.ok_or(Error::NoSuchQueueEntry)?;
     let old = rows::decode_queue(&value, id)?;
-    super::sent::settle(tx, &old, endings, new.is_none())?;
+    let told = super::sent::settle(tx, &old, endings, new.is_none())?;
     if rows::is_first_queue_format(&value) {
         tx.delete(keys::due(old.due, id));
     } else if !old.held {
@@ -344,5 +346,5 @@ fn replace(
     for (body, local, queue) in reports {
         deliver_in(tx, body, local, queue)?;
     }
-    Ok(())
+    Ok(told)
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::index::View;
 use crate::keys::{self, Name};
-use crate::limits::{CARE_ROWS_MAX, SENT_KEPT};
+use crate::limits::{CALL_ROWS_MAX, CARE_BYTES_MAX, CARE_ROWS_MAX, SENT_KEPT};
 use crate::ops::append::cost_of;
 use crate::ops::scripts;
 use crate::rows;
@@ -127,6 +127,16 @@ pub struct Call {
     pub attempts: u32,
 }
 
+/// What a look at the calls found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DueCalls {
+    pub calls: Vec<Call>,
+    /// When the first is due that is not yet.
+    pub next: Option<Timestamp>,
+    /// The look ended here, before all that are due were seen.
+    pub after: Option<CallPlace>,
+}
+
 /// An address that is not tried for programs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suppressed {
@@ -165,31 +175,62 @@ impl Store {
         value.map(|value| rows::decode_sent(&value, id)).transpose()
     }
 
-    /// Calls that are due but for those to `skip`, and when the next one is.
+    /// What a request with this key was, while it is known.
+    pub fn request(&self, key: [u8; 16]) -> Result<Option<(SentId, [u8; 16])>, Error> {
+        let value = self.view()?.get(&keys::request(key))?;
+        value.map(|value| rows::decode_request(&value)).transpose()
+    }
+
+    /// Calls that are due but for those to `skip`, `max` at most: a bounded part of them, from
+    /// behind `after` on.
     pub fn calls(
         &self,
         now: Timestamp,
+        after: Option<CallPlace>,
         max: usize,
         skip: impl Fn(&Call) -> bool,
-    ) -> Result<(Vec<Call>, Option<Timestamp>), Error> {
-        let (first, end) = keys::all_calls();
-        let (mut calls, mut next) = (Vec::new(), None);
+    ) -> Result<DueCalls, Error> {
+        let (mut first, end) = keys::all_calls();
+        if let Some(after) = after {
+            first = keys::call(after);
+            first.push(0);
+        }
+        let (mut found, mut seen, mut last) = (DueCalls::default(), 0, after);
         self.view()?.scan(&first, &end, |key, value| {
             let Some(Name::Call(place)) = keys::parse(key) else {
                 return Ok(ControlFlow::Continue(()));
             };
             let due = Timestamp(i64::try_from(place.due).unwrap_or(i64::MAX));
-            if due > now || calls.len() >= max {
-                next = Some(due);
+            if due > now {
+                found.next = Some(due);
                 return Ok(ControlFlow::Break(()));
             }
+            if found.calls.len() >= max || seen >= CALL_ROWS_MAX {
+                found.after = last;
+                return Ok(ControlFlow::Break(()));
+            }
+            (seen, last) = (seen + 1, Some(place));
             let call = rows::decode_call(value, place)?;
             if !skip(&call) {
-                calls.push(call);
+                found.calls.push(call);
             }
             Ok(ControlFlow::Continue(()))
         })?;
-        Ok((calls, next))
+        Ok(found)
+    }
+
+    /// Drops calls that were due before, a bounded part of them; gives how many.
+    pub async fn drop_calls(&self, before: Timestamp) -> Result<usize, Error> {
+        let (first, end) = keys::all_calls();
+        let mut old = false;
+        self.view()?.scan(&first, &end, |key, _| {
+            old = is_call_before(key, before);
+            Ok(ControlFlow::Break(()))
+        })?;
+        match old {
+            true => self.write(move |tx| drop_calls(tx, before)).await,
+            false => Ok(0),
+        }
     }
 
     /// The call was made, or is given up; `again`: it failed and is due then.
@@ -279,6 +320,27 @@ fn millis(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
+fn is_call_before(key: &[u8], before: Timestamp) -> bool {
+    let before = u64::try_from(before.0).unwrap_or(0);
+    matches!(keys::parse(key), Some(Name::Call(place)) if place.due < before)
+}
+
+fn drop_calls(tx: &mut Tx<'_>, before: Timestamp) -> Result<usize, Error> {
+    let mut old = Vec::new();
+    tx.each(&keys::all_calls(), |key, _| {
+        if old.len() >= CARE_ROWS_MAX || !is_call_before(key, before) {
+            return Ok(ControlFlow::Break(()));
+        }
+        old.push(key.to_vec());
+        Ok(ControlFlow::Continue(()))
+    })?;
+    let count = old.len();
+    for key in old {
+        tx.delete(key);
+    }
+    Ok(count)
+}
+
 fn oldest(view: &View) -> Result<Option<SentId>, Error> {
     let (first, end) = keys::all_sent();
     let mut found = None;
@@ -292,15 +354,21 @@ fn oldest(view: &View) -> Result<Option<SentId>, Error> {
 }
 
 fn forget(tx: &mut Tx<'_>, before: Timestamp) -> Result<(), Error> {
-    for (key, value) in tx.scan(&keys::all_sent(), CARE_ROWS_MAX)? {
-        let Some(Name::Sent(id)) = keys::parse(&key) else {
-            continue;
+    let (mut old, mut bytes) = (Vec::new(), 0);
+    tx.each(&keys::all_sent(), |key, value| {
+        let Some(Name::Sent(id)) = keys::parse(key) else {
+            return Ok(ControlFlow::Continue(()));
         };
-        if id.at() >= before {
-            break;
+        // Their names ascend by time.
+        if id.at() >= before || old.len() >= CARE_ROWS_MAX || bytes >= CARE_BYTES_MAX {
+            return Ok(ControlFlow::Break(()));
         }
-        let sent = rows::decode_sent(&value, id)?;
-        if let Some(request) = sent.key {
+        bytes += value.len();
+        old.push((key.to_vec(), rows::decode_sent(value, id)?.key));
+        Ok(ControlFlow::Continue(()))
+    })?;
+    for (key, request) in old {
+        if let Some(request) = request {
             tx.delete(keys::request(request));
         }
         tx.delete(key);
@@ -351,23 +419,23 @@ fn deliver(
     Ok(Taken::New)
 }
 
-/// An attempt is written down, or an entry removed (`gone`).
+/// An attempt is written down, or an entry removed (`gone`). True: a program may be told of it.
 pub fn settle(
     tx: &mut Tx<'_>,
     entry: &QueueEntry,
     endings: &[Option<Ending>],
     gone: bool,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let key = keys::followed(entry.id);
     let Some(value) = tx.get(&key)? else {
-        return Ok(());
+        return Ok(false);
     };
     let followed = rows::decode_followed(&value)?;
     if gone {
         tx.delete(key);
     }
     let Some(value) = tx.get(&keys::sent(followed.id))? else {
-        return Ok(());
+        return Ok(false);
     };
     let mut sent = rows::decode_sent(&value, followed.id)?;
     let dropped = Ending {
@@ -399,7 +467,7 @@ pub fn settle(
         }
     }
     if changed.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     tx.put(keys::sent(sent.id), rows::encode_sent(&sent));
     for place in changed {
@@ -407,7 +475,7 @@ pub fn settle(
             call(tx, &sent, place, recipient)?;
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// A recipient behind an alias may have several ends: the worst of them stands.

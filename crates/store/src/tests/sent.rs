@@ -117,10 +117,10 @@ async fn a_request_is_done_once_and_what_became_of_it_is_known() {
     );
 
     let (one, two) = (entries[0].clone(), entries[1].clone());
-    for _ in 0..2 {
+    for news in [true, false] {
         let endings = vec![ending(Deferred, false), ending(Deferred, false)];
         let update = store.queue_settle(one.id, Some(one.clone()), endings, vec![]);
-        update.await.unwrap();
+        assert_eq!(update.await.unwrap(), news);
     }
     let endings = vec![ending(Bounced, true), ending(Delivered, false)];
     store
@@ -162,7 +162,8 @@ async fn a_request_is_done_once_and_what_became_of_it_is_known() {
 /// One for each change, deferred only once; they wait until they are settled.
 async fn calls(place: &Place, store: &Store) {
     let now = store.clock().now();
-    let (found, next) = store.calls(now, 99, |_| false).unwrap();
+    let look = store.calls(now, None, 99, |_| false).unwrap();
+    let (found, next) = (look.calls, look.next);
     let mut told: Vec<(u32, SentState)> = found
         .iter()
         .map(|call| (call.place.recipient, call.recipient.state))
@@ -186,13 +187,14 @@ async fn calls(place: &Place, store: &Store) {
         .unwrap();
     // Told twice by mistake: nothing more happens.
     store.settle_call(found[0].clone(), None).await.unwrap();
-    let (none, next) = store.calls(now, 99, |_| false).unwrap();
-    assert_eq!((none, next), (vec![], Some(later)));
+    let none = store.calls(now, None, 99, |_| false).unwrap();
+    assert_eq!((none.calls, none.next), (vec![], Some(later)));
     place.clock.advance(Duration::from_secs(60));
-    let (again, _) = store.calls(store.clock().now(), 99, |_| false).unwrap();
+    let again = store.calls(store.clock().now(), None, 99, |_| false);
+    let again = again.unwrap().calls;
     assert_eq!((again.len(), again[0].attempts), (1, 1));
-    let skipped = store.calls(store.clock().now(), 99, |_| true).unwrap();
-    assert_eq!(skipped.0, []);
+    let skipped = store.calls(store.clock().now(), None, 99, |_| true);
+    assert_eq!(skipped.unwrap().calls, []);
     store.settle_call(again[0].clone(), None).await.unwrap();
 }
 
@@ -205,16 +207,17 @@ async fn what_is_past_its_time_is_forgotten() {
     store.add_program(program(false)).await.unwrap();
     let id = SentId::new(store.clock().now(), [1; 8]);
     deliver(&store, alice, sent(id, 1)).await;
-    assert_eq!(
-        store.calls(store.clock().now(), 9, |_| false).unwrap().0,
-        []
-    );
+    let none = store.calls(store.clock().now(), None, 9, |_| false);
+    assert_eq!(none.unwrap(), DueCalls::default());
+    let request = store.request([9; 16]).unwrap();
+    assert_eq!(request, Some((id, [1; 16])));
     place.clock.advance(Duration::from_secs(29 * 86_400));
     while store.maintain().await.unwrap() {}
     assert!(store.sent(id).unwrap().is_some());
     place.clock.advance(Duration::from_secs(2 * 86_400));
     while store.maintain().await.unwrap() {}
     assert_eq!(store.sent(id).unwrap(), None);
+    assert_eq!(store.request([9; 16]).unwrap(), None);
     // Attempts go on, and the key is free.
     for entry in store.queue_list(&QueueFilter::default(), None, 9).unwrap() {
         let endings = vec![ending(SentState::Delivered, false)];
@@ -229,4 +232,35 @@ async fn what_is_past_its_time_is_forgotten() {
     drop(store);
     let report = Store::verify(place.disk(), place.clock.clone()).unwrap();
     assert!(report.faults.is_empty(), "{:?}", report.faults);
+}
+
+#[tokio::test]
+async fn many_calls_are_read_and_dropped_in_parts() {
+    let place = Place::new();
+    let (store, _) = place.open();
+    store.add_program(program(true)).await.unwrap();
+    let now = store.clock().now();
+    let mut new = sent(SentId::new(now, [1; 8]), 1);
+    let suppressed = new.sent.recipients.pop().unwrap();
+    new.sent.recipients = vec![suppressed; 4_500];
+    store.deliver_sent(vec![], vec![], new).await.unwrap();
+    // What is passed over does not hide what comes behind it, and none is seen twice.
+    let (mut after, mut looks, mut found) = (None, 0, Vec::new());
+    loop {
+        let look = store.calls(now, after, 9, |call| call.place.recipient < 4_490);
+        let look = look.unwrap();
+        found.extend(look.calls.iter().map(|call| call.place.recipient));
+        (after, looks) = (look.after, looks + 1);
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(found, (4_490..4_500).collect::<Vec<u32>>());
+    assert!(looks > 4, "{looks}");
+    assert_eq!(store.drop_calls(now).await.unwrap(), 0);
+    let later = now.after(Duration::from_secs(1));
+    assert_eq!(store.drop_calls(later).await.unwrap(), 4_000);
+    assert_eq!(store.drop_calls(later).await.unwrap(), 500);
+    let none = store.calls(now, None, 9, |_| false).unwrap();
+    assert_eq!(none, DueCalls::default());
 }

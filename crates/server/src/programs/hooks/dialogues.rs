@@ -44,6 +44,7 @@ impl Net for Web {
 struct World {
     sender: Sender,
     clock: Arc<VirtualClock>,
+    disk: SimDisk,
     called: Arc<Mutex<Vec<SocketAddr>>>,
     running: Running,
 }
@@ -51,13 +52,18 @@ struct World {
 impl World {
     /// One call waits, of a program whose hook leads to this address.
     async fn new(url: &str, private: bool, address: &str, statuses: &[u16]) -> World {
+        World::of(1, url, private, address, statuses).await
+    }
+
+    /// So many wait.
+    async fn of(calls: usize, url: &str, private: bool, address: &str, statuses: &[u16]) -> World {
         let clock = Arc::new(VirtualClock::new(1));
         let options = Options {
             reserved_bytes: 0,
             ..Options::default()
         };
-        let disk = Arc::new(SimDisk::new(1));
-        let (store, _) = Store::open(disk, clock.clone(), options).unwrap();
+        let disk = SimDisk::new(1);
+        let (store, _) = Store::open(Arc::new(disk.clone()), clock.clone(), options).unwrap();
         let program = Program {
             name: "shop".into(),
             from: vec!["shop@example.test".into()],
@@ -78,12 +84,15 @@ impl World {
                 program: "shop".into(),
                 message_id: String::new(),
                 key: None,
-                recipients: vec![SentRecipient {
-                    address: "a@b.test".into(),
-                    state: SentState::Suppressed,
-                    told: String::new(),
-                    at: now,
-                }],
+                recipients: vec![
+                    SentRecipient {
+                        address: "a@b.test".into(),
+                        state: SentState::Suppressed,
+                        told: String::new(),
+                        at: now,
+                    };
+                    calls
+                ],
             },
             request: [0; 16],
             places: vec![],
@@ -101,6 +110,7 @@ impl World {
         World {
             sender: Sender::new(ctx, dns, Arc::new(web), tls),
             clock,
+            disk,
             called,
             running: Running::default(),
         }
@@ -108,7 +118,7 @@ impl World {
 
     /// Makes what is due; gives how many calls that were.
     async fn round(&mut self) -> usize {
-        self.running.start(&self.sender).unwrap();
+        self.running.start(&self.sender).await.unwrap();
         let mut made = 0;
         while let Some(ended) = self.running.tasks.join_next().await {
             made += 1;
@@ -119,8 +129,8 @@ impl World {
 
     fn waiting(&self) -> bool {
         let far = self.clock.now().after(CALLS_KEPT);
-        let calls = self.sender.ctx.store.calls(far, 9, |_| false).unwrap();
-        !calls.0.is_empty()
+        let look = self.sender.ctx.store.calls(far, None, 9, |_| false);
+        !look.unwrap().calls.is_empty()
     }
 
     fn calls(&self) -> usize {
@@ -192,4 +202,39 @@ async fn a_program_that_is_gone_is_not_told() {
     world.round().await;
     assert_eq!(world.calls(), 0);
     assert!(!world.waiting());
+}
+
+#[tokio::test]
+async fn calls_that_fail_together_are_one_failure() {
+    let statuses = [500; 8];
+    let mut world = World::of(4, "http://hooks.test/", true, "127.0.0.1", &statuses).await;
+    assert_eq!(world.round().await, 4);
+    world.clock.advance(Duration::from_secs(59));
+    assert_eq!(world.round().await, 0);
+    world.clock.advance(Duration::from_secs(1));
+    assert_eq!(world.round().await, 4);
+    let (_, failures) = world.running.resting["shop"];
+    assert_eq!(failures, 2);
+}
+
+#[tokio::test]
+async fn what_a_resting_program_was_not_told_is_dropped_in_the_end() {
+    let mut world = World::of(9, "http://hooks.test/", true, "127.0.0.1", &[]).await;
+    let forever = world.clock.now().after(CALLS_KEPT * 2);
+    world.running.resting.insert("shop".into(), (forever, 9));
+    world.clock.advance(CALLS_KEPT);
+    assert_eq!(world.round().await, 0);
+    assert!(world.waiting());
+    world.clock.advance(Duration::from_secs(1));
+    assert_eq!(world.round().await, 0);
+    assert!(!world.waiting());
+}
+
+#[tokio::test]
+async fn what_cant_be_written_down_is_not_told_again_at_once() {
+    let mut world = World::new("http://hooks.test/", true, "127.0.0.1", &[204, 204]).await;
+    world.disk.full_from(0);
+    assert_eq!(world.round().await, 1);
+    assert_eq!(world.round().await, 0);
+    assert!(world.waiting());
 }
