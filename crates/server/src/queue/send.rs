@@ -27,6 +27,7 @@ use super::sts::Policies;
 use super::tls::ClientTls;
 use super::ways::Found;
 use crate::Context;
+use crate::admin::normalise_domain;
 use crate::dns::Dns;
 use crate::net::{Net, Socket};
 
@@ -118,7 +119,8 @@ pub async fn attempt(sender: &Sender, entry: &QueueEntry) -> Attempt {
 async fn way(sender: &Sender, entry: &QueueEntry) -> Result<Arc<[Hop]>, Outcome> {
     let ctx = &sender.ctx;
     // What was held for our own people; or the domain became ours meanwhile.
-    match ctx.store.domain(&entry.domain) {
+    let domain = normalise_domain(&entry.domain).map(|domain| ctx.store.domain(&domain));
+    match domain.unwrap_or(Ok(None)) {
         Ok(None) => {}
         Ok(Some(_)) => return Ok([route::home(&ctx.config.hostname)].into()),
         Err(error) => {

@@ -142,6 +142,7 @@ impl Commit {
                 mailboxes: self.mailboxes,
                 local: self.local,
                 queue: self.queue,
+                aside: None,
                 once: None,
             });
         }

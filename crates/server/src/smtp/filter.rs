@@ -406,6 +406,7 @@ impl<S: Stream> Driver<S> {
             mailboxes: Vec::new(),
             local: Vec::new(),
             queue: Vec::new(),
+            aside: None,
             once: written.once,
         };
         for target in targets {
@@ -437,7 +438,7 @@ impl<S: Stream> Driver<S> {
         // RFC 8580 §3.
         if let Some((copy, mailbox)) = written.filed {
             parcel.mailboxes.extend(mailbox);
-            parcel.local.push(delivery(account, &copy, b""));
+            parcel.aside = Some(delivery(account, &copy, b""));
         }
         plans.written.push(parcel);
         Ok(())
@@ -609,6 +610,7 @@ fn parcel(edited: &Edited, local: Vec<Delivery>) -> Parcel {
         mailboxes: Vec::new(),
         local,
         queue: Vec::new(),
+        aside: None,
         once: None,
     }
 }

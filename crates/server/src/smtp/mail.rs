@@ -7,11 +7,12 @@ use facteur_smtp::server::{Outcome, Refusal};
 use facteur_smtp::{Address, Hold, MailParameters, Recipient};
 use facteur_store::{AccountId, Timestamp};
 
-use super::decide::Door;
 use super::directory::{self, Found, Target};
 use super::rcpt::{RcptFacts, RcptVerdict, check_rcpt};
 use super::{Driver, refusal};
+use crate::admin::domain_to_ascii;
 use crate::config::Role;
+use crate::context::PeerAddress;
 use crate::drive::Stream;
 use crate::groups;
 use crate::programs;
@@ -140,6 +141,7 @@ impl<S: Stream> Driver<S> {
             Err(error) => return self.failed("RCPT", &error),
         };
         let over = self.too_many_recipients(&found);
+        let here = matches!(found, Found::Targets(_));
         self.over |= over.is_some() && self.is_submission();
         let verdict = check_rcpt(RcptFacts {
             authenticated: self.is_known() && self.is_submission(),
@@ -149,7 +151,8 @@ impl<S: Stream> Driver<S> {
         });
         match verdict {
             RcptVerdict::Accept(targets) => {
-                let targets = self.held(recipient).unwrap_or(targets);
+                let held = if here { self.held(recipient) } else { None };
+                let targets = held.unwrap_or(targets);
                 self.targets.push(targets);
                 Outcome::Ok
             }
@@ -190,12 +193,16 @@ impl<S: Stream> Driver<S> {
         let (_, domain) = directory::key(address)?;
         Some(vec![Target::Remote {
             address: address.to_string(),
-            domain,
+            domain: domain_to_ascii(&domain),
         }])
     }
 
     /// One of the groups behind it takes no mail from who sends this.
     fn is_closed(&self, found: &Found) -> Result<bool, facteur_store::Error> {
+        // What was held was asked about when it was taken, where it is known who logged in.
+        if self.wire.peer().address == PeerAddress::Inside {
+            return Ok(false);
+        }
         let Found::Targets(targets) = found else {
             return Ok(false);
         };
@@ -216,16 +223,16 @@ impl<S: Stream> Driver<S> {
         Ok(false)
     }
 
-    /// Whose message it is, where that is not only said: who logged in, and where programs and
-    /// servers of this machine say it for somebody, that person.
+    /// Whose message it is, where that is not only said: who logged in, and where a program that may
+    /// use the address says it for somebody, that person. A server that hands in over LMTP passes on
+    /// what the Internet said.
     fn sender_account(&self) -> Result<Option<AccountId>, facteur_store::Error> {
         if let Some(identity) = &self.identity {
             return Ok(Some(identity.account));
         }
         let envelope = self.session.envelope();
         let sender = envelope.and_then(|envelope| envelope.reverse_path.as_ref());
-        let trusted = self.mandate.is_some() || self.door() == Door::Lmtp;
-        let Some(sender) = sender.filter(|_| trusted) else {
+        let Some(sender) = sender.filter(|_| self.mandate.is_some()) else {
             return Ok(None);
         };
         Ok(match directory::find(&self.wire.context().store, sender)? {

@@ -15,11 +15,12 @@ use facteur_server::dns::{DnsError, Mx, TableDns};
 use facteur_server::intake::Intake;
 use facteur_server::net::{Connecting, Net, SystemNet};
 use facteur_server::queue::{self, ClientTls, Sender};
-use facteur_server::{Config, Context, DomainRoute, Smarthost};
+use facteur_server::{Config, Context, DomainRoute, Smarthost, groups};
 use facteur_sim::{Fault, SimDisk, VirtualClock};
 use facteur_store::{
-    AccountId, Clock, Credentials, Error, NewAccount, NewQueueEntry, Notify, Options, QueueEntry,
-    QueueFilter, QueueRecipient, RecipientState, ScriptEdit, Store, WaitReason, Wishes,
+    AccountId, AddressTarget, Clock, Credentials, Error, NewAccount, NewQueueEntry, Notify,
+    Options, QueueEntry, QueueFilter, QueueRecipient, RecipientState, ScriptEdit, Store,
+    WaitReason, Wishes,
 };
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
@@ -810,6 +811,49 @@ async fn what_was_held_is_delivered_at_home_when_its_time_comes() {
     let inbox = world.inbox();
     assert_eq!(inbox.len(), 1, "{inbox:?}");
     assert!(inbox[0].contains("Final-Recipient: rfc822; nobody@example.test\r\n"));
+}
+
+/// A domain is ours by its Unicode name, and its mail waits under the A-labels.
+#[tokio::test]
+async fn what_was_held_for_a_domain_of_ours_in_unicode_comes_home() {
+    let world = World::new(nothing).await;
+    let store = world.store();
+    store.create_domain("bücher.test").await.unwrap();
+    let to_alice = AddressTarget::Account(world.alice);
+    let named = store.set_address("alice@bücher.test", to_alice).await;
+    named.unwrap();
+    world
+        .enqueue("xn--bcher-kva.test", &["alice"], as_it_is)
+        .await;
+    world.run();
+    world.until_empty().await;
+    let inbox = world.inbox();
+    assert_eq!(inbox.len(), 1, "{inbox:?}");
+    assert!(inbox[0].contains(BODY), "{inbox:?}");
+}
+
+/// Who may write to a group was asked when the message was taken, where it was known who sent it:
+/// nothing of that is in the envelope.
+#[tokio::test]
+async fn what_was_held_for_a_closed_group_comes_home() {
+    let world = World::new(nothing).await;
+    let store = world.store();
+    let group = store.create_group(NewAccount {
+        address: "sales@example.test".to_owned(),
+        display_name: "Sales".to_owned(),
+        credentials: Credentials::default(),
+        quota_bytes: None,
+        language: "en".to_owned(),
+    });
+    let group = group.await.unwrap();
+    let rule = groups::Posting::Members;
+    groups::set_posting(store, group, rule).await.unwrap();
+    let from_nobody = |new: &mut NewQueueEntry| new.reverse_path.clear();
+    world.enqueue("example.test", &["sales"], from_nobody).await;
+    world.run();
+    world.until_empty().await;
+    let inbox = store.mailbox_by_name(group, "INBOX").unwrap().unwrap();
+    assert_eq!(inbox.messages, 1);
 }
 
 #[tokio::test]

@@ -40,6 +40,7 @@
 //! | `dns TXT NAME "text"`, `dns A NAME IP`, `dns MX NAME HOST`, `dns PTR IP NAME` | what DNS answers from now on |
 //! | `dns silent TXT NAME` | DNS does not answer that |
 //! | `queued N` | fails unless the queue holds N entries |
+//! | `queued-for DOMAIN N` | fails unless N of them go to that domain |
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -574,6 +575,14 @@ impl World {
                 let entries = self.store().queue_list(&QueueFilter::default(), None, 1000);
                 let entries = entries.unwrap();
                 if entries.len() as u64 != parse(count)? {
+                    return Err(format!("the queue holds {entries:?}"));
+                }
+            }
+            ["queued-for", domain, count] => {
+                let entries = self.store().queue_list(&QueueFilter::default(), None, 1000);
+                let entries = entries.unwrap();
+                let found = entries.iter().filter(|entry| entry.domain == *domain);
+                if found.count() as u64 != parse(count)? {
                     return Err(format!("the queue holds {entries:?}"));
                 }
             }

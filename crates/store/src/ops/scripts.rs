@@ -69,8 +69,18 @@ pub struct Parcel {
     pub mailboxes: Vec<NewMailbox>,
     pub local: Vec<Delivery>,
     pub queue: Vec<NewQueueEntry>,
-    /// Delivered only when this is not yet remembered, and when there is room for it.
+    /// A copy to keep, left out where there is no room for it.
+    pub aside: Option<Delivery>,
+    /// Delivered only when this is not yet remembered, and when there is room for it (but for
+    /// `aside`).
     pub once: Option<Memory>,
+}
+
+impl Parcel {
+    pub(super) fn cost(&self) -> usize {
+        let aside = usize::from(self.aside.is_some());
+        cost_of(&self.body, self.local.len() + self.queue.len() + aside)
+    }
 }
 
 impl Store {
@@ -160,17 +170,14 @@ impl Store {
         if self.is_full() {
             return Err(Error::DiskFull);
         }
-        let cost = parcels
-            .iter()
-            .map(|parcel| cost_of(&parcel.body, parcel.local.len() + parcel.queue.len()))
-            .sum();
+        let cost = parcels.iter().map(Parcel::cost).sum();
         self.engine
             .write(cost, move |tx| {
-                let delivered = parcels.iter().map(|parcel| send(tx, parcel)).collect();
+                let delivered = send_all(tx, &parcels)?;
                 for memory in &memories {
                     remember(tx, *memory)?;
                 }
-                delivered
+                Ok(delivered)
             })
             .await
     }
@@ -290,7 +297,25 @@ fn script_name(key: &[u8]) -> Option<&str> {
     }
 }
 
-pub fn send(tx: &mut Tx<'_>, parcel: &Parcel) -> Result<Option<Delivered>, Error> {
+/// What is kept aside comes last: it takes no room from a message.
+pub fn send_all(tx: &mut Tx<'_>, parcels: &[Parcel]) -> Result<Vec<Option<Delivered>>, Error> {
+    let mut all = Vec::with_capacity(parcels.len());
+    for parcel in parcels {
+        all.push(send(tx, parcel)?);
+    }
+    for (parcel, delivered) in parcels.iter().zip(&mut all) {
+        let (Some(aside), Some(delivered)) = (&parcel.aside, delivered) else {
+            continue;
+        };
+        if fits(tx, parcel, aside)? {
+            let kept = deliver_in(tx, &parcel.body, std::slice::from_ref(aside), &[])?;
+            delivered.local.extend(kept.local);
+        }
+    }
+    Ok(all)
+}
+
+fn send(tx: &mut Tx<'_>, parcel: &Parcel) -> Result<Option<Delivered>, Error> {
     if let Some(memory) = parcel.once {
         if remembers(tx, memory.account, memory.key)? || !has_room(tx, parcel)? {
             return Ok(None);
@@ -318,14 +343,18 @@ pub fn remember(tx: &mut Tx<'_>, memory: Memory) -> Result<(), Error> {
 
 fn has_room(tx: &Tx<'_>, parcel: &Parcel) -> Result<bool, Error> {
     for delivery in &parcel.local {
-        let size = delivery.message.prefix.len() as u64 + parcel.body.body.size();
-        let used = tx.state(delivery.account)?.used_bytes.saturating_add(size);
-        let quota = tx.profile(delivery.account)?.quota_bytes;
-        if quota.is_some_and(|quota| used > quota) {
+        if !fits(tx, parcel, delivery)? {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+fn fits(tx: &Tx<'_>, parcel: &Parcel, delivery: &Delivery) -> Result<bool, Error> {
+    let size = delivery.message.prefix.len() as u64 + parcel.body.body.size();
+    let used = tx.state(delivery.account)?.used_bytes.saturating_add(size);
+    let quota = tx.profile(delivery.account)?.quota_bytes;
+    Ok(quota.is_none_or(|quota| used <= quota))
 }
 
 /// What can't be made is not: the message then goes to INBOX.

@@ -10,7 +10,6 @@ use std::time::Duration;
 use crate::index::View;
 use crate::keys::{self, Name};
 use crate::limits::{CALL_ROWS_MAX, CARE_BYTES_MAX, CARE_ROWS_MAX, SENT_KEPT};
-use crate::ops::append::cost_of;
 use crate::ops::scripts;
 use crate::rows;
 use crate::tx::Tx;
@@ -161,10 +160,7 @@ impl Store {
         if self.is_full() {
             return Err(Error::DiskFull);
         }
-        let cost = parcels
-            .iter()
-            .map(|parcel| cost_of(&parcel.body, parcel.local.len() + parcel.queue.len()))
-            .sum();
+        let cost = parcels.iter().map(Parcel::cost).sum();
         self.engine
             .write(cost, move |tx| deliver(tx, &parcels, &memories, &new))
             .await
@@ -389,10 +385,7 @@ fn deliver(
         let same = request == new.request;
         return Ok(Taken::Before { id, same });
     }
-    let mut last = None;
-    for parcel in parcels {
-        last = scripts::send(tx, parcel)?;
-    }
+    let last = scripts::send_all(tx, parcels)?.pop().flatten();
     for memory in memories {
         scripts::remember(tx, *memory)?;
     }

@@ -78,6 +78,7 @@ async fn parcel(store: &Store, account: AccountId, key: Option<u8>, days: u64) -
         }],
         local: vec![to(account, "Lists/new")],
         queue: vec![],
+        aside: None,
         once: key.map(|key| Memory {
             account,
             key: [key; 16],
@@ -129,6 +130,35 @@ async fn a_notice_that_has_no_room_holds_nothing_up() {
     ];
     let delivered = store.deliver_parcels(parcels, vec![]).await.unwrap();
     assert!(delivered[0].is_some() && delivered[1].is_none());
+}
+
+/// What came for the account goes before what it keeps for itself.
+#[tokio::test]
+async fn a_copy_that_has_no_room_is_left_out_alone() {
+    let place = Place::new();
+    let (store, _) = place.open();
+    let alice = person(&store, "alice").await;
+    let (one, inbox) = (parcel(&store, alice, None, 1).await, to(alice, "INBOX"));
+    let size = one.body.body.size() + inbox.message.prefix.len() as u64;
+    let quota = AccountEdit {
+        quota_bytes: Some(Some(2 * size)),
+        ..AccountEdit::default()
+    };
+    store.edit_account(alice, quota).await.unwrap();
+    let mut parcels = Vec::new();
+    for key in 1..=3 {
+        let mut parcel = parcel(&store, alice, Some(key), 1).await;
+        parcel.local = Vec::new();
+        parcel.aside = Some(to(alice, "Lists/new"));
+        parcels.push(parcel);
+    }
+    parcels.push(one);
+    let delivered = store.deliver_parcels(parcels, vec![]).await.unwrap();
+    let kept: Vec<usize> = delivered
+        .into_iter()
+        .map(|delivered| delivered.unwrap().local.len())
+        .collect();
+    assert_eq!(kept, [1, 0, 0, 1]);
 }
 
 #[tokio::test]

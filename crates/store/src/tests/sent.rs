@@ -75,6 +75,7 @@ async fn deliver(store: &Store, alice: AccountId, new: NewSent) -> Taken {
             queued(&["a@remote.test", "other@remote.test"]),
             queued(&["b@remote.test"]),
         ],
+        aside: None,
         once: None,
     };
     store.deliver_sent(vec![parcel], vec![], new).await.unwrap()
