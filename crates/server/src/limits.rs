@@ -164,6 +164,8 @@ pub const GREETING_DELAY: Duration = Duration::from_secs(2);
 
 /// Programs of this machine that talk at the same time.
 pub const LOCAL_CONNECTIONS_MAX: usize = 200;
+/// Of these, one user's, who is neither root nor the server's.
+pub const LOCAL_CONNECTIONS_PER_USER_MAX: usize = LOCAL_CONNECTIONS_MAX / 4;
 /// Of the list of this machine's users.
 pub const USERS_FILE_BYTES_MAX: u64 = 1 << 20;
 

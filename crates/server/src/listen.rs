@@ -21,7 +21,7 @@ use crate::imap;
 use crate::limits;
 use crate::managesieve;
 use crate::pop3;
-use crate::programs::LocalUser;
+use crate::programs::{self, LocalUser};
 use crate::server::Bound;
 use crate::smtp;
 use crate::web;
@@ -70,6 +70,14 @@ impl Accepted {
         match self {
             Accepted::Tcp(_, address) => PeerAddress::Tcp(*address),
             Accepted::Unix(_) => PeerAddress::Unix,
+        }
+    }
+
+    /// Of a process of this machine.
+    fn uid(&self) -> Option<u32> {
+        match self {
+            Accepted::Tcp(..) => None,
+            Accepted::Unix(stream) => programs::uid_of(stream),
         }
     }
 
@@ -173,7 +181,7 @@ pub(crate) async fn run(listener: Listener, role: Role, ctx: Arc<Context>) {
 
 fn admit(accepted: Accepted, role: Role, ctx: &Arc<Context>, sessions: &mut Sessions) {
     let address = accepted.address();
-    if role == Role::Local && sessions.tasks.len() >= limits::LOCAL_CONNECTIONS_MAX {
+    if role == Role::Local && !sessions.have_room_for(accepted.uid()) {
         refuse(Full::Address, role, address, ctx);
         return accepted.say(refusal(role));
     }
@@ -266,7 +274,14 @@ fn refusal(role: Role) -> &'static [u8] {
 #[derive(Default)]
 struct Sessions {
     tasks: JoinSet<()>,
-    names: HashMap<Id, SessionId>,
+    names: HashMap<Id, Name>,
+    /// How many of each user of this machine.
+    of_users: HashMap<u32, usize>,
+}
+
+struct Name {
+    session: SessionId,
+    uid: Option<u32>,
 }
 
 impl Sessions {
@@ -274,9 +289,32 @@ impl Sessions {
         tracing::info!(session = %peer.session, role = peer.role.name(), peer = %peer.address, "connected");
         Counters::add(&ctx.counters.sessions);
         ctx.counters.sessions_open.fetch_add(1, Ordering::Relaxed);
-        let session = peer.session;
+        let name = Name {
+            session: peer.session,
+            uid: peer.user.as_ref().map(|user| user.uid),
+        };
+        if let Some(uid) = name.uid {
+            *self.of_users.entry(uid).or_default() += 1;
+        }
         let task = self.tasks.spawn(serve(stream, peer, Arc::clone(ctx)));
-        self.names.insert(task.id(), session);
+        self.names.insert(task.id(), name);
+    }
+
+    /// For a program of this machine: one user's can't keep out those of the others.
+    fn have_room_for(&self, uid: Option<u32>) -> bool {
+        let share = uid.filter(|uid| !programs::is_responsible(*uid));
+        let of_user = share.and_then(|uid| self.of_users.get(&uid).copied());
+        self.tasks.len() < limits::LOCAL_CONNECTIONS_MAX
+            && of_user.unwrap_or_default() < limits::LOCAL_CONNECTIONS_PER_USER_MAX
+    }
+
+    fn leave(&mut self, uid: u32) {
+        if let Some(count) = self.of_users.get_mut(&uid) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.of_users.remove(&uid);
+            }
+        }
     }
 
     fn ended(&mut self, ended: Result<(Id, ()), JoinError>, ctx: &Context) {
@@ -285,7 +323,11 @@ impl Sessions {
             Ok((id, ())) => *id,
             Err(error) => error.id(),
         };
-        let session = self.names.remove(&id).unwrap_or(SessionId(0));
+        let name = self.names.remove(&id);
+        let session = name.as_ref().map_or(SessionId(0), |name| name.session);
+        if let Some(uid) = name.and_then(|name| name.uid) {
+            self.leave(uid);
+        }
         match ended {
             Err(error) if error.is_panic() => {
                 Counters::add(&ctx.counters.panics);
@@ -331,6 +373,42 @@ mod tests {
             sessions.ended(ended, &ctx);
         }
         assert_eq!(ctx.counters.panics.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn one_user_does_not_keep_out_the_others() {
+        let directory = tempfile::tempdir().unwrap();
+        let disk = facteur_store::RealDisk::open(directory.path()).unwrap();
+        let clock = Arc::new(SystemClock::new());
+        let (store, _) = Store::open(disk, clock, Options::default()).unwrap();
+        let ctx = Context::new(Config::new("mail.example.test"), store).unwrap();
+        let (one, other, own) = (4_000_000_001, 4_000_000_002, rustix::process::geteuid());
+        let mut sessions = Sessions::default();
+        let mut clients = Vec::new();
+        for uid in [one, own.as_raw()] {
+            for _ in 0..limits::LOCAL_CONNECTIONS_PER_USER_MAX {
+                assert!(sessions.have_room_for(Some(uid)));
+                let (client, server) = tokio::io::duplex(1024);
+                let mut peer = Peer::new(ctx.next_session(), Role::Local, PeerAddress::Unix);
+                let login = "somebody".to_owned();
+                peer.user = Some(LocalUser { uid, login });
+                sessions.start(server, peer, &ctx);
+                clients.push(client);
+            }
+        }
+        assert!(!sessions.have_room_for(Some(one)));
+        assert!(sessions.have_room_for(Some(other)));
+        assert!(sessions.have_room_for(Some(0)));
+        assert!(sessions.have_room_for(Some(own.as_raw())));
+        clients.remove(0);
+        let ended = sessions.tasks.join_next_with_id().await.unwrap();
+        sessions.ended(ended, &ctx);
+        assert!(sessions.have_room_for(Some(one)));
+        drop(clients);
+        while let Some(ended) = sessions.tasks.join_next_with_id().await {
+            sessions.ended(ended, &ctx);
+        }
+        assert!(sessions.of_users.is_empty());
     }
 
     /// DESIGN.md §6 allows 20 KiB for an idle connection, TLS and all: what a waiting task holds by

@@ -22,6 +22,7 @@ use crate::smtp::directory;
 pub use hooks::{Place, run, signature};
 pub use submit::{Refused, Tracking};
 pub use user::{LocalUser, is_local_user};
+pub(crate) use user::{is_responsible, uid_of};
 
 /// What one program may do.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -20,7 +20,7 @@ pub struct LocalUser {
 impl LocalUser {
     /// `None`: the kernel does not say.
     pub(crate) fn of(stream: &UnixStream) -> Option<LocalUser> {
-        let uid = stream.peer_cred().ok()?.uid();
+        let uid = uid_of(stream)?;
         let login = login_of(&users(), uid);
         Some(LocalUser {
             uid,
@@ -28,10 +28,20 @@ impl LocalUser {
         })
     }
 
-    /// Root, or who runs the server: either could read and write the store itself.
+    /// [`is_responsible`]
     pub fn is_responsible(&self) -> bool {
-        self.uid == 0 || self.uid == rustix::process::geteuid().as_raw()
+        is_responsible(self.uid)
     }
+}
+
+/// `None`: the kernel does not say.
+pub(crate) fn uid_of(stream: &UnixStream) -> Option<u32> {
+    Some(stream.peer_cred().ok()?.uid())
+}
+
+/// Root, or who runs the server: either could read and write the store itself.
+pub(crate) fn is_responsible(uid: u32) -> bool {
+    uid == 0 || uid == rustix::process::geteuid().as_raw()
 }
 
 /// Whether a user of this machine has that name.
