@@ -147,8 +147,8 @@ texts! {
         "La commande sendmail des programmes Unix ; faites un lien nommé sendmail vers celle-ci";
     HELP_SENDMAIL: "As for every sendmail: -t, -f, -F, -i, --, recipients",
         "Comme pour tout sendmail : -t, -f, -F, -i, --, destinataires";
-    SENDMAIL_OPTION: "{0} is no option of sendmail, or lacks its value.",
-        "{0} n'est pas une option de sendmail, ou sa valeur manque.";
+    SENDMAIL_OPTION: "{0} is no option of sendmail, or its value is missing or wrong.",
+        "{0} n'est pas une option de sendmail, ou sa valeur manque ou est fausse.";
     SENDMAIL_QUEUE: "`facteur queue list` shows what waits.", "`facteur queue list` montre ce qui attend.";
     SENDMAIL_HEADER: "The message's header is too long.", "L'en-tête du message est trop long.";
     SENDMAIL_ADDRESS: "{0} is no address.", "{0} n'est pas une adresse.";

@@ -80,7 +80,12 @@ const OPTIONS: [(char, Takes); 32] = [
     ('x', Takes::Nothing),
 ];
 
-/// The arguments behind the command's name. The error is the option that is not known.
+const NOTIFY: [&str; 3] = ["SUCCESS", "FAILURE", "DELAY"];
+/// RFC 3461 §4.3.
+const RETURN: [&str; 2] = ["FULL", "HDRS"];
+
+/// The arguments behind the command's name. The error is the option that is not known, or whose
+/// value is none.
 pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Call, String> {
     let mut call = Call::default();
     let mut arguments = arguments.into_iter();
@@ -133,8 +138,12 @@ fn set(call: &mut Call, letter: char, value: String) -> Result<(), String> {
         'o' => call.dots_are_text |= value == "i",
         'f' | 'r' => call.from = Some(value),
         'F' => call.full_name = Some(value),
-        'N' => call.notify = Some(value),
-        'R' => call.ret = Some(value),
+        'N' if is_notify(&value) => call.notify = Some(value),
+        'R' if RETURN.iter().any(|known| value.eq_ignore_ascii_case(known)) => {
+            call.ret = Some(value);
+        }
+        // It becomes a part of a command.
+        'N' | 'R' => return Err(format!("-{letter}{value}")),
         'V' => call.envelope_id = Some(value),
         'q' => call.mode = Mode::Nothing,
         'b' => {
@@ -149,6 +158,12 @@ fn set(call: &mut Call, letter: char, value: String) -> Result<(), String> {
         _ => {}
     }
     Ok(())
+}
+
+/// RFC 3461 §4.1: NEVER alone, or some of the others.
+fn is_notify(value: &str) -> bool {
+    let is = |word: &str, known: &[&str]| known.iter().any(|one| word.eq_ignore_ascii_case(one));
+    is(value, &["NEVER"]) || value.split(',').all(|word| is(word, &NOTIFY))
 }
 
 #[cfg(test)]
@@ -182,6 +197,25 @@ mod tests {
         assert_eq!(odd.envelope_id.as_deref(), Some("x"));
         assert_eq!(odd.recipients, ["a"]);
         assert_eq!(call("-f  a").unwrap().from.as_deref(), Some(""));
+    }
+
+    #[test]
+    fn what_is_told_to_the_sender() {
+        for fine in ["-N never", "-N Success,failure,DELAY", "-R full", "-RHDRS"] {
+            assert!(call(fine).is_ok(), "{fine}");
+        }
+        for wrong in [
+            "-Nnever,failure",
+            "-Noften",
+            "-Nfailure,",
+            "-Nfailure\r\nRCPT",
+            "-Rhdrs\r\nRSET",
+            "-Rall",
+        ] {
+            assert_eq!(call(wrong).unwrap_err(), wrong);
+        }
+        let nothing = ["-N", "", "-R", ""].map(str::to_owned);
+        assert_eq!(parse(nothing).unwrap_err(), "-N");
     }
 
     #[test]

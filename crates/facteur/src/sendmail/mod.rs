@@ -1,12 +1,13 @@
 //! The `sendmail` command as Unix programs know it, and the way in for `facteur send`.
 //!
-//! It has no rights of its own and keeps no spool: it talks to the server on a Unix socket, where the
-//! kernel says whose process it is. Status 0 means that the message is on the server's disk; 75, that
+//! It has no rights of its own and keeps nothing once it has ended: it reads the message to its end and
+//! talks to the server on a Unix socket, where the kernel says whose process it is. Status 0 means that the message is on the server's disk; 75, that
 //! it is not and whoever called shall try again.
 
 mod arguments;
 mod letter;
 mod pieces;
+mod spool;
 mod talk;
 
 use std::ffi::OsString;
@@ -19,6 +20,7 @@ use crate::texts::{self, fill, t};
 use arguments::Mode;
 use letter::Bad;
 use pieces::Pieces;
+use spool::SpoolError;
 use talk::{Body, Talk, TalkError};
 
 pub use arguments::Call;
@@ -66,7 +68,10 @@ pub fn run(arguments: Vec<String>) -> u8 {
         Ok(call) => act(&call),
         Err(option) => Err(Failure {
             status: EX_USAGE,
-            ..Failure::new("usage", fill(texts::SENDMAIL_OPTION, &[&option]))
+            ..Failure::new(
+                "usage",
+                fill(texts::SENDMAIL_OPTION, &[&crate::output::safe(&option)]),
+            )
         }),
     };
     match done {
@@ -82,7 +87,7 @@ fn act(call: &Call) -> Result<(), Failure> {
     match call.mode {
         Mode::Deliver => {
             let input = io::stdin().lock();
-            deliver(&socket(), call, input).map(drop)
+            take_in(&socket(), call, input).map(drop)
         }
         Mode::Talk => {
             let socket = socket();
@@ -106,12 +111,34 @@ fn socket() -> PathBuf {
     }
 }
 
+/// A message that a program is still writing.
+fn take_in(socket: &Path, call: &Call, source: impl BufRead) -> Result<Envelope, Failure> {
+    somebody(call)?;
+    let whole = spool::read(source, !call.dots_are_text).map_err(|error| match error {
+        SpoolError::Input(error) => input(&error),
+        SpoolError::Place(error) => Failure {
+            status: EX_TEMPFAIL,
+            ..input(&error)
+        },
+        SpoolError::TooBig => Failure {
+            status: EX_DATAERR,
+            ..Failure::new("too_big", t(texts::SEND_TOO_BIG))
+        },
+    })?;
+    deliver(socket, call, whole)
+}
+
+fn somebody(call: &Call) -> Result<(), Failure> {
+    match call.recipients.is_empty() && !call.read_recipients {
+        true => Err(bad(&Bad::NoRecipient)),
+        false => Ok(()),
+    }
+}
+
 /// Hands a message to the server; gives the envelope that it took.
 pub fn deliver(socket: &Path, call: &Call, input: impl BufRead) -> Result<Envelope, Failure> {
     let mut pieces = Pieces::new(input, !call.dots_are_text);
-    if call.recipients.is_empty() && !call.read_recipients {
-        return Err(bad(&Bad::NoRecipient));
-    }
+    somebody(call)?;
     let mut talk = Talk::open(socket).map_err(|error| told(socket, error))?;
     let (header, first) = read_header(&mut pieces)?;
     let default = talk.default_sender.clone();
@@ -225,6 +252,10 @@ fn status_of(reply: &str) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixListener;
+    use std::thread::JoinHandle;
+
     use super::*;
 
     #[test]
@@ -237,6 +268,68 @@ mod tests {
         assert_eq!(called("facteur status"), None);
         assert_eq!(called("facteur -c sendmail"), None);
         assert_eq!(called("facteur"), None);
+    }
+
+    /// The server is there from the moment on when the message has been read, and not before.
+    struct Slow {
+        text: io::Cursor<Vec<u8>>,
+        socket: PathBuf,
+        server: Option<JoinHandle<Vec<String>>>,
+    }
+
+    impl Read for Slow {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let count = self.text.read(buffer)?;
+            if count == 0 && self.server.is_none() {
+                let listener = UnixListener::bind(&self.socket)?;
+                self.server = Some(std::thread::spawn(move || serve(&listener)));
+            }
+            Ok(count)
+        }
+    }
+
+    /// What it is told, up to QUIT.
+    fn serve(listener: &UnixListener) -> Vec<String> {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut lines = Vec::new();
+        let mut body = false;
+        stream.write_all(b"220 x\r\n").unwrap();
+        for line in io::BufReader::new(stream.try_clone().unwrap()).lines() {
+            let line = line.unwrap();
+            let reply: &[u8] = match (body, line.as_str()) {
+                (true, ".") => b"250 2.0.0 x\r\n",
+                (true, _) => b"",
+                (false, "DATA") => b"354 x\r\n",
+                (false, "QUIT") => return lines,
+                (false, _) => b"250 2.0.0 x\r\n",
+            };
+            body = (body && line != ".") || line == "DATA";
+            stream.write_all(reply).unwrap();
+            lines.push(line);
+        }
+        lines
+    }
+
+    /// A program may take longer to write its message than the server waits for a line.
+    #[test]
+    fn the_server_is_called_when_the_message_is_there() {
+        for lines in [1, 3000] {
+            let place = tempfile::tempdir().unwrap();
+            let socket = place.path().join("local");
+            let body = format!("{}\r\n", "x".repeat(99)).repeat(lines);
+            let text = format!("Subject: slow\nFrom: a@b.test\n\n{body}");
+            let mut slow = Slow {
+                text: io::Cursor::new(text.into_bytes()),
+                socket: socket.clone(),
+                server: None,
+            };
+            let arguments = ["-f", "a@b.test", "c@d.test"].map(str::to_owned);
+            let call = arguments::parse(arguments).unwrap();
+            let envelope = take_in(&socket, &call, io::BufReader::new(&mut slow)).unwrap();
+            assert_eq!(envelope.recipients, ["c@d.test"]);
+            let told = slow.server.unwrap().join().unwrap();
+            assert_eq!(told.iter().filter(|line| line.len() == 99).count(), lines);
+        }
     }
 
     #[test]

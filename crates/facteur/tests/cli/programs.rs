@@ -255,6 +255,8 @@ fn refusals(sendmail: &Sendmail) {
         (&["-t"], 64),
         (&[], 64),
         (&["-bd"], 64),
+        (&["-N", "failure\r\nRSET", "alice@example.test"], 64),
+        (&["-R", "all", "alice@example.test"], 64),
         (&["-bp"], 69),
         (&["-bi"], 0),
         (&["-q"], 0),
