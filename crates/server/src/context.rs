@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use facteur_store::{Clock, Store};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 
 use crate::auth::{Auth, Scene};
 use crate::config::{Config, Role};
@@ -25,7 +25,7 @@ use crate::senders::People;
 use crate::server::StartError;
 use crate::strangers::Strangers;
 use crate::tls::{Tls, TlsFacts};
-use crate::web::BODIES_AT_ONCE_MAX;
+use crate::web::Bodies;
 
 /// Shared by all sessions of a process.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ pub struct Context {
     pub(crate) people: People,
     pub(crate) signing: Signing,
     /// Places for messages that come as JSON.
-    pub(crate) bodies: Semaphore,
+    pub(crate) bodies: Bodies,
     /// There may be a web call to make.
     pub(crate) calls: Notify,
     sessions: AtomicU64,
@@ -97,7 +97,7 @@ impl Context {
             dns,
             people: People::default(),
             signing: Signing::default(),
-            bodies: Semaphore::new(BODIES_AT_ONCE_MAX),
+            bodies: Bodies::default(),
             calls: Notify::new(),
             sessions: AtomicU64::new(0),
             clock,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::pin::Pin;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -20,6 +20,11 @@ pub trait Net: Send + Sync + fmt::Debug + 'static {
     /// `from`: the address of ours to use; `None`: as the system has it. Time-outs are the
     /// caller's.
     fn connect(&self, to: SocketAddr, from: Option<IpAddr>) -> Connecting<'_>;
+
+    /// Whether the address is one of this machine's, public or not.
+    fn is_own(&self, _: IpAddr) -> bool {
+        false
+    }
 }
 
 /// TCP.
@@ -40,5 +45,33 @@ impl Net for SystemNet {
             stream.set_nodelay(true)?;
             Ok(Box::new(stream) as Box<dyn Socket>)
         })
+    }
+
+    /// Only an address of one's own can be bound. Where the system lets others be bound as well
+    /// (`ip_nonlocal_bind`), nobody knows.
+    fn is_own(&self, address: IpAddr) -> bool {
+        let can_bind = |address: IpAddr| UdpSocket::bind((address, 0)).is_ok();
+        let nobodys = match address {
+            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
+            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)),
+        };
+        can_bind(address) && !can_bind(nobodys)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_this_machine() {
+        for (address, own) in [
+            ("127.0.0.1", true),
+            ("192.0.2.1", false),
+            ("198.51.100.7", false),
+            ("2001:db8::7", false),
+        ] {
+            assert_eq!(SystemNet.is_own(address.parse().unwrap()), own, "{address}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! A message of a program, handed to an SMTP session in this process: the same door as everybody's,
 //! with what is to be remembered of it in the same commit.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use facteur_smtp::Recipient;
@@ -100,9 +101,10 @@ impl Tracking {
                 at: now,
             });
         }
+        let known = Places::new(&recipients);
         let places = queue.iter().map(|entry| {
             let entry = entry.recipients.iter();
-            entry.map(|to| place_of(to, &recipients)).collect()
+            entry.map(|to| known.of(to)).collect()
         });
         let places = places.collect();
         recipients.extend(self.skipped());
@@ -130,15 +132,33 @@ impl Tracking {
     }
 }
 
-/// RFC 3461 §5.2.1: an entry's recipient carries the address that was given.
-fn place_of(to: &QueueRecipient, recipients: &[SentRecipient]) -> Option<u32> {
-    let given = |recipient: &SentRecipient| {
-        let original = format!("rfc822;{}", encode_xtext(recipient.address.as_bytes()));
-        to.original.as_ref() == Some(&original)
-    };
-    let found = recipients.iter().position(given);
-    let same = || recipients.iter().position(|it| it.address == to.address);
-    u32::try_from(found.or_else(same)?).ok()
+/// Where the program's recipients are found again in the queue's entries.
+struct Places(HashMap<String, u32>);
+
+impl Places {
+    fn new(recipients: &[SentRecipient]) -> Places {
+        let mut places = HashMap::new();
+        for (place, recipient) in (0..).zip(recipients) {
+            let name = match recipient.address.is_ascii() {
+                true => format!("rfc822;{}", encode_xtext(recipient.address.as_bytes())),
+                false => recipient.address.clone(),
+            };
+            places.entry(name).or_insert(place);
+        }
+        Places(places)
+    }
+
+    /// RFC 3461 §5.2.1: an entry's recipient carries the address that was given, when that is ASCII.
+    /// What a filter sends on carries none: that is nobody's that the program wrote to, whoever else
+    /// it wrote to.
+    fn of(&self, to: &QueueRecipient) -> Option<u32> {
+        let name = match &to.original {
+            Some(original) => original,
+            None if !to.address.is_ascii() => &to.address,
+            None => return None,
+        };
+        self.0.get(name).copied()
+    }
 }
 
 /// Recipients that are refused for good are noted; one that is to be tried later makes all of it
@@ -293,5 +313,40 @@ fn checked(reply: String) -> Result<(), Refused> {
         Some(b'5') => Err(Refused::Message(reply)),
         _ if reply.contains(" 4.7.") => Err(Refused::TooMuch),
         _ => Err(Refused::Temporary),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use facteur_store::RecipientState;
+
+    #[test]
+    fn only_what_the_program_wrote_to_is_its_own() {
+        let recipient = |address: &str| SentRecipient {
+            address: address.to_owned(),
+            state: SentState::Queued,
+            told: String::new(),
+            at: Timestamp(0),
+        };
+        let recipients = ["ann@a.test", "b+c@b.test", "zoé@c.test"].map(recipient);
+        let places = Places::new(&recipients);
+        for (address, original, place) in [
+            ("ann@a.test", Some("rfc822;ann@a.test"), Some(0)),
+            // By way of an alias.
+            ("elsewhere@d.test", Some("rfc822;b+2Bc@b.test"), Some(1)),
+            ("zoé@c.test", None, Some(2)),
+            // A filter of Bob's sends it on to Ann.
+            ("ann@a.test", None, None),
+            ("eve@a.test", Some("rfc822;eve@a.test"), None),
+        ] {
+            let to = QueueRecipient {
+                address: address.to_owned(),
+                original: original.map(str::to_owned),
+                notify: None,
+                state: RecipientState::Pending,
+            };
+            assert_eq!(places.of(&to), place, "{address}");
+        }
     }
 }

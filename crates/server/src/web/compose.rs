@@ -9,12 +9,13 @@ use facteur_message::build::{Entity, Header};
 use facteur_message::facts::Sent as Date;
 use facteur_message::{Address, address, encoded_word, header};
 use serde::Deserialize;
+use serde::de::{Deserializer, SeqAccess, Visitor};
 
+use super::few;
 use super::limits::{ADDRESSES_MAX, ATTACHMENTS_MAX, FIELD_BYTES_MAX, FIELDS_MAX};
 
 /// One address or several: `"a@b.example"`, `"Ann <a@b.example>"`, or a list of such.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
+#[derive(Clone, Debug)]
 pub enum Addresses {
     One(String),
     Many(Vec<String>),
@@ -23,6 +24,30 @@ pub enum Addresses {
 impl Default for Addresses {
     fn default() -> Self {
         Addresses::Many(Vec::new())
+    }
+}
+
+impl<'de> Deserialize<'de> for Addresses {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ReadAddresses)
+    }
+}
+
+struct ReadAddresses;
+
+impl<'de> Visitor<'de> for ReadAddresses {
+    type Value = Addresses;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an address or a list of addresses")
+    }
+
+    fn visit_str<E>(self, one: &str) -> Result<Addresses, E> {
+        Ok(Addresses::One(one.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Addresses, A::Error> {
+        few::rest(list, ADDRESSES_MAX).map(Addresses::Many)
     }
 }
 
@@ -37,7 +62,9 @@ pub struct Letter {
     subject: Option<String>,
     text: Option<String>,
     html: Option<String>,
+    #[serde(deserialize_with = "few_attachments")]
     attachments: Vec<Attachment>,
+    #[serde(deserialize_with = "few_headers")]
     headers: std::collections::BTreeMap<String, String>,
     /// A whole message; then `from`, `to`, `cc` and `bcc` are only the envelope.
     raw: Option<String>,
@@ -51,6 +78,16 @@ struct Attachment {
     kind: String,
     /// Base64.
     content: String,
+}
+
+fn few_attachments<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Attachment>, D::Error> {
+    few::list(from, ATTACHMENTS_MAX)
+}
+
+fn few_headers<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<std::collections::BTreeMap<String, String>, D::Error> {
+    few::object(from, FIELDS_MAX)
 }
 
 fn some_bytes() -> String {
@@ -433,6 +470,48 @@ mod tests {
             assert!(error.contains(word), "{json}: {error}");
         }
         assert!(serde_json::from_str::<Letter>(r#"{"too": "a@b.test"}"#).is_err());
+    }
+
+    #[test]
+    fn lists_stop_growing_at_their_limit() {
+        let many = |one: &str| vec![one; 100_000].join(",");
+        let headers: Vec<String> = (0..9_999).map(|at| format!("\"X-{at}\": \"\"")).collect();
+        let json = format!(
+            r#"{{"to": [{}], "attachments": [{}], "headers": {{{}}}, "text": "x"}}"#,
+            many("\"\""),
+            many(r#"{"name": "", "content": ""}"#),
+            headers.join(",")
+        );
+        let letter: Letter = serde_json::from_str(&json).unwrap();
+        assert!(matches!(&letter.to, Addresses::Many(to) if to.len() == ADDRESSES_MAX + 1));
+        assert_eq!(letter.attachments.len(), ATTACHMENTS_MAX + 1);
+        assert_eq!(letter.headers.len(), FIELDS_MAX + 1);
+        let fine = r#"{"to": [], "cc": "", "attachments": [], "headers": {}}"#;
+        assert!(serde_json::from_str::<Letter>(fine).is_ok());
+        for (json, word) in [
+            (
+                format!(r#"{{"to": [{}], "text": "x"}}"#, many("\"a@b.test\"")),
+                "to: at most",
+            ),
+            (
+                format!(
+                    r#"{{"to": "a@b.test", "text": "x", "headers": {{{}}}}}"#,
+                    headers.join(",")
+                ),
+                "headers: at most",
+            ),
+        ] {
+            let error = make_of(&json).unwrap_err();
+            assert!(error.contains(word), "{error}");
+        }
+        for json in [
+            r#"{"to": 1}"#,
+            r#"{"to": {}}"#,
+            r#"{"to": [1]}"#,
+            r#"{"to": ["a""#,
+        ] {
+            assert!(serde_json::from_str::<Letter>(json).is_err(), "{json}");
+        }
     }
 
     proptest::proptest! {

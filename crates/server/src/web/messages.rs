@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Extension, Path, Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, StatusCode};
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::compose::{self, Given, Letter};
 use super::error::{ApiError, Code};
-use super::limits::{BODY, BODY_BYTES_MAX, KEY_BYTES_MAX};
+use super::limits::{BODY, BODY_BYTES_MAX, KEY_BYTES_MAX, MESSAGE_ID_BYTES_MAX};
 use crate::Context;
 use crate::admin::rfc3339;
 use crate::context::Peer;
@@ -40,18 +41,18 @@ async fn send(
     if request.body().size_hint().lower() > BODY_BYTES_MAX as u64 {
         return Err(ApiError::new(Code::TooBig));
     }
-    let permit = ctx.bodies.acquire().await;
-    let _permit = permit.map_err(|_| ApiError::new(Code::Temporary))?;
+    let closing = || ApiError::new(Code::Temporary);
+    let turn = ctx.bodies.turn(&program.name).await.ok_or_else(closing)?;
+    let _place = ctx.bodies.place().await.ok_or_else(closing)?;
     let body = read(request.into_body()).await?;
-    let letter: Letter = serde_json::from_slice(&body).map_err(|error| {
-        let place = format!(
-            "not the JSON of a message, line {} column {}",
-            error.line(),
-            error.column()
-        );
-        ApiError::new(Code::BadRequest).because(place)
-    })?;
+    drop(turn);
     let request = first_half(blake3::hash(&body));
+    // A repetition counts for nothing, and no limit or filter of today has a say in it.
+    if let Some((id, before)) = done_before(&ctx, key)? {
+        let same = before == request;
+        return answer(&ctx, &program, id, Taken::Before { id, same });
+    }
+    let letter = letter_of(&body)?;
     drop(body);
     let mandate = Mandate::of_program(&program);
     let made = make(&ctx, letter, &mandate)?;
@@ -96,12 +97,42 @@ async fn send(
         .await?
     };
     ctx.calls.notify_one();
+    answer(&ctx, &program, id, taken)
+}
+
+type Known = (SentId, [u8; 16]);
+
+fn done_before(ctx: &Context, key: Option<[u8; 16]>) -> Result<Option<Known>, ApiError> {
+    match key {
+        Some(key) => Ok(ctx.store.request(key)?),
+        None => Ok(None),
+    }
+}
+
+fn letter_of(body: &[u8]) -> Result<Letter, ApiError> {
+    serde_json::from_slice(body).map_err(|error| {
+        let place = format!(
+            "not the JSON of a message, line {} column {}",
+            error.line(),
+            error.column()
+        );
+        ApiError::new(Code::BadRequest).because(place)
+    })
+}
+
+/// `id`: of a message that is new.
+fn answer(
+    ctx: &Context,
+    program: &Program,
+    id: SentId,
+    taken: Taken,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
     let id = match taken {
         Taken::New => id,
         Taken::Before { id, same: true } => id,
         Taken::Before { same: false, .. } => return Err(ApiError::new(Code::KeyUsed)),
     };
-    let sent = found(&ctx, &program, id)?;
+    let sent = found(ctx, program, id)?;
     let answer = json!({ "id": hex(id), "message_id": sent.message_id });
     Ok((StatusCode::ACCEPTED, Json(answer)))
 }
@@ -109,11 +140,13 @@ async fn send(
 async fn show(
     State(ctx): State<Arc<Context>>,
     Extension(peer): Extension<Peer>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, ApiError> {
     let program = allowed(&ctx, &peer, &headers)?;
-    let id = unhex(&id).ok_or_else(|| ApiError::new(Code::NoSuchMessage))?;
+    // What is no text is no identifier either.
+    let id = id.ok().and_then(|Path(id)| unhex(&id));
+    let id = id.ok_or_else(|| ApiError::new(Code::NoSuchMessage))?;
     let sent = found(&ctx, &program, id)?;
     let recipients: Vec<Value> = sent.recipients.iter().map(recipient_view).collect();
     Ok(Json(json!({
@@ -221,7 +254,13 @@ fn make(ctx: &Context, letter: Letter, mandate: &Mandate) -> Result<compose::Mad
         },
         token: &token,
     };
-    compose::make(letter, given).map_err(|wrong| ApiError::new(Code::BadRequest).because(wrong))
+    let made = compose::make(letter, given)
+        .map_err(|wrong| ApiError::new(Code::BadRequest).because(wrong))?;
+    if made.message_id.len() > MESSAGE_ID_BYTES_MAX {
+        let wrong = format!("raw: a Message-ID of more than {MESSAGE_ID_BYTES_MAX} bytes");
+        return Err(ApiError::new(Code::BadMessage).because(wrong));
+    }
+    Ok(made)
 }
 
 pub fn hex(id: SentId) -> String {

@@ -4,8 +4,10 @@
 //! Invariants: TLS from the first byte; nothing of a body is read before the token is known to be good;
 //! every answer to a program comes after the commit; a refusal is one JSON object.
 
+mod bodies;
 mod compose;
 mod error;
+mod few;
 mod limits;
 mod messages;
 pub mod own_sts;
@@ -25,7 +27,7 @@ use crate::context::{Context, Peer};
 use crate::drive::Stream;
 use error::{ApiError, Code};
 
-pub use limits::BODIES_AT_ONCE_MAX;
+pub use bodies::Bodies;
 pub use messages::{hex, state_name};
 
 /// Serves one connection to its end.
@@ -84,3 +86,6 @@ fn router(ctx: Arc<Context>) -> Router {
 async fn nothing() -> ApiError {
     ApiError::new(Code::NoSuchRoute)
 }
+
+#[cfg(test)]
+mod dialogues;
