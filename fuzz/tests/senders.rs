@@ -60,6 +60,8 @@ fn answer(question: &Question, records: &[Vec<u8>]) -> Answer {
                 .map(|n| (n, format!("mx{n}.{}", "b.test")))
                 .collect(),
         ),
+        // Nothing here asks for it.
+        (Kind::Srv, _) => Answer::NoRecords,
         (Kind::Ptr, many) => Answer::Ptr((0..many).map(|n| format!("h{n}.b.test")).collect()),
     }
 }
