@@ -20,7 +20,9 @@ use crate::{names, relay};
 pub const USER: &str = "alice@example.test";
 /// More people, for loads on several accounts.
 pub const ACCOUNTS: usize = 8;
-const PASSWORD: &str = "quite-secret-4711";
+/// People who send: an account may write to a thousand recipients an hour.
+pub const SENDERS: usize = 16;
+pub const PASSWORD: &str = "quite-secret-4711";
 
 /// One of the [`ACCOUNTS`].
 pub fn address(number: usize) -> String {
@@ -86,7 +88,7 @@ impl Peer {
             .and_then(|all| all.iter().find(|account| account["address"] == USER))
             .context("no account")?;
         if !directory.join("people").exists() {
-            for number in 0..ACCOUNTS {
+            for number in 0..SENDERS.max(ACCOUNTS) {
                 add_account(binary, directory, &address(number))?;
             }
             fs::write(directory.join("people"), "made")?;

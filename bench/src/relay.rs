@@ -13,7 +13,7 @@ use anyhow::{Result, ensure};
 use crate::client::Connection;
 use crate::measure::{Meter, memory_bytes};
 use crate::names;
-use crate::peer::{Peer, USER};
+use crate::peer::{PASSWORD, Peer, SENDERS, USER, address};
 use crate::table::{Better, Row, push};
 use crate::work::{KIB, Load, Start, message, now};
 
@@ -101,17 +101,23 @@ fn serve(socket: TcpStream) -> std::io::Result<()> {
     }
 }
 
-/// One session that hands over its share of the messages.
-fn session(peer: &Peer, from: u64, count: u64, to: &(dyn Fn(u64) -> String + Sync)) -> Result<()> {
+/// One session that hands over its share of the messages, as somebody.
+fn session(
+    peer: &Peer,
+    from: u64,
+    count: u64,
+    person: &str,
+    to: &(dyn Fn(u64) -> String + Sync),
+) -> Result<()> {
     let mut connection = Connection::open(peer.relay, None)?;
     connection.smtp_hello()?;
     if peer.relay_needs_login {
-        connection.smtp_login(USER, &peer.password)?;
+        connection.smtp_login(person, PASSWORD)?;
     }
     for number in from..from + count {
         let mut data = message(4 * KIB, 20_000_000 + number);
         data.extend_from_slice(b".\r\n");
-        connection.smtp_message_from(USER, &to(number), &data)?;
+        connection.smtp_message_from(person, &to(number), &data)?;
     }
     Ok(())
 }
@@ -132,7 +138,8 @@ fn relay(
             .map(|worker| {
                 let rest = if worker == 0 { messages % SESSIONS } else { 0 };
                 let from = worker * share + if worker == 0 { 0 } else { messages % SESSIONS };
-                scope.spawn(move || session(peer, from, share + rest, to))
+                let person = address(worker as usize % SENDERS);
+                scope.spawn(move || session(peer, from, share + rest, &person, to))
             })
             .collect();
         for worker in workers {
