@@ -18,6 +18,7 @@ use tokio_rustls::server::TlsStream;
 use crate::auth::{Access, Ended, Identity};
 use crate::context::{Context, Peer};
 use crate::limits;
+use crate::strangers::Offence;
 
 /// Any byte stream a driver can run on: a socket, a duplex pipe in a transcript.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + Sync + 'static {}
@@ -90,6 +91,13 @@ impl<S: Stream> Wire<S> {
     /// With `tls` as it is now.
     pub fn peer(&self) -> &Peer {
         &self.peer
+    }
+
+    /// The session ended for what no program of its kind does.
+    pub fn note_breach(&self) {
+        self.ctx
+            .strangers
+            .offend(self.peer.address, Offence::Breach);
     }
 
     pub fn context(&self) -> &Arc<Context> {

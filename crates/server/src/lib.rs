@@ -30,6 +30,7 @@ pub mod drive;
 pub mod gate;
 pub mod groups;
 pub mod history;
+mod http;
 pub mod imap;
 pub mod intake;
 pub mod junk;

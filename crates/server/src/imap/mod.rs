@@ -55,7 +55,6 @@ use facteur_store::ModSeq;
 use crate::auth::Exchange;
 use crate::context::{Context, Peer};
 use crate::drive::{ReadEnd, Stream, Wait, Wire};
-use crate::strangers::Offence;
 use append::Appending;
 use door::{Door, Source, any_past};
 use error::Failure;
@@ -236,8 +235,7 @@ impl<S: Stream> Connection<S> {
             Some(CloseReason::BadCommands | CloseReason::BytesAfterStartTls | CloseReason::Http)
         );
         if breach {
-            let peer = self.link.wire.peer().address;
-            self.link.ctx().strangers.offend(peer, Offence::Breach);
+            self.link.wire.note_breach();
         }
     }
 

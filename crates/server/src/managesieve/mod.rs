@@ -13,7 +13,6 @@ use crate::auth::{Ended, Exchange, Identity};
 use crate::context::{Context, Peer};
 use crate::drive::{ReadEnd, Stream, Wait, Wire};
 use crate::limits;
-use crate::strangers::Offence;
 
 /// Serves one connection to its end.
 pub async fn serve<S: Stream>(stream: S, peer: Peer, ctx: Arc<Context>) {
@@ -104,9 +103,7 @@ impl<S: Stream> Driver<S> {
             CloseReason::TooManyErrors | CloseReason::TlsInjection | CloseReason::HttpOnSievePort
         );
         if breach {
-            let peer = self.wire.peer().address;
-            let strangers = &self.wire.context().strangers;
-            strangers.offend(peer, Offence::Breach);
+            self.wire.note_breach();
         }
     }
 

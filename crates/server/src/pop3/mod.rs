@@ -20,7 +20,6 @@ use crate::auth::{Ended, Exchange, Identity};
 use crate::context::{Context, Peer};
 use crate::drive::{ReadEnd, Stream, Wait, Wire};
 use crate::limits;
-use crate::strangers::Offence;
 
 pub use maildrop::Locks;
 
@@ -113,9 +112,7 @@ impl<S: Stream> Driver<S> {
             CloseReason::TooManyErrors | CloseReason::TlsInjection | CloseReason::HttpOnPop3Port
         );
         if breach {
-            let peer = self.wire.peer().address;
-            let strangers = &self.wire.context().strangers;
-            strangers.offend(peer, Offence::Breach);
+            self.wire.note_breach();
         }
     }
 

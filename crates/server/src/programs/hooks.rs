@@ -13,16 +13,16 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use facteur_store::{Call, CallPlace, Error, Hook, Timestamp};
 use http_body_util::Full;
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HOST, USER_AGENT};
-use hyper::{Request, Uri};
-use hyper_util::rt::TokioIo;
+use hyper::{Request, Response, Uri};
 use rustls::pki_types::ServerName;
 use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::admin::rfc3339;
 use crate::drive::blocking;
+use crate::http;
 use crate::limits::{
     CALL_PATIENCE, CALLS_AT_ONCE_MAX, CALLS_KEPT, CALLS_LOOK_AGAIN, CALLS_OF_PROGRAM_MAX,
 };
@@ -255,12 +255,12 @@ async fn post(sender: &Sender, hook: &Hook, call: &Call) -> Result<(), String> {
         .map_err(|error| error.to_string())?;
     let socket = connect(sender, hook, &place).await?;
     if !place.tls {
-        return ask(TokioIo::new(socket), request).await;
+        return http::ask(socket, request, answered).await;
     }
     let name = ServerName::try_from(place.host.clone()).map_err(|error| error.to_string())?;
     let stream = sender.tls.web().connect(name, socket).await;
     let stream = stream.map_err(|error| error.to_string())?;
-    ask(TokioIo::new(stream), request).await
+    http::ask(stream, request, answered).await
 }
 
 /// The first address that may be called and answers.
@@ -290,27 +290,10 @@ async fn connect(sender: &Sender, hook: &Hook, place: &Place) -> Result<Box<dyn 
     Err(last)
 }
 
-async fn ask<S>(stream: S, request: Request<Full<Bytes>>) -> Result<(), String>
-where
-    S: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
-{
-    let handshake = hyper::client::conn::http1::handshake(stream).await;
-    let (mut client, connection) = handshake.map_err(|error| error.to_string())?;
-    let asking = async move {
-        let answer = client.send_request(request).await;
-        let status = answer.map_err(|error| error.to_string())?.status();
-        match status.is_success() {
-            true => Ok(()),
-            false => Err(format!("the program's server says {}", status.as_u16())),
-        }
-    };
-    let connection = async {
-        let _ = connection.await;
-        std::future::pending().await
-    };
-    tokio::select! {
-        answer = asking => answer,
-        answer = connection => answer,
+async fn answered(answer: Response<Incoming>) -> Result<(), String> {
+    match answer.status() {
+        status if status.is_success() => Ok(()),
+        status => Err(format!("the program's server says {}", status.as_u16())),
     }
 }
 

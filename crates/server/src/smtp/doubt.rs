@@ -11,9 +11,9 @@ use facteur_senders::reverse::Reverse;
 use facteur_senders::{arc, dkim, spf};
 use facteur_smtp::server::Refusal;
 
+use super::Driver;
 use super::sender::Origin;
 use super::undeliverable::Sorted;
-use super::{Driver, Target};
 use crate::drive::{self, Stream};
 use crate::junk::network_of;
 
@@ -92,13 +92,7 @@ impl<S: Stream> Driver<S> {
         if !is_doubtful(&origin.findings, ip) || self.standing < GOOD_STANDING {
             return Ok(());
         }
-        let accounts = sorted.targets.iter().flatten();
-        let accounts: Vec<_> = accounts
-            .filter_map(|target| match target {
-                Target::Local { account, .. } => Some(*account),
-                Target::Remote { .. } => None,
-            })
-            .collect();
+        let accounts = sorted.accounts();
         let from = facts.envelope.from.clone();
         let ctx = std::sync::Arc::clone(self.wire.context());
         let known = drive::blocking(move || ctx.junk.is_known(&accounts, &from)).await;

@@ -9,7 +9,7 @@ use facteur_store::Error;
 
 use super::decide::Door;
 use super::undeliverable::Sorted;
-use super::{Driver, Target, trace};
+use super::{Driver, trace};
 use crate::context::PeerAddress;
 use crate::drive::{self, Stream};
 use crate::junk::{self, Filing, Question};
@@ -39,13 +39,7 @@ impl<S: Stream> Driver<S> {
         sorted: &Sorted,
         sender: Sender,
     ) -> Result<Vec<Filing>, Error> {
-        let accounts = sorted.targets.iter().flatten();
-        let accounts: Vec<_> = accounts
-            .filter_map(|target| match target {
-                Target::Local { account, .. } => Some(*account),
-                Target::Remote { .. } => None,
-            })
-            .collect();
+        let accounts = sorted.accounts();
         // What was held came from one of our own people.
         let inside = self.wire.peer().address == PeerAddress::Inside;
         if self.door() == Door::Submission || inside || accounts.is_empty() {

@@ -7,6 +7,7 @@
 
 mod auth;
 mod body;
+mod commit;
 mod decide;
 pub(crate) mod directory;
 mod doubt;
@@ -37,7 +38,6 @@ use crate::context::{Context, Peer};
 use crate::drive::{ReadEnd, Stream, Wait, Wire};
 use crate::limits;
 use crate::programs::{Mandate, Tracking};
-use crate::strangers::Offence;
 
 pub use directory::Target;
 pub use trace::message_id;
@@ -201,9 +201,7 @@ impl<S: Stream> Driver<S> {
                 | CloseReason::ShutDown(ShutDown::TalksEarly)
         );
         if breach {
-            let peer = self.wire.peer().address;
-            let strangers = &self.wire.context().strangers;
-            strangers.offend(peer, Offence::Breach);
+            self.wire.note_breach();
         }
     }
 

@@ -4,7 +4,7 @@
 //! somebody got the message, the sender of it is told of the others by a report (RFC 5321 §6.1).
 
 use facteur_smtp::server::Refusal;
-use facteur_store::Error;
+use facteur_store::{AccountId, Error};
 
 use super::decide::Door;
 use super::directory::Target;
@@ -50,11 +50,21 @@ pub struct Sorted {
 }
 
 impl Sorted {
-    /// Something goes to other hosts.
-    pub fn leave(&self) -> bool {
-        let mut targets = self.targets.iter().flatten();
-        targets.any(|target| matches!(target, Target::Remote { .. }))
+    /// Of those who get it here.
+    pub fn accounts(&self) -> Vec<AccountId> {
+        let targets = self.targets.iter().flatten();
+        let accounts = targets.filter_map(|target| match target {
+            Target::Local { account, .. } => Some(*account),
+            Target::Remote { .. } => None,
+        });
+        accounts.collect()
     }
+}
+
+/// Something goes to other hosts.
+pub fn leave(targets: &[Vec<Target>]) -> bool {
+    let mut targets = targets.iter().flatten();
+    targets.any(|target| matches!(target, Target::Remote { .. }))
 }
 
 /// Takes out what can't be delivered. `Err(Ok(_))`: nothing is left, the message as a whole is

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Empty, Limited};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HOST};
-use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper::{Request, Response, StatusCode};
 use rustls::pki_types::ServerName;
 use tokio::time::timeout;
 
 use super::{POLICY_BYTES_MAX, Policy};
 use crate::dns::Dns;
+use crate::http;
 use crate::net::Net;
 use crate::queue::tls::ClientTls;
 
@@ -55,49 +55,31 @@ async fn fetch_now(
         // RFC 8461 §3.3: the certificate proves the policy host's name.
         let stream = tls.web().connect(name, socket).await;
         let stream = stream.map_err(|error| format!("{host} [{address}]: {error}"))?;
-        let text = get(TokioIo::new(stream), &host).await?;
+        let request = Request::get("/.well-known/mta-sts.txt")
+            .header(HOST, &host)
+            .body(Empty::<Bytes>::new())
+            .map_err(|error| error.to_string())?;
+        let text = http::ask(stream, request, read).await?;
         let policy = Policy::parse(&text).ok_or("the policy can't be read")?;
         return Ok((policy, text));
     }
     Err(last)
 }
 
-async fn get<S>(stream: S, host: &str) -> Result<String, String>
-where
-    S: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
-{
-    let handshake = hyper::client::conn::http1::handshake(stream).await;
-    let (mut sender, connection) = handshake.map_err(|error| error.to_string())?;
-    let request = Request::get("/.well-known/mta-sts.txt")
-        .header(HOST, host)
-        .body(Empty::<Bytes>::new())
-        .map_err(|error| error.to_string())?;
-    let asking = async move {
-        let answer = sender.send_request(request).await;
-        let answer = answer.map_err(|error| error.to_string())?;
-        // RFC 8461 §3.3: no redirection is followed.
-        if answer.status() != StatusCode::OK {
-            return Err(format!("the policy host says {}", answer.status()));
-        }
-        let kind = answer.headers().get(CONTENT_TYPE);
-        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-        let kind = kind.split(';').next().unwrap_or_default().trim();
-        if !kind.eq_ignore_ascii_case("text/plain") {
-            return Err("the policy is no plain text".to_owned());
-        }
-        let body = Limited::new(answer.into_body(), POLICY_BYTES_MAX)
-            .collect()
-            .await;
-        let body = body.map_err(|error| error.to_string())?.to_bytes();
-        String::from_utf8(body.to_vec()).map_err(|error| error.to_string())
-    };
-    // It may end before the answer was looked at; what is missing then, `asking` is told.
-    let connection = async {
-        let _ = connection.await;
-        std::future::pending().await
-    };
-    tokio::select! {
-        answer = asking => answer,
-        answer = connection => answer,
+/// RFC 8461 §3.3: no redirection is followed.
+async fn read(answer: Response<Incoming>) -> Result<String, String> {
+    if answer.status() != StatusCode::OK {
+        return Err(format!("the policy host says {}", answer.status()));
     }
+    let kind = answer.headers().get(CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if !kind.eq_ignore_ascii_case("text/plain") {
+        return Err("the policy is no plain text".to_owned());
+    }
+    let body = Limited::new(answer.into_body(), POLICY_BYTES_MAX)
+        .collect()
+        .await;
+    let body = body.map_err(|error| error.to_string())?.to_bytes();
+    String::from_utf8(body.to_vec()).map_err(|error| error.to_string())
 }
