@@ -347,6 +347,8 @@ texts! {
     KIND_ADDRESSES: "a list of addresses with port, such as [\"0.0.0.0:25\"]", "une liste d'adresses avec port, comme [\"0.0.0.0:25\"]";
     KIND_ROUTES: "a list of domains with their hosts, such as [\"branch.example=mail.branch.example:25\"], or of tables with domain, host, tls, user and password_file",
         "une liste de domaines avec leurs serveurs, comme [\"branch.example=mail.branch.example:25\"], ou de tables avec domain, host, tls, user et password_file";
+    KIND_SOCKETS: "a list of addresses with port or absolute paths of sockets, eight at most, such as [\"127.0.0.1:7357\", \"/run/x.sock\"]",
+        "une liste d'adresses avec port ou de chemins absolus de sockets, huit au plus, comme [\"127.0.0.1:7357\", \"/run/x.sock\"]";
     KIND_DOMAINS: "a list of domains, such as [\"zen.spamhaus.org\"], ten at most",
         "une liste de domaines, comme [\"zen.spamhaus.org\"], dix au plus";
     CONFIG_LISTS_RESOLVER: "smtp.dns_lists needs queue.dns_server: the lists answer no public resolver. Name one of your own.",

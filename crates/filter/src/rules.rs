@@ -102,6 +102,10 @@ pub struct Evidence {
     pub signer: Past,
     /// The peer named itself by an address or by our own name.
     pub bad_hello: bool,
+    /// A milter does not want it.
+    pub warned: bool,
+    /// Points of rspamd, of which 15 are much.
+    pub rspamd: Option<f32>,
     /// A list that the administrator asks names the peer's address.
     pub listed: bool,
 }
@@ -141,7 +145,7 @@ fn when(so: bool, points: f32) -> f32 {
     if so { points } else { 0.0 }
 }
 
-const RULES: [Rule; 25] = [
+const RULES: [Rule; 27] = [
     Rule {
         name: "words",
         points: |e| e.opinion.map_or(0.0, Opinion::points),
@@ -213,6 +217,21 @@ const RULES: [Rule; 25] = [
         points: |e| when(e.listed, 3.0),
         en: "a public list warns of the sending server",
         fr: "une liste publique met en garde contre le serveur expéditeur",
+    },
+    Rule {
+        name: "milter",
+        points: |e| when(e.warned, 10.0),
+        en: "a content filter of this server does not want it",
+        fr: "un filtre de contenu de ce serveur n'en veut pas",
+    },
+    Rule {
+        name: "rspamd",
+        points: |e| {
+            e.rspamd
+                .map_or(0.0, |points| (0.4 * points).clamp(-2.0, 6.0))
+        },
+        en: "what rspamd thinks of it",
+        fr: "ce qu'en pense rspamd",
     },
     Rule {
         name: "advertisement",
@@ -359,7 +378,7 @@ mod tests {
     #[test]
     fn each_fact_has_its_reason() {
         type Change = fn(&mut Evidence);
-        let rows: [(Change, &str); 15] = [
+        let rows: [(Change, &str); 17] = [
             (|e| e.correspondent = true, "correspondent"),
             (|e| e.first_time = true, "first-time"),
             (|e| e.vouched = Vouched::Aligned, "vouched"),
@@ -373,6 +392,8 @@ mod tests {
             (|e| e.traits.name_is_address = true, "name-is-address"),
             (|e| e.traits.disguised_link = true, "disguised-link"),
             (|e| e.traits.program = true, "program"),
+            (|e| e.warned = true, "milter"),
+            (|e| e.rspamd = Some(7.0), "rspamd"),
             (
                 |e| {
                     e.signer = Past {

@@ -243,6 +243,10 @@ pub struct Config {
     pub trusted_networks: Vec<Network>,
     /// Zones of lists that warn of addresses (RFC 5782).
     pub dns_lists: Vec<String>,
+    /// Programs that are told of each message on its way in.
+    pub milters: Vec<ListenAddress>,
+    /// Where rspamd's worker listens.
+    pub rspamd: Option<SocketAddr>,
     /// A stranger on port 25 waits so long for the greeting; zero: not at all (tests).
     pub greeting_delay: Duration,
     /// Who errs over and over waits so much longer each time; zero: not at all (tests).
@@ -265,6 +269,8 @@ impl Config {
             stop_wait: Duration::from_secs(10),
             trusted_networks: Vec::new(),
             dns_lists: Vec::new(),
+            milters: Vec::new(),
+            rspamd: None,
             greeting_delay: limits::GREETING_DELAY,
             tarpit_delay: limits::TARPIT_DELAY,
         }

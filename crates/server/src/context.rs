@@ -18,6 +18,7 @@ use crate::imap::catalog::Catalog;
 use crate::imap::quirks::Quirks;
 use crate::junk;
 use crate::limits;
+use crate::net::{Net, SystemNet};
 use crate::pop3;
 use crate::programs::LocalUser;
 use crate::rates::Rates;
@@ -50,6 +51,8 @@ pub struct Context {
     pub(crate) quirks: Quirks,
     /// `None`: nothing is asked, and nobody's word on a sender is written.
     pub dns: Option<Arc<dyn Dns>>,
+    /// To programs beside this one.
+    pub net: Arc<dyn Net>,
     pub(crate) people: People,
     pub(crate) signing: Signing,
     /// Places for messages that come as JSON.
@@ -69,6 +72,15 @@ impl Context {
         config: Config,
         store: Store,
         dns: Option<Arc<dyn Dns>>,
+    ) -> Result<Arc<Context>, StartError> {
+        Context::with_seams(config, store, dns, Arc::new(SystemNet))
+    }
+
+    pub fn with_seams(
+        config: Config,
+        store: Store,
+        dns: Option<Arc<dyn Dns>>,
+        net: Arc<dyn Net>,
     ) -> Result<Arc<Context>, StartError> {
         let clock = Arc::clone(store.clock());
         let tls = if config.certificates.is_empty() {
@@ -95,6 +107,7 @@ impl Context {
             strangers: Strangers::new(store.clone(), &config),
             quirks: Quirks::default(),
             dns,
+            net,
             people: People::default(),
             signing: Signing::default(),
             bodies: Bodies::default(),

@@ -38,6 +38,7 @@ pub mod limits;
 pub mod listen;
 pub mod managesieve;
 pub mod net;
+pub mod opinions;
 pub mod pop3;
 pub mod programs;
 pub mod queue;

@@ -150,6 +150,23 @@ pub const TARPIT_TIMES_MAX: u32 = 10;
 pub const DNS_LIST_WAIT: Duration = Duration::from_secs(5);
 /// Lists that are asked.
 pub const DNS_LISTS_MAX: usize = 10;
+/// Milters of one server.
+pub const MILTERS_MAX: usize = 8;
+/// A milter is reached, answers a step, and has looked at a whole message by then, or mail goes on.
+pub const MILTER_CONNECT: Duration = Duration::from_secs(5);
+pub const MILTER_ANSWER: Duration = Duration::from_secs(30);
+pub const MILTER_END: Duration = Duration::from_secs(120);
+/// All its steps of one message together.
+pub const MILTER_MESSAGE: Duration = Duration::from_secs(180);
+pub const MILTER_READ_BYTES: usize = 4 * 1024;
+/// rspamd answers by then.
+pub const RSPAMD_WAIT: Duration = Duration::from_secs(10);
+pub const RSPAMD_ANSWER_BYTES_MAX: usize = 256 * 1024;
+/// Of its symbols are named.
+pub const RSPAMD_SYMBOLS_MAX: usize = 12;
+pub const RSPAMD_RECIPIENTS_MAX: usize = 20;
+/// Characters of another program's words in a verdict.
+pub const NOTE_CHARS_MAX: usize = 400;
 /// Between two writes of what is known of strangers.
 pub const STRANGERS_REST: Duration = Duration::from_secs(5);
 /// Addresses of this machine.

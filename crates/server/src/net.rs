@@ -4,10 +4,11 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::path::Path;
 use std::pin::Pin;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpSocket;
+use tokio::net::{TcpSocket, UnixStream};
 
 /// A connection: bytes both ways, an end, and failures.
 pub trait Socket: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
@@ -24,6 +25,14 @@ pub trait Net: Send + Sync + fmt::Debug + 'static {
     /// Whether the address is one of this machine's, public or not.
     fn is_own(&self, _: IpAddr) -> bool {
         false
+    }
+
+    /// A program of this machine.
+    fn connect_unix<'a>(&'a self, path: &'a Path) -> Connecting<'a> {
+        Box::pin(async move {
+            let stream = UnixStream::connect(path).await?;
+            Ok(Box::new(stream) as Box<dyn Socket>)
+        })
     }
 }
 

@@ -70,8 +70,9 @@ impl Server {
             Some(dns) => dns,
             None => Arc::new(SystemDns::new(config.queue.dns_server).map_err(StartError::Queue)?),
         };
-        let ctx = Context::with_dns(config, store, Some(Arc::clone(&dns)))?;
-        let sender = queue_sender(&ctx, dns, seams.net)?;
+        let net = seams.net.unwrap_or_else(|| Arc::new(SystemNet));
+        let ctx = Context::with_seams(config, store, Some(Arc::clone(&dns)), Arc::clone(&net))?;
+        let sender = queue_sender(&ctx, dns, net)?;
         let strangers = Arc::clone(&ctx);
         // Before the first of them comes.
         let loaded = tokio::task::spawn_blocking(move || strangers.strangers.load());
@@ -128,11 +129,10 @@ impl Server {
 fn queue_sender(
     ctx: &Arc<Context>,
     dns: Arc<dyn Dns>,
-    net: Option<Arc<dyn Net>>,
+    net: Arc<dyn Net>,
 ) -> Result<Sender, StartError> {
     let config = &ctx.config.queue;
     let tls = ClientTls::new(config.extra_authorities.as_deref()).map_err(StartError::Queue)?;
-    let net = net.unwrap_or_else(|| Arc::new(SystemNet));
     Ok(Sender::new(Arc::clone(ctx), dns, net, tls))
 }
 

@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod disk;
+pub mod milter;
 pub mod model;
 pub mod net;
 pub mod stress;

@@ -150,6 +150,9 @@ impl Settings {
             hashes_at_once_max: self.count("limits.hashes_at_once"),
         };
         config.dns_lists = self.dns_lists()?;
+        let milters = self.texts("smtp.milters");
+        config.milters = milters.filter_map(value::socket).collect();
+        config.rspamd = self.text("smtp.rspamd").parse().ok();
         let trusted = self.texts("limits.trusted_networks");
         config.trusted_networks = trusted.filter_map(|text| text.parse().ok()).collect();
         config.queue = QueueConfig {

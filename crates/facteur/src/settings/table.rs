@@ -17,6 +17,8 @@ pub enum Kind {
     Addresses,
     /// A list of `domain=host:port`.
     Routes,
+    /// A list of `address:port` or absolute paths of sockets.
+    Sockets,
     /// A list of domains.
     Domains,
     /// A list of addresses or `address/bits`.
@@ -72,7 +74,7 @@ const LANGUAGES: &[&str] = &["en", "fr"];
 pub(super) const TLS_MODES: &[&str] = &["starttls", "implicit"];
 const LOG_LEVELS: &[&str] = &["error", "warn", "info", "debug"];
 
-pub const SETTINGS: [Setting; 37] = [
+pub const SETTINGS: [Setting; 39] = [
     setting(
         "hostname",
         Kind::HostName,
@@ -328,6 +330,22 @@ pub const SETTINGS: [Setting; 37] = [
         r#"["zen.spamhaus.org"]"#,
         "Public lists of addresses that send junk, asked by DNS about every stranger; one that warns is a reason among others, never a refusal. Needs `queue.dns_server`, a resolver of your own: the lists answer no public one. Mind their terms of use.",
         "Listes publiques d'adresses qui envoient des indésirables, interrogées par DNS sur chaque inconnu ; un avertissement est une raison parmi d'autres, jamais un refus. Demande `queue.dns_server`, un résolveur à vous : les listes ne répondent à aucun résolveur public. Attention à leurs conditions d'utilisation.",
+    ),
+    setting(
+        "smtp.milters",
+        Kind::Sockets,
+        "[]",
+        r#"["/run/clamav/clamav-milter.ctl", "127.0.0.1:7357"]"#,
+        "Milters (Sendmail's protocol, version 6), such as ClamAV's: programs that are told of each message on its way in. What one refuses for its content goes into Junk with the milter's words, or is refused when your own people send it. One that fails is noted in the log, and mail goes on without it. Milters may add fields; they can't change what a message has.",
+        "Milters (le protocole de Sendmail, version 6), comme celui de ClamAV : des programmes informés de chaque message qui arrive. Ce que l'un refuse pour son contenu va dans Junk avec les mots du milter, ou est refusé quand ce sont vos utilisateurs qui l'envoient. Une panne est notée dans le journal et le courrier continue sans lui. Un milter peut ajouter des champs, pas changer ce que le message contient.",
+    ),
+    setting(
+        "smtp.rspamd",
+        Kind::OptionalAddress,
+        r#""""#,
+        r#""127.0.0.1:11333""#,
+        "Where a worker of rspamd listens. It is asked about mail from elsewhere and sees the first 64 KiB; its points are one reason of the verdict, with its symbols in the field `X-Facteur-Verdict`.",
+        "Où écoute un rspamd. On l'interroge sur le courrier venu d'ailleurs, il en voit les 64 premiers Kio ; ses points sont une raison du verdict, avec ses symboles dans le champ `X-Facteur-Verdict`.",
     ),
     setting(
         "limits.connections",

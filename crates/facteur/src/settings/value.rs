@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use facteur_server::limits::DNS_LISTS_MAX;
+use facteur_server::ListenAddress;
+use facteur_server::limits::{DNS_LISTS_MAX, MILTERS_MAX};
 use facteur_server::strangers::Network;
 use toml::Value;
 
@@ -34,6 +35,11 @@ pub(super) fn check(kind: Kind, value: &Value) -> Result<(), String> {
         Kind::Routes => value
             .as_array()
             .is_some_and(|list| list.iter().all(is_route)),
+        Kind::Sockets => value.as_array().is_some_and(|list| {
+            let few = list.len() <= MILTERS_MAX;
+            let fine = |one: &Value| one.as_str().is_some_and(|text| socket(text).is_some());
+            few && list.iter().all(fine)
+        }),
         Kind::Domains => value.as_array().is_some_and(|list| {
             let few = list.len() <= DNS_LISTS_MAX;
             few && list
@@ -72,6 +78,7 @@ pub(super) fn expected(kind: Kind) -> String {
         }
         Kind::Addresses => t(texts::KIND_ADDRESSES).to_owned(),
         Kind::Routes => t(texts::KIND_ROUTES).to_owned(),
+        Kind::Sockets => t(texts::KIND_SOCKETS).to_owned(),
         Kind::Domains => t(texts::KIND_DOMAINS).to_owned(),
         Kind::Networks => t(texts::KIND_NETWORKS).to_owned(),
         Kind::Ips => t(texts::KIND_IPS).to_owned(),
@@ -135,6 +142,14 @@ pub(super) fn route(text: &str) -> Option<(&str, &str, u16)> {
     let (domain, host) = text.split_once('=')?;
     let (host, port) = host_port(host)?;
     is_host_name(domain).then_some((domain, host, port))
+}
+
+/// `address:port`, or the absolute path of a socket.
+pub(super) fn socket(text: &str) -> Option<ListenAddress> {
+    if text.starts_with('/') {
+        return Some(ListenAddress::Unix(text.into()));
+    }
+    text.parse().ok().map(ListenAddress::Tcp)
 }
 
 fn is_network(value: &Value) -> bool {

@@ -28,7 +28,9 @@ use keep::Keep;
 pub(crate) use origin::network_of;
 pub use teach::run;
 
-use crate::limits::{JUNK_ACCOUNT_MODELS_MAX, JUNK_ADDRESSES_MAX, JUNK_RECENT_LESSONS_MAX};
+use crate::limits::{
+    JUNK_ACCOUNT_MODELS_MAX, JUNK_ADDRESSES_MAX, JUNK_RECENT_LESSONS_MAX, NOTE_CHARS_MAX,
+};
 
 /// The field that tells the verdict, in front of the message.
 pub const FIELD: &str = "X-Facteur-Verdict";
@@ -73,6 +75,12 @@ pub struct Question {
     pub bad_hello: bool,
     /// A list warns of the peer.
     pub listed: bool,
+    /// A milter does not want it.
+    pub warned: bool,
+    /// Points of rspamd.
+    pub rspamd: Option<f32>,
+    /// What other programs say, in words.
+    pub notes: Vec<String>,
     pub accounts: Vec<AccountId>,
 }
 
@@ -85,6 +93,8 @@ pub struct Filing {
     pub junk: bool,
     /// Where it goes when that is not INBOX.
     pub mailbox: Option<String>,
+    /// What other programs say, in words.
+    pub notes: Vec<String>,
 }
 
 impl Filing {
@@ -95,6 +105,7 @@ impl Filing {
             account,
             verdict,
             junk,
+            notes: Vec::new(),
             mailbox: match junk {
                 true => junk_mailbox(store, account)?,
                 false => None,
@@ -137,9 +148,14 @@ impl Filter {
                 vouched: question.vouched,
                 bad_hello: question.bad_hello,
                 listed: question.listed,
+                warned: question.warned,
+                rspamd: question.rspamd,
                 ..state.evidence(*account, features.as_ref(), traits, prefix, from.as_deref())?
             };
-            filings.push(Filing::new(&self.store, *account, &evidence)?);
+            filings.push(Filing {
+                notes: question.notes.clone(),
+                ..Filing::new(&self.store, *account, &evidence)?
+            });
         }
         Ok(filings)
     }
@@ -322,8 +338,18 @@ pub fn field(filing: &Filing) -> String {
             reason.points, reason.name, reason.en
         ));
     }
+    for note in &filing.notes {
+        text.push_str(&format!(";\r\n\t{}", plain(note)));
+    }
     text.push_str("\r\n");
     text
+}
+
+/// Another program's words, as a header may hold them.
+fn plain(note: &str) -> String {
+    let fine = |c: char| matches!(c, ' '..='~') && c != ';';
+    let chars = note.chars().map(|c| if fine(c) { c } else { '?' });
+    chars.take(NOTE_CHARS_MAX).collect()
 }
 
 /// The reasons on one line, for the log.

@@ -94,6 +94,9 @@ impl World {
             vouched: Vouched::Unknown,
             bad_hello: false,
             listed: false,
+            warned: false,
+            rspamd: None,
+            notes: Vec::new(),
             accounts: vec![account],
         };
         let mut filings = self.filter.judge(&question).unwrap();
@@ -247,6 +250,7 @@ fn the_field_names_every_reason() {
         verdict: judge(&evidence),
         junk: false,
         mailbox: None,
+        notes: Vec::new(),
     };
     assert_eq!(
         field(&filing),

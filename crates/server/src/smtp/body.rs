@@ -8,7 +8,7 @@ use facteur_senders::Seen;
 use facteur_smtp::Recipient;
 use facteur_smtp::address::{Address, Domain};
 use facteur_smtp::server::{Envelope, Outcome, Refusal};
-use facteur_store::{Error, NewQueueEntry, NewSent, Store};
+use facteur_store::{Error, NewBody, NewQueueEntry, NewSent, Store};
 
 use super::commit::Written;
 use super::decide::{Authors, Door, Gathered, Verdict, decide};
@@ -19,12 +19,13 @@ use super::trace::{self, Arrival};
 use super::undeliverable::{self, Sorted, Undeliverable};
 use super::{Driver, Target, refusal};
 use crate::config::Role;
-use crate::context::Counters;
+use crate::context::{Counters, SessionId};
 use crate::dkim;
 use crate::drive::Stream;
 use crate::history::{Event, Key};
 use crate::intake::Intake;
 use crate::limits;
+use crate::opinions::{Milters, Noted};
 use crate::senders;
 
 /// The body of the open transaction.
@@ -43,9 +44,18 @@ pub(super) struct Taking {
     checks: Checks,
     /// A recipient is elsewhere, or has a filter that may send it on.
     may_leave: bool,
+    milters: Option<Box<Milters>>,
+    session: SessionId,
 }
 
 impl Incoming {
+    pub(super) fn into_milters(self) -> Option<Box<Milters>> {
+        match self {
+            Incoming::Taking(taking) => taking.milters,
+            Incoming::None | Incoming::Failed(_) => None,
+        }
+    }
+
     pub(super) async fn write(&mut self, bytes: &[u8]) {
         let Incoming::Taking(taking) = self else {
             return;
@@ -54,8 +64,33 @@ impl Incoming {
         if let Err(error) = taking.intake.write(kept).await {
             tracing::error!(%error, "the body can't be kept");
             *self = Incoming::Failed(refusal(&error));
+            return;
+        }
+        if let Some(milters) = &mut taking.milters {
+            milters.write(taking.session, kept).await;
         }
     }
+}
+
+/// Whole, and not looked at yet.
+struct Arrived {
+    body: NewBody,
+    facts: Arc<Facts>,
+    /// Its beginning, for filters.
+    head: Vec<u8>,
+    seen: Option<Seen>,
+    /// To sign.
+    tapped: Option<Seen>,
+    may_leave: bool,
+}
+
+/// Taken.
+struct Decided {
+    judged: Judged,
+    /// The fields that we add.
+    trace: String,
+    sorted: Sorted,
+    noted: Noted,
 }
 
 /// What judging a message gave.
@@ -87,7 +122,7 @@ impl Judged {
 }
 
 impl<S: Stream> Driver<S> {
-    pub(super) fn body_start(&mut self) -> Outcome {
+    pub(super) async fn body_start(&mut self) -> Outcome {
         let hint = self
             .session
             .envelope()
@@ -112,10 +147,17 @@ impl<S: Stream> Driver<S> {
         match taken {
             Ok((intake, may_leave)) => {
                 let checks = self.checks();
+                let session = self.wire.peer().session;
+                let mut milters = self.milters.take();
+                if let Some(milters) = &mut milters {
+                    milters.data(session, &[("i", &self.id())]).await;
+                }
                 self.body = Incoming::Taking(Box::new(Taking {
                     intake,
                     checks,
                     may_leave,
+                    milters,
+                    session,
                 }));
                 Outcome::Ok
             }
@@ -140,8 +182,8 @@ impl<S: Stream> Driver<S> {
         outcome
     }
 
-    /// What became of each recipient; all the same except in LMTP.
-    async fn commit(&mut self) -> Result<Vec<Result<(), Refusal>>, Refusal> {
+    /// The end of the message: it is whole in the spool.
+    async fn arrived(&mut self) -> Result<Arrived, Refusal> {
         let taking = match std::mem::replace(&mut self.body, Incoming::None) {
             Incoming::Taking(taking) => taking,
             Incoming::Failed(refusal) => return Err(refusal),
@@ -151,38 +193,73 @@ impl<S: Stream> Driver<S> {
             mut intake,
             checks,
             may_leave,
+            milters,
+            session,
         } = *taking;
+        self.milters = milters;
         let (rest, seen) = checks.finish();
-        intake
-            .write(&rest)
-            .await
-            .map_err(|error| self.store_failed(&error))?;
+        if let Some(milters) = &mut self.milters {
+            milters.write(session, &rest).await;
+        }
+        let written = intake.write(&rest).await;
+        written.map_err(|error| self.store_failed(&error))?;
         let head = intake.take_head();
         let tapped = intake.take_seen();
-        let (body, facts) = intake
-            .finish()
-            .await
-            .map_err(|error| self.store_failed(&error))?;
-        let key = Key::of(body.body.id());
-        let allowed = match self.over {
+        let finished = intake.finish().await;
+        let (body, facts) = finished.map_err(|error| self.store_failed(&error))?;
+        Ok(Arrived {
+            body,
+            facts: Arc::new(facts),
+            head,
+            seen,
+            tapped,
+            may_leave,
+        })
+    }
+
+    /// Whether it is taken, for whom, and what is written in front of it.
+    async fn decide(&mut self, facts: &Facts, seen: Option<Seen>) -> Result<Decided, Refusal> {
+        let judged = match self.over {
             true => Err(Refusal::RateLimited),
-            false => self.judge(&facts, seen).await,
-        };
-        let judged =
-            allowed.inspect_err(|refusal| self.tell_refused(key.clone(), &facts, *refusal))?;
+            false => self.judge(facts, seen).await,
+        }?;
         let origin = judged.origin.as_ref().map(Origin::fields);
         let origin = origin.unwrap_or_default();
         let trace = format!("{origin}{}{}", self.received(), judged.additions);
-        let facts = Arc::new(facts);
-        let mut sorted = self
-            .sort(&facts, &trace)
-            .inspect_err(|refusal| self.tell_refused(key.clone(), &facts, *refusal))?;
-        self.greylist(judged.origin.as_ref(), &facts, &sorted)
-            .await
-            .inspect_err(|refusal| self.tell_refused(key.clone(), &facts, *refusal))?;
+        let sorted = self.sort(facts, &trace)?;
+        self.greylist(judged.origin.as_ref(), facts, &sorted)
+            .await?;
+        let noted = self.milters_end(&sorted).await?;
+        Ok(Decided {
+            trace: format!("{}{trace}", noted.fields),
+            judged,
+            sorted,
+            noted,
+        })
+    }
+
+    /// What became of each recipient; all the same except in LMTP.
+    async fn commit(&mut self) -> Result<Vec<Result<(), Refusal>>, Refusal> {
+        let Arrived {
+            body,
+            facts,
+            head,
+            seen,
+            tapped,
+            may_leave,
+        } = self.arrived().await?;
+        let key = Key::of(body.body.id());
+        let decided = self.decide(&facts, seen).await;
+        let Decided {
+            judged,
+            trace,
+            mut sorted,
+            noted,
+        } = decided.inspect_err(|refusal| self.tell_refused(key.clone(), &facts, *refusal))?;
+        let opinions = self.opinions(&noted, &head, &sorted).await;
         let header = head.get(..header::length(&head)).unwrap_or(&head);
         let header: Arc<[u8]> = header.into();
-        let filings = self.filings(&facts, head, &trace, &sorted, judged.sender());
+        let filings = self.filings(&facts, head, &trace, &sorted, (judged.sender(), opinions));
         let filings = filings.await.map_err(|error| self.store_failed(&error))?;
         let taken = Taken {
             body: &body,

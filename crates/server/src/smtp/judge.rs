@@ -8,6 +8,7 @@ use facteur_message::Facts;
 use facteur_store::Error;
 
 use super::decide::Door;
+use super::opinions::Opinions;
 use super::undeliverable::Sorted;
 use super::{Driver, trace};
 use crate::context::PeerAddress;
@@ -37,7 +38,7 @@ impl<S: Stream> Driver<S> {
         head: Vec<u8>,
         trace: &str,
         sorted: &Sorted,
-        sender: Sender,
+        (sender, opinions): (Sender, Opinions),
     ) -> Result<Vec<Filing>, Error> {
         let accounts = sorted.accounts();
         // What was held came from one of our own people.
@@ -53,6 +54,9 @@ impl<S: Stream> Driver<S> {
             trace: format!("{}{trace}", trace::return_path(&self.reverse_path())),
             vouched: sender.vouched,
             listed: sender.listed,
+            warned: opinions.warned,
+            rspamd: opinions.rspamd,
+            notes: opinions.notes,
             bad_hello: self.door() == Door::Mx && hides_its_name(hello, &ctx.config.hostname),
             accounts,
         };

@@ -100,7 +100,10 @@ impl<S: Stream> Driver<S> {
         match check_mail(facts) {
             None => {
                 self.messages = self.messages.saturating_add(1);
-                Outcome::Ok
+                match self.milters_mail(reverse_path).await {
+                    None => Outcome::Ok,
+                    Some(refusal) => Outcome::Refused(refusal),
+                }
             }
             Some(refusal) => {
                 let from = reverse_path.map(Address::to_string).unwrap_or_default();
@@ -111,7 +114,7 @@ impl<S: Stream> Driver<S> {
         }
     }
 
-    pub(super) fn rcpt(&mut self, recipient: &Recipient) -> Outcome {
+    pub(super) async fn rcpt(&mut self, recipient: &Recipient) -> Outcome {
         let store = &self.wire.context().store;
         let envelope = self.session.envelope();
         let size = envelope.and_then(|envelope| envelope.parameters.size);
@@ -150,12 +153,18 @@ impl<S: Stream> Driver<S> {
             closed,
         });
         match verdict {
-            RcptVerdict::Accept(targets) => {
-                let held = if here { self.held(recipient) } else { None };
-                let targets = held.unwrap_or(targets);
-                self.targets.push(targets);
-                Outcome::Ok
-            }
+            RcptVerdict::Accept(targets) => match self.milters_rcpt(recipient).await {
+                None => {
+                    let held = if here { self.held(recipient) } else { None };
+                    let targets = held.unwrap_or(targets);
+                    self.targets.push(targets);
+                    Outcome::Ok
+                }
+                Some(refusal) => {
+                    self.tell_unwanted(recipient, refusal);
+                    Outcome::Refused(refusal)
+                }
+            },
             RcptVerdict::Refuse(refusal) => {
                 let to = match recipient {
                     Recipient::Address(address) => address.to_string(),

@@ -16,6 +16,7 @@ pub(crate) mod forward;
 mod history;
 mod judge;
 mod mail;
+mod opinions;
 mod rates;
 mod rcpt;
 mod sender;
@@ -37,6 +38,7 @@ use crate::config;
 use crate::context::{Context, Peer};
 use crate::drive::{ReadEnd, Stream, Wait, Wire};
 use crate::limits;
+use crate::opinions::Milters;
 use crate::programs::{Mandate, Tracking};
 
 pub use directory::Target;
@@ -105,6 +107,8 @@ struct Driver<S> {
     standing: f32,
     /// Refusals so far.
     refused: u32,
+    /// Programs with an opinion; while a body comes in they are with it.
+    milters: Option<Box<Milters>>,
 }
 
 /// How fast a body comes.
@@ -142,6 +146,7 @@ impl<S: Stream> Driver<S> {
             over: false,
             standing: 0.0,
             refused: 0,
+            milters: None,
             messages: 0,
         }
     }
@@ -290,9 +295,9 @@ impl<S: Stream> Driver<S> {
             Request::Mail {
                 reverse_path,
                 parameters,
-            } => self.mail(reverse_path.as_ref(), &parameters).await,
-            Request::Rcpt { recipient, .. } => self.rcpt(&recipient),
-            Request::BodyStart => self.body_start(),
+            } => Box::pin(self.mail(reverse_path.as_ref(), &parameters)).await,
+            Request::Rcpt { recipient, .. } => Box::pin(self.rcpt(&recipient)).await,
+            Request::BodyStart => Box::pin(self.body_start()).await,
             // Boxed: what a commit holds would be part of every waiting session.
             Request::BodyEnd => Box::pin(self.body_end()).await,
             Request::Abort => {
@@ -307,8 +312,12 @@ impl<S: Stream> Driver<S> {
     /// Ends the transaction on our side.
     fn forget(&mut self) {
         self.targets = Vec::new();
-        self.body = body::Incoming::None;
         self.rewritten = None;
+        let body = std::mem::replace(&mut self.body, body::Incoming::None);
+        self.milters = self.milters.take().or(body.into_milters());
+        if let Some(milters) = &mut self.milters {
+            milters.abort();
+        }
         self.pace = None;
         self.over = false;
     }

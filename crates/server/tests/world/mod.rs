@@ -7,7 +7,7 @@
 //!
 //! A line `# with: WORDS` in a transcript changes the world: `insecure-plaintext`, `no-tls`,
 //! `greeting-delay`, `message-bytes-max=N`, `quota=N` (of bob), `dns` (senders are checked; a name
-//! that no `do dns` line was about does not exist), `dns-list=ZONE` (is asked about peers).
+//! that no `do dns` line was about does not exist), `dns-list=ZONE` (is asked about peers), `milter`, `rspamd` (are there).
 //!
 //! | `do` line | meaning |
 //! |---|---|
@@ -31,6 +31,10 @@
 //! | `guess WHO N` | N logins with a wrong password from 192.0.2.1 |
 //! | `guesses WHO N` | the same, with another password each time |
 //! | `release WHO` | the administrator lets go what an alarm holds |
+//! | `milter LETTER ANSWER` | what the milter answers to a step from now on (`facteur_sim::milter`) |
+//! | `milter heard` | writes to the log what it heard |
+//! | `milter hears LETTER` | waits until it hears a step since then |
+//! | `rspamd JSON` | what rspamd answers; nothing: it is not there |
 //! | `bans N` | fails unless N addresses are shut out |
 //! | `count WHO N` | fails unless WHO's INBOX holds N messages |
 //! | `catalogue` | takes everything into the search catalogue |
@@ -43,6 +47,7 @@
 //! | `queued-for DOMAIN N` | fails unless N of them go to that domain |
 
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -55,10 +60,14 @@ use facteur_server::dns::{Dns, TableDns};
 use facteur_server::groups::{self, Member};
 use facteur_server::intake::Intake;
 use facteur_server::listen;
+use facteur_server::net::{Connecting, Net, Socket};
 use facteur_server::programs::LocalUser;
 use facteur_server::rates::Kind;
 use facteur_server::tls::TlsFacts;
-use facteur_server::{CertificateFiles, Config, Context, Peer, PeerAddress, Role, admin, auth};
+use facteur_server::{
+    CertificateFiles, Config, Context, ListenAddress, Peer, PeerAddress, Role, admin, auth,
+};
+use facteur_sim::milter::Milter;
 use facteur_sim::stress::Deflated;
 use facteur_sim::transcript::{self, Chunking};
 use facteur_sim::{SimDisk, VirtualClock};
@@ -67,12 +76,15 @@ use facteur_store::{
     NewAccount, NewMessage, Options, QueueFilter, ScriptEdit, Store, Uid, UidSet,
 };
 use hyper::Method;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 pub const DOMAIN: &str = "example.test";
 const ALICE_PASSWORD: &str = "wonderland-1865";
+/// Where the scripted programs listen.
+const MILTER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7_357);
+const RSPAMD: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 11_333);
 const BOB_PASSWORD: &str = "häuschen im wald";
 /// Bytes in a pipe between client and server.
 const PIPE_BYTES: usize = 256 * 1024;
@@ -83,6 +95,7 @@ pub struct World {
     config: Config,
     ctx: Mutex<Arc<Context>>,
     dns: Option<Arc<TableDns>>,
+    beside: Beside,
     log: tokio::sync::Mutex<tokio::sync::mpsc::UnboundedReceiver<String>>,
     _log: tracing::subscriber::DefaultGuard,
 }
@@ -167,19 +180,27 @@ impl World {
             .iter()
             .filter_map(|word| word.strip_prefix("dns-list="));
         config.dns_lists = lists.map(str::to_owned).collect();
+        if words.contains(&"milter") {
+            config.milters = vec![ListenAddress::Tcp(MILTER)];
+        }
+        if words.contains(&"rspamd") {
+            config.rspamd = Some(RSPAMD);
+        }
         if let Some(max) = number("message-bytes-max") {
             config.message_bytes_max = max;
         }
         let clock = Arc::new(VirtualClock::new(1));
         let disk = SimDisk::new(1);
         let dns = words.contains(&"dns").then(Arc::<TableDns>::default);
-        let ctx = open(&config, &disk, &clock, dns.clone());
+        let beside = Beside::default();
+        let ctx = open(&config, &disk, &clock, dns.clone(), &beside);
         let world = World {
             clock,
             disk: Mutex::new(disk),
             config,
             ctx: Mutex::new(ctx),
             dns,
+            beside,
             log: tokio::sync::Mutex::new(log),
             _log: log_guard,
         };
@@ -230,7 +251,13 @@ impl World {
 
     async fn restart(&self) {
         self.stop().await;
-        let ctx = open(&self.config, &self.disk(), &self.clock, self.dns.clone());
+        let ctx = open(
+            &self.config,
+            &self.disk(),
+            &self.clock,
+            self.dns.clone(),
+            &self.beside,
+        );
         *self.ctx.lock().unwrap() = ctx;
     }
 
@@ -459,7 +486,13 @@ impl World {
                 let _ = ctx.store.close().await;
                 let disk = self.disk().reboot(3);
                 *self.disk.lock().unwrap() = disk;
-                let ctx = open(&self.config, &self.disk(), &self.clock, self.dns.clone());
+                let ctx = open(
+                    &self.config,
+                    &self.disk(),
+                    &self.clock,
+                    self.dns.clone(),
+                    &self.beside,
+                );
                 *self.ctx.lock().unwrap() = ctx;
             }
             ["stop"] => self.context().shutdown.start(),
@@ -530,6 +563,23 @@ impl World {
                 let answer = admin::call(&router, Method::POST, &path, None).await;
                 assert!(answer.0.is_success(), "{answer:?}");
             }
+            ["milter", "heard"] => {
+                for (letter, bytes) in self.beside.milter.take_heard() {
+                    let letter = char::from(letter);
+                    tracing::info!("milter heard {letter} {}", bytes.escape_ascii());
+                }
+            }
+            ["milter", "hears", letter] => {
+                self.beside.milter.hears(letter.as_bytes()[0]).await;
+            }
+            ["milter", letter, ..] => {
+                let words = text.splitn(3, ' ').nth(2).unwrap_or_default().trim_end();
+                self.beside.milter.answer(letter.as_bytes()[0], words)?;
+            }
+            ["rspamd", ..] => {
+                let answer = text.split_once("rspamd").unwrap().1.trim();
+                *self.beside.rspamd.lock().unwrap() = answer.to_owned();
+            }
             ["bans", count] => {
                 let bans = self.context().strangers.bans();
                 if bans.len() as u64 != parse(count)? {
@@ -597,6 +647,7 @@ fn open(
     disk: &SimDisk,
     clock: &Arc<VirtualClock>,
     dns: Option<Arc<TableDns>>,
+    beside: &Beside,
 ) -> Arc<Context> {
     let clock: Arc<dyn Clock> = clock.clone();
     let options = Options {
@@ -606,7 +657,54 @@ fn open(
     };
     let (store, _) = Store::open(Arc::new(disk.clone()), clock, options).unwrap();
     let dns = dns.map(|dns| -> Arc<dyn Dns> { dns });
-    Context::with_dns(config.clone(), store, dns).unwrap()
+    Context::with_seams(config.clone(), store, dns, Arc::new(beside.clone())).unwrap()
+}
+
+/// Programs beside the server.
+#[derive(Clone, Debug, Default)]
+struct Beside {
+    milter: Milter,
+    /// The JSON that rspamd answers with; empty: nobody is there.
+    rspamd: Arc<Mutex<String>>,
+}
+
+impl Net for Beside {
+    fn connect(&self, to: SocketAddr, _: Option<IpAddr>) -> Connecting<'_> {
+        let answer = self.rspamd.lock().unwrap().clone();
+        let (client, server) = tokio::io::duplex(PIPE_BYTES);
+        if to == MILTER {
+            tokio::spawn(self.milter.clone().serve(server));
+        } else if to == RSPAMD && !answer.is_empty() {
+            tokio::spawn(rspamd(server, answer));
+        } else {
+            return Box::pin(async { Err(io::ErrorKind::ConnectionRefused.into()) });
+        }
+        Box::pin(async { Ok(Box::new(client) as Box<dyn Socket>) })
+    }
+}
+
+/// One request, one answer.
+async fn rspamd(mut stream: DuplexStream, answer: String) {
+    let (mut heard, mut space) = (Vec::new(), [0; 4096]);
+    loop {
+        let count = stream.read(&mut space).await.unwrap();
+        assert!(count > 0, "the request ends early");
+        heard.extend_from_slice(&space[..count]);
+        let text = String::from_utf8_lossy(&heard);
+        let Some((head, body)) = text.split_once("\r\n\r\n") else {
+            continue;
+        };
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "));
+        if body.len() >= length.unwrap().parse::<usize>().unwrap() {
+            tracing::info!("rspamd heard {}", text.escape_debug());
+            break;
+        }
+    }
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ";
+    let answer = format!("{head}{}\r\n\r\n{answer}", answer.len());
+    stream.write_all(answer.as_bytes()).await.unwrap();
 }
 
 fn tls_facts() -> TlsFacts {
