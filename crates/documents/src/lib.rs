@@ -1,5 +1,6 @@
 //! The text inside documents that are sent by mail: DOCX (ECMA-376) and ODT (OASIS OpenDocument).
-//! Both are XML in a ZIP archive; their text is all that is looked at.
+//! Both are XML in a ZIP archive; their text is all that is looked at. Archives with other things in
+//! them are read by [`zip`].
 //!
 //! Pure: bytes in, text out. Nothing here fails: what is damaged, encrypted or over a limit of
 //! [`limits`] gives less text or none. Work and memory are bounded, whatever the archive says of
@@ -18,7 +19,7 @@
 
 pub mod limits;
 mod xml;
-mod zip;
+pub mod zip;
 
 use xml::Reader;
 

@@ -37,6 +37,11 @@ fn size32(bytes: &[u8], at: usize) -> Option<usize> {
 
 /// The file of that name, of the first of them.
 pub fn find<'a>(archive: &'a [u8], name: &[u8]) -> Option<Entry<'a>> {
+    find_by(archive, |own| own.eq_ignore_ascii_case(name))
+}
+
+/// The first file whose name is wanted.
+pub fn find_by(archive: &[u8], wanted: impl Fn(&[u8]) -> bool) -> Option<Entry<'_>> {
     let mut directory = archive.get(directory_at(archive)?..)?;
     for _ in 0..ENTRIES_MAX {
         if number32(directory, 0)? != CENTRAL_SIGNATURE {
@@ -45,7 +50,7 @@ pub fn find<'a>(archive: &'a [u8], name: &[u8]) -> Option<Entry<'a>> {
         let name_bytes = usize::from(number16(directory, 28)?);
         let more = usize::from(number16(directory, 30)?) + usize::from(number16(directory, 32)?);
         let own = directory.get(CENTRAL_BYTES..)?.get(..name_bytes)?;
-        if own.eq_ignore_ascii_case(name) {
+        if wanted(own) {
             return entry(archive, directory);
         }
         directory = directory.get(CENTRAL_BYTES + name_bytes + more..)?;

@@ -21,7 +21,7 @@ pub enum Policy {
 }
 
 impl Policy {
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         match text.to_ascii_lowercase().as_str() {
             "none" => Some(Policy::None),
             "quarantine" => Some(Policy::Quarantine),

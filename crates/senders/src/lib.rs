@@ -1,6 +1,7 @@
 //! Who sent a message, and can that be believed: SPF (RFC 7208), DKIM (RFC 6376, 8301, 8463),
 //! DMARC (RFC 7489), ARC (RFC 8617), reverse names and what is written of all that (RFC 8601); and
-//! what our own domains publish, so that others can believe us.
+//! what our own domains publish, so that others can believe us; and the reports that receivers write
+//! of all that (RFC 7489 appendix C, RFC 8460).
 //!
 //! Everything is a pure function of the message and of what DNS has said so far ([`dns::Answers`]):
 //! a function that lacks an answer notes its question and stops with [`dns::Wanted`]; its user asks,
@@ -28,6 +29,7 @@ pub mod dns;
 pub mod limits;
 pub mod lookalike;
 pub mod publish;
+pub mod reports;
 pub mod results;
 pub mod reverse;
 pub mod spf;

@@ -49,3 +49,24 @@ pub const LOOKALIKE_CHARS_MAX: usize = 256;
 pub const SRS_LOCAL_BYTES_MAX: usize = 64;
 /// How long a report may come to such an address.
 pub const SRS_DAYS_MAX: i64 = 30;
+/// Of a report that others wrote, unpacked.
+pub const REPORT_BYTES_MAX: usize = 8 << 20;
+/// Packed reports in packed reports.
+pub const REPORT_PACKED_DEEP_MAX: usize = 2;
+/// How many times its size what is packed may become, once it is [`REPORT_RATIO_FROM_BYTES`].
+pub const REPORT_RATIO_MAX: usize = 200;
+pub const REPORT_RATIO_FROM_BYTES: usize = 1 << 20;
+/// Elements within elements of a report.
+pub const REPORT_DEPTH_MAX: usize = 16;
+/// Of one text in a report; what is longer is cut.
+pub const REPORT_TEXT_BYTES_MAX: usize = 512;
+/// Rows of an aggregate report that are kept.
+pub const REPORT_ROWS_MAX: usize = 10_000;
+/// Results, reasons and errors of one row or report, each.
+pub const REPORT_LIST_MAX: usize = 16;
+/// Letters or connections of one row: what is above is taken for this.
+pub const REPORT_COUNT_MAX: u64 = 1_000_000_000;
+/// Policies of one TLS report.
+pub const TLS_POLICIES_MAX: usize = 100;
+/// Kinds of failure of one such policy.
+pub const TLS_FAILURES_MAX: usize = 500;
