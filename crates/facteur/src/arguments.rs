@@ -42,6 +42,8 @@ pub enum Do {
     Account(Account),
     #[command(subcommand, about = t(texts::ABOUT_ALIAS))]
     Alias(Alias),
+    #[command(subcommand, about = t(texts::ABOUT_FORWARD))]
+    Forward(Forward),
     #[command(subcommand, about = t(texts::ABOUT_GROUP))]
     Group(Group),
     #[command(subcommand, about = t(texts::ABOUT_DOMAIN))]
@@ -185,6 +187,8 @@ pub enum Alias {
         alias: String,
         #[arg(value_name = "TARGET", required = true, help = t(texts::HELP_TARGETS))]
         targets: Vec<String>,
+        #[arg(long, help = t(texts::HELP_CONFIRMED))]
+        confirmed: bool,
     },
     #[command(about = t(texts::ABOUT_ALIAS_LIST))]
     List,
@@ -192,6 +196,24 @@ pub enum Alias {
     Remove {
         #[arg(value_name = "ALIAS", help = t(texts::HELP_ALIAS))]
         alias: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Forward {
+    #[command(about = t(texts::ABOUT_FORWARD_LIST))]
+    List,
+    #[command(about = t(texts::ABOUT_FORWARD_CONFIRM))]
+    Confirm {
+        #[arg(value_name = "ADDRESS", help = t(texts::HELP_FORWARD))]
+        address: String,
+        #[arg(long = "for", value_name = "SOURCE", help = t(texts::HELP_FORWARD_FOR))]
+        source: Option<String>,
+    },
+    #[command(about = t(texts::ABOUT_FORWARD_STOP))]
+    Stop {
+        #[arg(value_name = "ADDRESS", help = t(texts::HELP_FORWARD))]
+        address: String,
     },
 }
 

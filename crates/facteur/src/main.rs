@@ -65,6 +65,7 @@ async fn ask(place: &Place, command: Do) -> Outcome {
     let outcome = match command {
         Do::Account(command) => command::account::run(&client, command).await,
         Do::Alias(command) => command::alias::run(&client, command).await,
+        Do::Forward(command) => command::forward::run(&client, command).await,
         Do::Group(command) => command::group::run(&client, command).await,
         Do::Ban(command) => command::ban::run(&client, command).await,
         Do::Domain(command) => command::domain::run(&client, command).await,

@@ -85,6 +85,24 @@ texts! {
     ABOUT_ACCOUNT_REMOVE: "Remove the account; it can be restored until the retention time ends",
         "Supprimer le compte ; il peut être rétabli jusqu'à la fin de la durée de conservation";
     ABOUT_ACCOUNT_RESTORE: "Bring a removed account back with all its mail", "Rétablir un compte supprimé avec tout son courrier";
+    ABOUT_FORWARD: "Addresses outside that mail is sent on to", "Les adresses extérieures auxquelles du courrier est transféré";
+    ABOUT_FORWARD_LIST: "List them, and whether their owners agreed", "En donner la liste, et dire si leurs propriétaires sont d'accord";
+    ABOUT_FORWARD_CONFIRM: "Say in the owner's place that mail may be sent on", "Dire à la place du propriétaire que le courrier peut être transféré";
+    ABOUT_FORWARD_STOP: "Send no more mail on to an address", "Ne plus transférer de courrier à une adresse";
+    HELP_FORWARD: "The address outside", "L'adresse extérieure";
+    HELP_FORWARD_FOR: "Mail of this alias or account only, also before its owner was asked",
+        "Seulement le courrier de cet alias ou de ce compte, même avant que le propriétaire soit interrogé";
+    FORWARD_NONE: "No mail is sent on to addresses outside, but for aliases from before their owners were asked.",
+        "Aucun courrier n'est transféré à l'extérieur, sauf par des alias d'avant que les propriétaires soient interrogés.";
+    FORWARD_CONFIRMED: "Mail for {0} is sent on to {1}.", "Le courrier de {0} est transféré à {1}.";
+    FORWARD_STOPPED: "No mail for {0} is sent on to {1} any more.", "Le courrier de {0} n'est plus transféré à {1}.";
+    FORWARD_STATE_CONFIRMED: "agreed", "d'accord";
+    FORWARD_STATE_ASKED: "asked, no answer yet", "interrogé, pas encore de réponse";
+    FORWARD_STATE_UNANSWERED: "asked, no answer in time", "interrogé, pas de réponse à temps";
+    FORWARD_STATE_STOPPED: "wants no mail sent on", "ne veut pas de courrier transféré";
+    FORWARD_STATE_GONE: "its host says that there is no such address", "son serveur dit que cette adresse n'existe pas";
+    COLUMN_FORWARD_SOURCE: "Mail for", "Courrier de";
+    COLUMN_FORWARD_TARGET: "is sent on to", "transféré à";
     ABOUT_ALIAS_ADD: "Make an alias, or replace it", "Créer un alias, ou le remplacer";
     ABOUT_ALIAS_LIST: "List the aliases", "Donner la liste des alias";
     ABOUT_ALIAS_REMOVE: "Remove an alias", "Supprimer un alias";
@@ -277,6 +295,8 @@ texts! {
     HELP_LANGUAGE: "Language of what the server writes to this person", "Langue de ce que le serveur écrit à cette personne";
     HELP_ERASE: "Erase everything at once and for good", "Tout effacer tout de suite et pour toujours";
     HELP_ALIAS: "The alias, a whole address", "L'alias, une adresse entière";
+    HELP_CONFIRMED: "The owners of the addresses outside agree: send mail on without asking them",
+        "Les propriétaires des adresses extérieures sont d'accord : transférer sans le leur demander";
     HELP_TARGETS: "Addresses that get its mail", "Adresses qui reçoivent son courrier";
     HELP_GROUP: "Address of the group", "Adresse du groupe";
     HELP_GROUP_NAME: "The group's name", "Le nom du groupe";
@@ -459,6 +479,10 @@ texts! {
     CODE_BUSY: "Entry {0} is being sent at this moment. Look again in a minute.",
         "L'entrée {0} est en train de partir. Regardez de nouveau dans une minute.";
     CODE_OVER_LIMIT: "A limit is reached for {0}.", "Une limite est atteinte pour {0}.";
+    CODE_ASKED_TOO_OFTEN: "The owner of an address was asked often enough this week, or no letter can go there. If you know that he agrees, say --confirmed.",
+        "Le propriétaire d'une adresse a été interrogé assez souvent cette semaine, ou aucune lettre ne peut y aller. Si vous savez qu'il est d'accord, ajoutez --confirmed.";
+    CODE_NO_SUCH_FORWARD: "No mail is sent on to {0}. `facteur forward list` shows all.",
+        "Aucun courrier n'est transféré à {0}. `facteur forward list` les montre toutes.";
     CODE_DISK_FULL: "The disk is full. Make space, then try again.", "Le disque est plein. Faites de la place, puis recommencez.";
     CODE_DISK: "The disk failed. The server must be started again once the disk is sound.",
         "Le disque a eu une panne. Il faudra redémarrer le serveur une fois le disque en état.";
@@ -491,6 +515,8 @@ texts! {
         "Il n'y a pas de comptes. `facteur account add ADRESSE` en ajoute un.";
     ALIAS_SET: "{0} leads to {1}.", "{0} mène à {1}.";
     ALIAS_OWN: "{0} leads to {1}, who may also send as it.", "{0} mène à {1}, qui peut aussi envoyer sous cette adresse.";
+    ALIAS_ASKED: "{0} is asked by a message whether mail may be sent on there. Until the answer, seven days at most, mail waits in the queue.",
+        "On demande par un message à {0} si du courrier peut y être transféré. Jusqu'à la réponse, sept jours au plus, le courrier attend dans la file.";
     ALIAS_REMOVED: "{0} is removed.", "{0} est supprimé.";
     ALIAS_NONE: "There are no aliases.", "Il n'y a pas d'alias.";
     GROUP_ADDED: "Group {0} is there. Members: {1}", "Le groupe {0} est créé. Membres : {1}";
@@ -527,6 +553,7 @@ texts! {
     WAITS_DNS: "the DNS gives no answer to trust", "le DNS ne donne pas de réponse fiable";
     WAITS_UNPROVEN: "the other server can't prove who it is, as its domain demands", "l'autre serveur ne peut pas prouver son identité, ce que son domaine exige";
     WAITS_TLS_DEMANDED: "the sender demands protection that nobody offers there", "l'expéditeur exige une protection que personne n'offre là-bas";
+    WAITS_UNCONFIRMED: "who it is sent on to has not agreed yet", "la personne à qui il est transféré n'a pas encore accepté";
     WAITS_HERE: "this server can't send it now", "ce serveur ne peut pas l'envoyer pour le moment";
     QUEUE_EMPTY: "Nothing waits.", "Rien n'attend.";
     QUEUE_RETRIED: "Entries to try now: {0}", "Entrées à réessayer maintenant : {0}";
@@ -761,6 +788,8 @@ pub fn of_code(code: &str) -> Option<Text> {
         "in_use" => CODE_IN_USE,
         "busy" => CODE_BUSY,
         "over_limit" => CODE_OVER_LIMIT,
+        "asked_too_often" => CODE_ASKED_TOO_OFTEN,
+        "no_such_forward" => CODE_NO_SUCH_FORWARD,
         "disk_full" => CODE_DISK_FULL,
         "disk" => CODE_DISK,
         "damaged" => CODE_DAMAGED,

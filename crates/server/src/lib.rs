@@ -23,6 +23,7 @@ pub mod admin;
 mod alarm;
 pub mod auth;
 mod config;
+pub mod consent;
 mod context;
 pub mod dkim;
 pub mod dns;

@@ -197,3 +197,16 @@ pub const CALL_PATIENCE: Duration = Duration::from_secs(30);
 /// After this time a program is not told any more.
 pub const CALLS_KEPT: Duration = Duration::from_secs(3 * 24 * 3600);
 pub const CALLS_LOOK_AGAIN: Duration = Duration::from_secs(60);
+
+/// How long the owner of an address outside may take to agree that mail is sent on there.
+pub const CONSENT_TIME: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How often mail that waits for it looks whether he did; an answer wakes it.
+pub const CONSENT_LOOK_AGAIN: Duration = Duration::from_secs(3600);
+/// Questions to one address in a week.
+pub const CONSENT_LETTERS_A_WEEK_MAX: usize = 3;
+/// Questions that the filters of one account give rise to in a day.
+pub const CONSENT_OF_ACCOUNT_A_DAY_MAX: usize = 5;
+/// And one message.
+pub const CONSENT_ASKED_AT_ONCE_MAX: usize = 5;
+/// Messages in a row for which there was no such address.
+pub const CONSENT_FAILURES_MAX: u32 = 3;

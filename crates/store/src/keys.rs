@@ -2,7 +2,8 @@
 //! that belongs to one account is one range.
 
 use crate::{
-    AccountId, BlobId, CallPlace, Grantee, MailboxId, ModSeq, QueueId, SentId, Timestamp, Uid,
+    AccountId, BlobId, CallPlace, ForwardId, Grantee, MailboxId, ModSeq, QueueId, SentId,
+    Timestamp, Uid,
 };
 
 /// Journal position applied; not part of the journal's own redo.
@@ -30,6 +31,8 @@ const SENT: u8 = b'm';
 const FOLLOWED: u8 = b'n';
 /// An address that is not tried for programs.
 const SUPPRESSED: u8 = b'y';
+/// Mail that goes on to an address outside, and whether its owner agreed.
+const FORWARD: u8 = b'f';
 /// The MTA-STS policy of another domain.
 const STS: u8 = b't';
 /// What falls due, as the first format had it: all destinations in one row of time.
@@ -83,6 +86,7 @@ pub enum Name<'a> {
     Request([u8; 16]),
     Call(CallPlace),
     Suppressed(&'a [u8]),
+    Forward(ForwardId),
     /// Destination, and the place among what waits for it.
     Waiting(&'a [u8], Spot),
     Erasing(AccountId),
@@ -329,6 +333,14 @@ pub fn all_suppressed() -> Span {
     all_with(vec![SUPPRESSED])
 }
 
+pub fn forward(id: ForwardId) -> Vec<u8> {
+    tagged(FORWARD, &id.0)
+}
+
+pub fn all_forwards() -> Span {
+    all_with(vec![FORWARD])
+}
+
 pub fn all_programs() -> Span {
     all_with(vec![PROGRAM])
 }
@@ -548,6 +560,7 @@ pub fn parse(key: &[u8]) -> Option<Name<'_>> {
             })
         }
         SUPPRESSED => Name::Suppressed(rest),
+        FORWARD => Name::Forward(ForwardId(number(rest)?)),
         WAITING => {
             let at = rest.iter().position(|byte| *byte == 0)?;
             let (destination, spot) = rest.split_at_checked(at)?;

@@ -40,6 +40,7 @@ pub use error::Error;
 pub use keys::Spot;
 pub use notes::Notes;
 pub use ops::changes::{AccountWatcher, Changes, Follower, Watcher};
+pub use ops::forwards::Letter;
 pub use ops::metadata::MetadataEdit;
 pub use ops::queue::{Look, QueueFilter};
 pub use ops::read::Bodies;

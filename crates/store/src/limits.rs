@@ -81,6 +81,13 @@ pub const COMPACT_DEAD_BYTES_MIN: u64 = 1 << 20;
 /// Below one part in so many of the reserved space nothing at all is written.
 pub const RESERVE_FLOOR_PARTS: u64 = 8;
 
+/// Addresses outside that mail goes on to and whose owners are asked.
+pub const FORWARDS_MAX: usize = 10_000;
+/// Of one account.
+pub const FORWARDS_OF_ACCOUNT_MAX: usize = 50;
+/// A question of a filter that nobody answered is forgotten after this time: it may be put again.
+pub const FORWARD_ASKED_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// Programs that may send.
 pub const PROGRAMS_MAX: usize = 1_000;
 /// How long it is known what became of a program's message, and from which request it came.

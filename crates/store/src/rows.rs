@@ -630,8 +630,9 @@ fn take_recipient(r: &mut Reader<'_>) -> Result<QueueRecipient, Error> {
     })
 }
 
-/// Since the second format a queue entry has wishes and a reason.
-const QUEUE_VERSION: u8 = 2;
+/// Since the second format a queue entry has wishes and a reason, since the third it knows what sent
+/// it on.
+const QUEUE_VERSION: u8 = 3;
 
 fn put_wishes(w: &mut Writer, wishes: &Wishes) {
     w.u8(wishes.priority.to_be_bytes()[0]);
@@ -661,11 +662,12 @@ fn take_wishes(r: &mut Reader<'_>) -> Result<Wishes, Error> {
             2 => TlsWish::Optional,
             _ => return Err(r.damaged("unknown wish about TLS")),
         },
+        forward: None,
     })
 }
 
 /// Their numbers are durable.
-const REASONS: [WaitReason; 8] = [
+const REASONS: [WaitReason; 9] = [
     WaitReason::NotTried,
     WaitReason::Asked,
     WaitReason::Answered,
@@ -674,6 +676,7 @@ const REASONS: [WaitReason; 8] = [
     WaitReason::Unproven,
     WaitReason::TlsDemanded,
     WaitReason::Here,
+    WaitReason::Unconfirmed,
 ];
 
 fn put_reason(w: &mut Writer, reason: WaitReason) {
@@ -697,8 +700,7 @@ pub fn is_first_queue_format(value: &[u8]) -> bool {
 pub fn encode_queue_first(entry: &QueueEntry) -> Vec<u8> {
     let mut value = encode_queue(entry);
     let mut w = Writer::default();
-    put_wishes(&mut w, &entry.wishes);
-    put_reason(&mut w, entry.reason);
+    put_late_fields(&mut w, entry);
     value.truncate(value.len() - w.0.len());
     value[0] = VERSION;
     value
@@ -721,14 +723,20 @@ pub fn encode_queue(entry: &QueueEntry) -> Vec<u8> {
     w.i64(entry.created.0).i64(entry.due.0).i64(entry.expires.0);
     w.bool(entry.held).u32(entry.attempts);
     w.str(&entry.last_outcome).bool(entry.delay_notified);
-    put_wishes(&mut w, &entry.wishes);
-    put_reason(&mut w, entry.reason);
+    put_late_fields(&mut w, entry);
     w.0
 }
 
+/// What came with later formats, in their order.
+fn put_late_fields(w: &mut Writer, entry: &QueueEntry) {
+    put_wishes(w, &entry.wishes);
+    put_reason(w, entry.reason);
+    w.option(entry.wishes.forward.as_ref(), |w, id| w.fixed(&id.0));
+}
+
 pub fn decode_queue(bytes: &[u8], id: QueueId) -> Result<QueueEntry, Error> {
-    let first = is_first_queue_format(bytes);
-    let version = if first { VERSION } else { QUEUE_VERSION };
+    let version = bytes.first().copied().unwrap_or(QUEUE_VERSION);
+    let version = version.clamp(VERSION, QUEUE_VERSION);
     let mut r = Reader::version(bytes, "queue entry", version)?;
     let mut entry = QueueEntry {
         id,
@@ -754,12 +762,62 @@ pub fn decode_queue(bytes: &[u8], id: QueueId) -> Result<QueueEntry, Error> {
         wishes: Wishes::default(),
         reason: WaitReason::default(),
     };
-    if !first {
+    if version > VERSION {
         entry.wishes = take_wishes(&mut r)?;
         entry.reason = take_reason(&mut r)?;
     }
+    if version > 2 {
+        let id = r.option(Reader::array)?;
+        entry.wishes.forward = id.map(ForwardId);
+    }
     r.end()?;
     Ok(entry)
+}
+
+const FORWARD_STATES: [ForwardState; 4] = [
+    ForwardState::Asked,
+    ForwardState::Confirmed,
+    ForwardState::Stopped,
+    ForwardState::Gone,
+];
+
+/// The id is in the key.
+pub fn encode_forward(forward: &Forward) -> Vec<u8> {
+    let mut w = Writer::version(VERSION);
+    match &forward.source {
+        ForwardSource::Alias(address) => w.u8(0).str(address),
+        ForwardSource::Account(account) => w.u8(1).u32(account.0),
+    };
+    w.str(&forward.target);
+    w.u8(match forward.state {
+        ForwardState::Asked => 0,
+        ForwardState::Confirmed => 1,
+        ForwardState::Stopped => 2,
+        ForwardState::Gone => 3,
+    });
+    w.i64(forward.at.0).u32(forward.failures);
+    w.0
+}
+
+pub fn decode_forward(bytes: &[u8], id: ForwardId) -> Result<Forward, Error> {
+    let mut r = Reader::version(bytes, "mail that goes on", VERSION)?;
+    let source = match r.u8()? {
+        0 => ForwardSource::Alias(r.string()?),
+        1 => ForwardSource::Account(AccountId(r.u32()?)),
+        _ => return Err(r.damaged("unknown source")),
+    };
+    let target = r.string()?;
+    let state = FORWARD_STATES.get(usize::from(r.u8()?)).copied();
+    let forward = Forward {
+        id,
+        source,
+        target,
+        state: state.ok_or_else(|| r.damaged("unknown state"))?,
+        at: Timestamp(r.i64()?),
+        failures: r.u32()?,
+    };
+    r.end()?;
+    Ok(forward)
 }
 
 pub fn encode_sts(policy: &StsPolicy) -> Vec<u8> {

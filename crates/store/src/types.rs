@@ -437,6 +437,8 @@ pub struct Wishes {
     pub priority: i8,
     pub deliver_by: Option<DeliverBy>,
     pub tls: TlsWish,
+    /// It goes on to somebody outside who is asked first.
+    pub forward: Option<ForwardId>,
 }
 
 /// RFC 2852.
@@ -481,6 +483,47 @@ pub enum WaitReason {
     TlsDemanded,
     /// Something here.
     Here,
+    /// Who it goes on to has not agreed yet.
+    Unconfirmed,
+}
+
+/// Names what goes on from one source to one address; nobody guesses one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ForwardId(pub [u8; 16]);
+
+/// Who sends mail on to the outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ForwardSource {
+    /// An alias, `local@domain`.
+    Alias(String),
+    /// A filter of this account.
+    Account(AccountId),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForwardState {
+    /// The owner of the address was asked.
+    Asked,
+    /// The owner said yes, or the administrator did for him.
+    Confirmed,
+    /// The owner wants no more.
+    Stopped,
+    /// Hosts said several times that there is no such address.
+    Gone,
+}
+
+/// Mail that goes on to an address outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forward {
+    pub id: ForwardId,
+    pub source: ForwardSource,
+    /// Normalised.
+    pub target: String,
+    pub state: ForwardState,
+    /// When it came into this state.
+    pub at: Timestamp,
+    /// How often a host said that there is no such address, in a row.
+    pub failures: u32,
 }
 
 /// An MTA-STS policy as it was fetched (RFC 8461).

@@ -1,18 +1,22 @@
 //! `facteur alias …`
 
 use hyper::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{flag, items, text, texts_of};
+use super::{flag, items, list, text, texts_of};
 use crate::arguments::Alias;
 use crate::client::{Client, segment};
-use crate::output::{Outcome, Output, table};
+use crate::output::{Outcome, Output, safe, table};
 use crate::texts::{self, fill, t};
 
 pub async fn run(client: &Client, command: Alias) -> Outcome {
     match command {
-        Alias::Add { alias, targets } => {
-            let body = Some(json!({ "targets": targets }));
+        Alias::Add {
+            alias,
+            targets,
+            confirmed,
+        } => {
+            let body = Some(json!({ "targets": targets, "confirmed": confirmed }));
             let set = client
                 .call(Method::PUT, &path(&alias), body, &alias)
                 .await?;
@@ -21,10 +25,14 @@ pub async fn run(client: &Client, command: Alias) -> Outcome {
             } else {
                 texts::ALIAS_SET
             };
-            let sentence = fill(
+            let mut sentence = fill(
                 text,
                 &[&self::text(&set, "address"), &texts_of(&set, "targets")],
             );
+            for asked in list(&set, "asked").iter().filter_map(Value::as_str) {
+                sentence.push('\n');
+                sentence.push_str(&fill(texts::ALIAS_ASKED, &[&safe(asked)]));
+            }
             Ok(Output::new(set, sentence))
         }
         Alias::List => {

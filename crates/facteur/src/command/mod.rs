@@ -7,6 +7,7 @@ pub mod config;
 pub mod demo;
 pub mod dns;
 pub mod domain;
+pub mod forward;
 pub mod group;
 pub mod mailbox;
 pub mod program;

@@ -138,6 +138,7 @@ fn reason(entry: &Value) -> String {
         "unproven" => texts::WAITS_UNPROVEN,
         "tls_demanded" => texts::WAITS_TLS_DEMANDED,
         "here" => texts::WAITS_HERE,
+        "unconfirmed" => texts::WAITS_UNCONFIRMED,
         _ => texts::WAITS_NOT_TRIED,
     };
     t(words).to_owned()

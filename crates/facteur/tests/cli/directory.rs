@@ -74,6 +74,58 @@ fn aliases() {
 }
 
 #[test]
+fn addresses_outside_are_asked() {
+    let site = Site::new();
+    let add = ["alias", "add", "away@example.test", "Bob@far.test"];
+    assert_eq!(site.json(&add)["asked"][0], "bob@far.test");
+    let states = || {
+        let list = site.json(&["forward", "list"]);
+        let list = list.as_array().unwrap().clone().into_iter();
+        list.map(|one| format!("{} {}", one["source"], one["state"]))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(states(), ["\"away@example.test\" \"asked\""]);
+    let queue = site.json(&["queue", "list"]);
+    assert_eq!(queue.as_array().unwrap().len(), 1, "{queue}");
+    site.json(&["forward", "confirm", "bob@far.test"]);
+    assert_eq!(states(), ["\"away@example.test\" \"confirmed\""]);
+    site.json(&["forward", "stop", "bob@far.test"]);
+    assert_eq!(states(), ["\"away@example.test\" \"stopped\""]);
+    let again = [&add[..], &["--confirmed"]].concat();
+    assert_eq!(site.json(&again)["asked"], serde_json::json!([]));
+    site.json(&["alias", "remove", "away@example.test"]);
+    assert!(states().is_empty());
+    let source = [
+        "forward",
+        "confirm",
+        "x@far.test",
+        "--for",
+        "alice@example.test",
+    ];
+    site.json(&source);
+    assert_eq!(states(), ["\"alice@example.test\" \"confirmed\""]);
+    for (arguments, code) in [
+        (
+            vec!["forward", "stop", "nobody@far.test"],
+            "no_such_forward",
+        ),
+        (vec!["forward", "confirm", "nonsense"], "bad_address"),
+        (
+            vec![
+                "forward",
+                "confirm",
+                "x@far.test",
+                "--for",
+                "no@example.test",
+            ],
+            "no_such_address",
+        ),
+    ] {
+        assert_eq!(site.error(&arguments)["error"], code, "{arguments:?}");
+    }
+}
+
+#[test]
 fn domains() {
     let site = Site::new();
     site.json(&["domain", "add", "example.net"]);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::{get, put};
-use facteur_store::{AddressTarget, Store};
+use facteur_store::{AddressTarget, ForwardSource, Store};
 use serde::{Deserialize, Serialize};
 
 use super::accounts::{find_account, must_be_local, primary_address};
@@ -15,6 +15,7 @@ use super::limits::ALIAS_TARGETS_MAX;
 use super::names::normalise_address;
 use super::{Answer, State, blocking};
 use crate::Context;
+use crate::consent::{self, Standing};
 use crate::smtp::directory;
 
 #[derive(Serialize)]
@@ -23,12 +24,17 @@ struct AliasView {
     targets: Vec<String>,
     /// The address is one account's own: that person may send as it.
     own: bool,
+    /// Targets outside whose owners were asked now.
+    asked: Vec<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Targets {
     targets: Vec<String>,
+    /// The owners of those outside agree: the administrator knows it.
+    #[serde(default)]
+    confirmed: bool,
 }
 
 pub(super) fn routes() -> Router<Arc<Context>> {
@@ -71,18 +77,71 @@ async fn set(
     if directory::leads_to(&context.store, &targets, &address)? {
         return Err(ApiError::new(Code::AliasLoop));
     }
-    let target = match targets.as_slice() {
-        [only] => match find_account(&context.store, only) {
-            Ok(account) if account.removed.is_none() => AddressTarget::Account(account.id),
-            _ => AddressTarget::Alias(targets),
-        },
-        _ => AddressTarget::Alias(targets),
+    let only = match targets.as_slice() {
+        [only] => find_account(&context.store, only).ok(),
+        _ => None,
     };
-    context.store.set_address(&address, target.clone()).await?;
+    let only = only.filter(|account| account.removed.is_none());
+    let (target, asked) = match only {
+        Some(account) => {
+            let target = AddressTarget::Account(account.id);
+            context.store.set_address(&address, target.clone()).await?;
+            (target, Vec::new())
+        }
+        None => {
+            let asked = set_alias(&context, &address, &targets, new.confirmed).await?;
+            (AddressTarget::Alias(targets), asked)
+        }
+    };
     let alias = view(&context.store, address, target)?;
-    alias
-        .map(axum::Json)
-        .ok_or_else(|| ApiError::new(Code::Internal))
+    let alias = alias.ok_or_else(|| ApiError::new(Code::Internal))?;
+    Ok(axum::Json(AliasView { asked, ..alias }))
+}
+
+/// Those outside are asked first, unless they agreed before; gives who was.
+async fn set_alias(
+    context: &Arc<Context>,
+    address: &str,
+    targets: &[String],
+    confirmed: bool,
+) -> Result<Vec<String>, ApiError> {
+    let store = &context.store;
+    let before = match store.address(address)? {
+        Some(AddressTarget::Alias(before)) => before,
+        _ => Vec::new(),
+    };
+    let source = ForwardSource::Alias(address.to_owned());
+    let (mut forwards, mut letters, mut asked) = (Vec::new(), Vec::new(), Vec::new());
+    let mut vouched = Vec::new();
+    for target in targets {
+        let domain = target.rsplit_once('@').map_or("", |(_, domain)| domain);
+        if store.domain(domain)?.is_some() || asked.contains(target) {
+            continue;
+        }
+        let known = consent::find(store, &source, target)?;
+        let standing = known.map(|known| consent::standing(&known, context.clock.now()));
+        match standing {
+            _ if confirmed => vouched.push(target),
+            // From before owners were asked.
+            None if before.contains(target) => {}
+            Some(Standing::Goes | Standing::Waits { .. }) => {}
+            Some(Standing::Refused) | None => {
+                let question = consent::question(context, source.clone(), target).await?;
+                let Some(question) = question else {
+                    return Err(ApiError::new(Code::AskedTooOften).because(target));
+                };
+                forwards.push(question.forward);
+                letters.push(question.letter);
+                asked.push(target.clone());
+            }
+        }
+    }
+    let set = store.set_alias(address, targets.to_vec(), forwards, letters);
+    set.await?;
+    for target in vouched {
+        consent::vouch(context, source.clone(), target).await?;
+    }
+    Ok(asked)
 }
 
 async fn remove(context: State, Path(address): Path<String>) -> Answer<AliasView> {
@@ -129,5 +188,6 @@ fn view(
         address,
         targets,
         own,
+        asked: Vec::new(),
     }))
 }

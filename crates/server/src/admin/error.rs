@@ -37,6 +37,8 @@ pub enum Code {
     InUse,
     Busy,
     OverLimit,
+    AskedTooOften,
+    NoSuchForward,
     DiskFull,
     Disk,
     Damaged,
@@ -45,7 +47,7 @@ pub enum Code {
 }
 
 /// Name, status, sentence: everything the interface ever says about a failure.
-const TABLE: [(Code, &str, StatusCode, &str); 34] = [
+const TABLE: [(Code, &str, StatusCode, &str); 36] = [
     (
         Code::BadRequest,
         "bad_request",
@@ -214,6 +216,18 @@ const TABLE: [(Code, &str, StatusCode, &str); 34] = [
         "over_limit",
         StatusCode::CONFLICT,
         "A limit is reached.",
+    ),
+    (
+        Code::AskedTooOften,
+        "asked_too_often",
+        StatusCode::CONFLICT,
+        "The owner of this address can't be asked now.",
+    ),
+    (
+        Code::NoSuchForward,
+        "no_such_forward",
+        StatusCode::NOT_FOUND,
+        "No mail is sent on to this address.",
     ),
     (
         Code::DiskFull,

@@ -15,6 +15,7 @@ mod dns;
 mod domains;
 mod error;
 mod extract;
+mod forwards;
 mod groups;
 mod limits;
 mod mailboxes;
@@ -58,6 +59,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .merge(bans::routes())
         .merge(groups::routes())
         .merge(dns::routes())
+        .merge(forwards::routes())
         .merge(domains::routes())
         .merge(queue::routes())
         .merge(mailboxes::routes())

@@ -184,6 +184,7 @@ fn reason(reason: WaitReason) -> &'static str {
         WaitReason::Unproven => "unproven",
         WaitReason::TlsDemanded => "tls_demanded",
         WaitReason::Here => "here",
+        WaitReason::Unconfirmed => "unconfirmed",
     }
 }
 

@@ -196,6 +196,7 @@ fn reason(outcome: &Outcome) -> WaitReason {
         "4.7.5" => WaitReason::Unproven,
         "4.7.30" => WaitReason::TlsDemanded,
         "4.3.0" => WaitReason::Here,
+        "4.7.1" => WaitReason::Unconfirmed,
         _ => WaitReason::Unreachable,
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use facteur_smtp::Address;
 use facteur_store::{
     Delivery, Error, FlagNames, NewBody, NewMessage, NewQueueEntry, QueueEntry, QueueRecipient,
-    RecipientState, Spot, Timestamp, Wishes,
+    RecipientState, SentState, Spot, Timestamp, Wishes,
 };
 use tokio::task::JoinSet;
 
@@ -19,6 +19,7 @@ use super::report::{self, Returned};
 use super::schedule::{Room, Schedule, Started};
 use super::send::{self, Sender};
 use super::{history, limits};
+use crate::consent;
 use crate::context::Counters;
 use crate::dkim;
 use crate::intake::Intake;
@@ -245,6 +246,7 @@ async fn transfer(sender: &Sender, entry: QueueEntry, mut lease: Lease<'_>) -> C
     if attempt.rest.is_none() {
         history::tell(&sender.ctx, &entry, &attempt.outcomes, &next);
     }
+    note_forward(sender, &entry, &next).await;
     // What was sent and is not written down would be sent again: until the outcome is kept, with
     // its report, nobody else gets the entry. A full disk has room again some day.
     loop {
@@ -264,6 +266,20 @@ async fn transfer(sender: &Sender, entry: QueueEntry, mut lease: Lease<'_>) -> C
         break;
     }
     attempt.contact
+}
+
+/// Who agreed to get mail may be gone since.
+async fn note_forward(sender: &Sender, entry: &QueueEntry, next: &plan::Next) {
+    let Some(id) = entry.wishes.forward else {
+        return;
+    };
+    let endings = next.endings.iter().flatten();
+    let told = endings.filter(|it| it.hard || it.state == SentState::Delivered);
+    for ending in told {
+        if let Err(error) = consent::note(&sender.ctx, id, ending.hard).await {
+            tracing::warn!(%error, "whether an address outside is still there is not counted");
+        }
+    }
 }
 
 /// Writes down what became of an attempt, and its report.
@@ -352,7 +368,10 @@ fn recipients(
                     internal_date: None,
                 },
             }),
-            Target::Remote { address, domain } => {
+            Target::Reply(_) => {}
+            Target::Remote {
+                address, domain, ..
+            } => {
                 queued.push(back(sender, entry, address, domain));
             }
         }

@@ -28,7 +28,9 @@ use super::tls::ClientTls;
 use super::ways::Found;
 use crate::Context;
 use crate::admin::normalise_domain;
+use crate::consent::{self, Standing};
 use crate::dns::Dns;
+use crate::limits::CONSENT_LOOK_AGAIN;
 use crate::net::{Net, Socket};
 
 /// What all attempts share.
@@ -97,6 +99,35 @@ pub async fn attempt(sender: &Sender, entry: &QueueEntry) -> Attempt {
         return told(vec![None; entry.recipients.len()]);
     }
     let ctx = &sender.ctx;
+    match entry
+        .wishes
+        .forward
+        .map(|id| consent::standing_of(&ctx.store, id))
+    {
+        None | Some(Ok(Standing::Goes)) => {}
+        Some(Ok(Standing::Refused)) => {
+            let refused = ours("5.7.1", "Its owner does not want mail to be sent on there.");
+            return told(for_all(entry, &Outcome::Failed(refused)));
+        }
+        Some(Ok(Standing::Waits { .. })) => {
+            let asked = ours(
+                "4.7.1",
+                "Its owner has not agreed yet that mail is sent on there.",
+            );
+            return Attempt {
+                rest: Some(CONSENT_LOOK_AGAIN),
+                ..told(for_all(entry, &Outcome::Delayed(asked)))
+            };
+        }
+        Some(Err(error)) => {
+            tracing::error!(%error, "whether mail may go on is not known");
+            let unknown = ours(
+                "4.3.0",
+                "Whether mail may be sent on there is not known now.",
+            );
+            return told(for_all(entry, &Outcome::Delayed(unknown)));
+        }
+    }
     let by = entry.wishes.deliver_by.filter(|by| by.or_return);
     if by.is_some_and(|by| ctx.clock.now() >= by.at) {
         // RFC 2852 §4.1.4: it does not arrive late, it comes back.

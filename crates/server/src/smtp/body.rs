@@ -19,6 +19,7 @@ use super::trace::{self, Arrival};
 use super::undeliverable::{self, Sorted, Undeliverable};
 use super::{Driver, Target, refusal};
 use crate::config::Role;
+use crate::consent::{self, Reply};
 use crate::context::{Counters, SessionId};
 use crate::dkim;
 use crate::drive::Stream;
@@ -226,10 +227,15 @@ impl<S: Stream> Driver<S> {
         let origin = judged.origin.as_ref().map(Origin::fields);
         let origin = origin.unwrap_or_default();
         let trace = format!("{origin}{}{}", self.received(), judged.additions);
-        let sorted = self.sort(facts, &trace)?;
+        let replies = consent::take_replies(&mut self.targets);
+        let sorted = match !replies.is_empty() && self.targets.iter().all(Vec::is_empty) {
+            true => Sorted::nothing(self.targets.len()),
+            false => self.sort(facts, &trace)?,
+        };
         self.greylist(judged.origin.as_ref(), facts, &sorted)
             .await?;
         let noted = self.milters_end(&sorted).await?;
+        self.hear_owners(facts, replies).await?;
         Ok(Decided {
             trace: format!("{}{trace}", noted.fields),
             judged,
@@ -278,6 +284,7 @@ impl<S: Stream> Driver<S> {
         let renamed = std::mem::take(&mut plans.renamed);
         self.refused_by_filters(&sorted, &plans)
             .inspect_err(|refusal| self.tell_refused(key.clone(), &facts, *refusal))?;
+        self.ask_owners(&mut plans).await;
         let leaves = !plans.onward.is_empty() || undeliverable::leave(&sorted.targets);
         let tapped = tapped.filter(|_| leaves);
         let signature = self.signature(&facts, tapped, &judged).await;
@@ -338,6 +345,25 @@ impl<S: Stream> Driver<S> {
             }
             _ => String::new(),
         }
+    }
+
+    /// Owners of addresses outside answer whether mail is to be sent on to them.
+    async fn hear_owners(&self, facts: &Facts, replies: Vec<Reply>) -> Result<(), Refusal> {
+        let automatic = consent::is_automatic(facts, !self.reverse_path().is_empty());
+        for reply in replies {
+            tracing::info!(
+                session = %self.wire.peer().session,
+                id = self.id(),
+                automatic,
+                yes = reply.yes,
+                "an answer about mail that goes on"
+            );
+            if !automatic {
+                let heard = consent::hear(self.wire.context(), reply).await;
+                heard.map_err(|error| self.store_failed(&error))?;
+            }
+        }
+        Ok(())
     }
 
     /// What is kept of a program's message beside itself.
@@ -602,7 +628,7 @@ pub(super) fn was_in(target: &Target, seen: &[Vec<u8>]) -> bool {
         Target::Local { address, .. } => seen
             .iter()
             .any(|value| value.eq_ignore_ascii_case(address.as_bytes())),
-        Target::Remote { .. } => false,
+        Target::Remote { .. } | Target::Reply(_) => false,
     }
 }
 

@@ -7,8 +7,8 @@ use facteur_message::{Facts, header, thread};
 use facteur_smtp::parameters::{Body, Ret};
 use facteur_smtp::{MailParameters, RcptParameters, Recipient};
 use facteur_store::{
-    AccountId, DeliverBy, Delivery, Error, Memory, NewBody, NewMailbox, NewQueueEntry, NewSent,
-    Notify, Parcel, QueueRecipient, RecipientState, Store, Timestamp, TlsWish, Wishes,
+    AccountId, DeliverBy, Delivery, Error, ForwardId, Memory, NewBody, NewMailbox, NewQueueEntry,
+    NewSent, Notify, Parcel, QueueRecipient, RecipientState, Store, Timestamp, TlsWish, Wishes,
 };
 
 use super::filter::Plans;
@@ -107,7 +107,7 @@ impl<S: Stream> Driver<S> {
         let return_path = trace::return_path(&self.reverse_path());
         let mut local = Vec::new();
         let mut accounts: Vec<AccountId> = Vec::new();
-        let mut remote: BTreeMap<&str, Vec<QueueRecipient>> = BTreeMap::new();
+        let mut remote: BTreeMap<(&str, Option<ForwardId>), Remote> = BTreeMap::new();
         let mut told: Vec<QueueRecipient> = Vec::new();
         let no_recipients = Vec::new();
         let recipients = self
@@ -130,8 +130,16 @@ impl<S: Stream> Driver<S> {
                         local.extend(plans.deliveries(*account, filing, &prefix));
                     }
                     Target::Local { .. } => {}
-                    Target::Remote { address, domain } => {
-                        let list = remote.entry(domain).or_default();
+                    Target::Reply(_) => {}
+                    Target::Remote {
+                        address,
+                        domain,
+                        forward,
+                    } => {
+                        let id = forward.map(|forward| forward.id);
+                        let entry = remote.entry((domain, id)).or_default();
+                        entry.until = forward.and_then(|forward| forward.until);
+                        let list = &mut entry.recipients;
                         if !list.iter().any(|have| have.address == *address) {
                             list.push(queue_recipient(address, recipient, parameters));
                         }
@@ -156,7 +164,10 @@ impl<S: Stream> Driver<S> {
         let signed = format!("{signature}{trace}");
         let mut queue: Vec<NewQueueEntry> = remote
             .into_iter()
-            .map(|(domain, recipients)| self.queue_entry(domain, recipients, facts, &signed))
+            .map(|((domain, forward), remote)| {
+                let entry = self.queue_entry(domain, remote.recipients, facts, &signed);
+                on_behalf(entry, forward, remote.until)
+            })
             .collect();
         queue.extend(notices.map(|(domain, recipients)| NewQueueEntry {
             reverse_path: self.reverse_path(),
@@ -165,9 +176,9 @@ impl<S: Stream> Driver<S> {
         for (account, prefix) in &plans.further {
             local.extend(plans.deliveries(*account, None, prefix));
         }
-        for (domain, address, prefix) in &plans.onward {
+        for (way, prefix) in &plans.onward {
             let prefix = format!("{signature}{prefix}");
-            queue.push(self.onward(domain, address, &prefix, facts, None));
+            queue.push(self.onward(way, &prefix, facts, None));
         }
         Commit {
             body,
@@ -237,8 +248,32 @@ impl<S: Stream> Driver<S> {
             } else {
                 TlsWish::AsPolicy
             },
+            forward: None,
         }
     }
+}
+
+/// Recipients of one entry.
+#[derive(Default)]
+struct Remote {
+    recipients: Vec<QueueRecipient>,
+    /// How long an answer is waited for.
+    until: Option<Timestamp>,
+}
+
+/// Of mail that goes on: it is kept until its owner's time to answer is over.
+pub(super) fn on_behalf(
+    mut entry: NewQueueEntry,
+    forward: Option<ForwardId>,
+    until: Option<Timestamp>,
+) -> NewQueueEntry {
+    entry.wishes.forward = forward;
+    if let Some(until) = until {
+        entry.expires = entry
+            .expires
+            .max(until.after(limits::CONSENT_LOOK_AGAIN * 2));
+    }
+    entry
 }
 
 /// RFC 3461 §5.2.8: who asked for it is told that the message arrived. The notice is made by the

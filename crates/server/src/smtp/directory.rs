@@ -6,10 +6,13 @@
 use std::collections::HashSet;
 
 use facteur_smtp::address::{Address, Domain};
-use facteur_store::{Account, AccountId, AddressTarget, Error, Store};
+use facteur_store::{
+    Account, AccountId, AddressTarget, Error, ForwardId, ForwardSource, Store, Timestamp,
+};
 
 use super::forward;
 use crate::admin::normalise_domain;
+use crate::consent::{self, Reply, Standing};
 use crate::groups;
 use crate::limits;
 
@@ -28,7 +31,19 @@ pub enum Target {
         address: String,
         /// Destination domain, A-labels, lower case.
         domain: String,
+        /// It goes on there, and its owner was asked.
+        forward: Option<Onward>,
     },
+    /// An address of ours to which the owner of an address outside answers.
+    Reply(Reply),
+}
+
+/// What a queue entry of mail that goes on is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Onward {
+    pub id: ForwardId,
+    /// Until when the owner may answer, where he has not yet.
+    pub until: Option<Timestamp>,
 }
 
 /// What the directory knows about a recipient.
@@ -93,9 +108,14 @@ pub fn find_for(store: &Store, recipient: &Address, size: u64) -> Result<Found, 
     })
 }
 
-/// An address under which mail of others went on from here: who is behind it. One that we did not
-/// make, or that is too old, is a name like any other.
+/// An address that we made: one under which mail of others went on from here, then who is behind it;
+/// one that answers a question of ours. One that we did not make, or that is too old, is a name like
+/// any other.
 fn rewritten(store: &Store, recipient: &Address) -> Result<Option<Found>, Error> {
+    let local = recipient.local.to_lowercase();
+    if let Some(reply) = consent::reply_at(store, &local)? {
+        return Ok(Some(Found::Targets(vec![Target::Reply(reply)])));
+    }
     let Some(original) = forward::original(store, &recipient.local)? else {
         return Ok(None);
     };
@@ -217,7 +237,16 @@ fn elsewhere(recipient: &Address) -> Found {
     Found::Elsewhere(Target::Remote {
         address: recipient.to_string(),
         domain,
+        forward: None,
     })
+}
+
+/// Where mail for an address outside goes.
+pub fn outside(address: &Address) -> Option<Target> {
+    match elsewhere(address) {
+        Found::Elsewhere(target) => Some(target),
+        _ => None,
+    }
 }
 
 /// Follows a name of ours; one of [`ALWAYS`] that leads to nobody goes to whoever is responsible.
@@ -300,15 +329,21 @@ impl Expansion {
         match target {
             AddressTarget::Account(account) => self.add_account(store, account, address),
             AddressTarget::Alias(addresses) => {
+                let source = ForwardSource::Alias(address);
                 for next in addresses {
-                    self.follow_address(store, &next, depth + 1)?;
+                    self.follow_address(store, (&source, &next), depth + 1)?;
                 }
                 Ok(())
             }
         }
     }
 
-    fn follow_address(&mut self, store: &Store, text: &str, depth: usize) -> Result<(), Error> {
+    fn follow_address(
+        &mut self,
+        store: &Store,
+        (source, text): (&ForwardSource, &str),
+        depth: usize,
+    ) -> Result<(), Error> {
         let Ok(address) = Address::parse(text) else {
             return Ok(());
         };
@@ -320,9 +355,32 @@ impl Expansion {
                 None => Ok(()),
             };
         }
-        if let Found::Elsewhere(target) = elsewhere(&address) {
-            self.add(target);
-        }
+        let Some(Target::Remote {
+            address, domain, ..
+        }) = outside(&address)
+        else {
+            return Ok(());
+        };
+        let now = store.clock().now();
+        let forward = consent::find(store, source, text)?;
+        let standing = forward.as_ref().map(|it| consent::standing(it, now));
+        let until = match standing {
+            // Nobody sends on what its owner does not want.
+            Some(Standing::Refused) => {
+                self.disabled = true;
+                return Ok(());
+            }
+            Some(Standing::Waits { until }) => Some(until),
+            Some(Standing::Goes) | None => None,
+        };
+        self.add(Target::Remote {
+            address,
+            domain,
+            forward: forward.map(|forward| Onward {
+                id: forward.id,
+                until,
+            }),
+        });
         Ok(())
     }
 
@@ -361,6 +419,8 @@ impl Expansion {
     fn add(&mut self, target: Target) {
         let same = |have: &Target| match (have, &target) {
             (Target::Local { account: a, .. }, Target::Local { account: b, .. }) => a == b,
+            // Whoever agreed once gets it, whatever stands of the other ways.
+            (Target::Remote { address: a, .. }, Target::Remote { address: b, .. }) => a == b,
             (a, b) => *a == *b,
         };
         if !self.targets.iter().any(same) {

@@ -14,13 +14,15 @@ use facteur_message::{Facts, header};
 use facteur_sieve::message::{Edition, INBOX, Redirect};
 use facteur_smtp::address::Address;
 use facteur_store::{
-    AccountId, Delivery, Error, FlagNames, Memory, NewBody, NewMailbox, NewMessage, NewQueueEntry,
-    Notify, Parcel, QueueRecipient, RecipientState, Store,
+    AccountId, Delivery, Error, FlagNames, ForwardSource, Memory, NewBody, NewMailbox, NewMessage,
+    NewQueueEntry, Notify, Parcel, QueueRecipient, RecipientState, Store,
 };
 
-use super::directory::{self, Found, Target};
+use super::commit::on_behalf;
+use super::directory::{self, Found, Onward, Target};
 use super::undeliverable::{Sorted, Undeliverable};
 use super::{Driver, Refusal, body, trace};
+use crate::consent::{self, Standing};
 use crate::dkim;
 use crate::drive::{Stream, blocking};
 use crate::history::Key;
@@ -43,8 +45,10 @@ pub(super) struct Plans {
     pub memories: Vec<Memory>,
     /// Accounts that the message was sent on to: address, and what stands in front.
     pub further: Vec<(AccountId, String)>,
-    /// Addresses elsewhere that it is sent on to: domain, address, what stands in front.
-    pub onward: Vec<(String, String, String)>,
+    /// Addresses elsewhere that it is sent on to, and what stands in front.
+    pub onward: Vec<(Way, String)>,
+    /// Addresses elsewhere whose owners are to be asked first, and for whom.
+    pub asks: Vec<(AccountId, String)>,
     /// Messages that the server writes, and those that filters gave another header.
     pub written: Vec<Parcel>,
     /// What the history is told of accounts with a filter.
@@ -55,6 +59,14 @@ pub(super) struct Plans {
     pub reasons: BTreeMap<usize, String>,
     /// One of them can't be said in a reply.
     pub unsaid: bool,
+}
+
+/// To another host.
+#[derive(Debug)]
+pub(super) struct Way {
+    pub domain: String,
+    pub address: String,
+    pub forward: Option<Onward>,
 }
 
 /// What a filter did with a message.
@@ -282,7 +294,10 @@ impl<S: Stream> Driver<S> {
             let targets = match Address::parse(&address) {
                 Ok(address) => match directory::find(store, &address)? {
                     Found::Targets(targets) => targets,
-                    Found::Elsewhere(target) => vec![target],
+                    Found::Elsewhere(target) => {
+                        let agreed = self.agreed(stop.account, &address, target, plans)?;
+                        agreed.into_iter().collect()
+                    }
                     _ => Vec::new(),
                 },
                 Err(_) => Vec::new(),
@@ -290,15 +305,25 @@ impl<S: Stream> Driver<S> {
             let mut went = false;
             for target in targets {
                 went |= match target {
-                    Target::Remote { address, domain } => {
+                    Target::Reply(_) => false,
+                    Target::Remote {
+                        address,
+                        domain,
+                        forward,
+                    } => {
                         let added = String::from_utf8_lossy(&added);
                         let prefix = format!("{delivered}{}{added}", taken.trace);
                         plans.goes(stop, &address, false);
+                        let way = Way {
+                            domain,
+                            address,
+                            forward,
+                        };
                         match &edited {
-                            None => plans.onward.push((domain, address, prefix)),
+                            None => plans.onward.push((way, prefix)),
                             Some(edited) => {
                                 let facts = &edited.facts;
-                                let entry = self.onward(&domain, &address, &prefix, facts, None);
+                                let entry = self.onward(&way, &prefix, facts, None);
                                 plans.renamed.push(Key::of(edited.body.body.id()));
                                 let mut parcel = parcel(edited, Vec::new());
                                 parcel.queue.push(entry);
@@ -346,6 +371,56 @@ impl<S: Stream> Driver<S> {
             }
         }
         Ok(())
+    }
+
+    /// An address outside gets what a filter sends on when its owner agreed; else the message stays,
+    /// and he is asked.
+    fn agreed(
+        &self,
+        account: AccountId,
+        address: &Address,
+        target: Target,
+        plans: &mut Plans,
+    ) -> Result<Option<Target>, Error> {
+        let ctx = self.wire.context();
+        let (
+            Some(whole),
+            Target::Remote {
+                address, domain, ..
+            },
+        ) = (consent::normalised(address), target)
+        else {
+            return Ok(None);
+        };
+        let source = ForwardSource::Account(account);
+        let now = ctx.clock.now();
+        let forward = consent::find(&ctx.store, &source, &whole)?;
+        let Some(forward) = forward.filter(|it| !consent::is_forgotten(it, now)) else {
+            let ask = (account, whole);
+            if !plans.asks.contains(&ask) && plans.asks.len() < limits::CONSENT_ASKED_AT_ONCE_MAX {
+                plans.asks.push(ask);
+            }
+            return Ok(None);
+        };
+        let goes = consent::standing(&forward, now) == Standing::Goes;
+        Ok(goes.then_some(Target::Remote {
+            address,
+            domain,
+            forward: Some(Onward {
+                id: forward.id,
+                until: None,
+            }),
+        }))
+    }
+
+    /// The questions that filters gave rise to. The message is kept whatever becomes of them.
+    pub(super) async fn ask_owners(&self, plans: &mut Plans) {
+        for (account, target) in std::mem::take(&mut plans.asks) {
+            let ctx = self.wire.context();
+            if let Err(error) = consent::ask_for_account(ctx, account, &target).await {
+                tracing::error!(%error, "the owner of an address outside can't be asked");
+            }
+        }
     }
 
     /// Several copies may be more than the account has room for: then there is one.
@@ -421,15 +496,25 @@ impl<S: Stream> Driver<S> {
                         .local
                         .push(delivery(account, &inbox(), prefix.as_bytes()));
                 }
+                Target::Reply(_) => {}
                 // RFC 5230 §5.1: from nobody, and nobody is told what became of it.
-                Target::Remote { address, domain } => {
+                Target::Remote {
+                    address,
+                    domain,
+                    forward,
+                } => {
+                    let way = Way {
+                        domain,
+                        address,
+                        forward,
+                    };
                     let nothing = Notify {
                         success: false,
                         failure: false,
                         delay: false,
                     };
                     let notify = written.reverse_path.is_empty().then_some(nothing);
-                    let mut entry = self.onward(&domain, &address, &signature, &facts, notify);
+                    let mut entry = self.onward(&way, &signature, &facts, notify);
                     entry.reverse_path.clone_from(&written.reverse_path);
                     parcel.queue.push(entry);
                 }
@@ -446,19 +531,20 @@ impl<S: Stream> Driver<S> {
 
     pub(super) fn onward(
         &self,
-        domain: &str,
-        address: &str,
+        way: &Way,
         prefix: &str,
         facts: &Facts,
         notify: Option<Notify>,
     ) -> NewQueueEntry {
         let recipient = QueueRecipient {
-            address: address.to_owned(),
+            address: way.address.clone(),
             original: None,
             notify,
             state: RecipientState::Pending,
         };
-        self.queue_entry(domain, vec![recipient], facts, prefix)
+        let entry = self.queue_entry(&way.domain, vec![recipient], facts, prefix);
+        let until = way.forward.and_then(|forward| forward.until);
+        on_behalf(entry, way.forward.map(|forward| forward.id), until)
     }
 
     /// RFC 5429 §2.1, §2.2: who refuses is taken out; the sender hears of it in the reply where
@@ -481,7 +567,7 @@ impl<S: Stream> Driver<S> {
                     reject = reject.take().or(own);
                     own.is_none()
                 }
-                Target::Remote { .. } => true,
+                Target::Remote { .. } | Target::Reply(_) => true,
             });
             let gone = targets.is_empty();
             let Some(reject) = reject else {
@@ -641,7 +727,7 @@ fn stop(target: &Target, taken: &Taken<'_>) -> Option<Stop> {
                 spam_percent: filing.map(spam_percent),
             })
         }
-        Target::Remote { .. } => None,
+        Target::Remote { .. } | Target::Reply(_) => None,
     }
 }
 

@@ -203,6 +203,7 @@ impl<S: Stream> Driver<S> {
         Some(vec![Target::Remote {
             address: address.to_string(),
             domain: domain_to_ascii(&domain),
+            forward: None,
         }])
     }
 

@@ -58,6 +58,7 @@ mod tests {
         Target::Remote {
             address: "x@elsewhere.test".into(),
             domain: "elsewhere.test".into(),
+            forward: None,
         }
     }
 

@@ -50,12 +50,21 @@ pub struct Sorted {
 }
 
 impl Sorted {
+    /// Nobody gets it, and everything is well: it was for the server itself.
+    pub fn nothing(recipients: usize) -> Sorted {
+        Sorted {
+            targets: vec![Vec::new(); recipients],
+            results: vec![Ok(()); recipients],
+            reports: Vec::new(),
+        }
+    }
+
     /// Of those who get it here.
     pub fn accounts(&self) -> Vec<AccountId> {
         let targets = self.targets.iter().flatten();
         let accounts = targets.filter_map(|target| match target {
             Target::Local { account, .. } => Some(*account),
-            Target::Remote { .. } => None,
+            Target::Remote { .. } | Target::Reply(_) => None,
         });
         accounts.collect()
     }

@@ -111,6 +111,7 @@ async fn our_own_and_nobody_stay_as_they_are() {
 async fn what_goes_on_is_sealed() {
     let world = World::new().await.published().await;
     world.alias("away@example.test", "bob@far.test").await;
+    world.agreed("bob@far.test").await;
     world.script("redirect \"bob@far.test\";").await;
     let mut message = MAIL.to_owned();
     for to in ["away@example.test", "alice@example.test"] {

@@ -1,6 +1,7 @@
 //! What leaves is signed (RFC 6376, RFC 8463), and others can check it with the records that
 //! `facteur domain dns` prints; keys are renewed as time passes.
 
+mod consent;
 mod forward;
 
 use std::net::{IpAddr, SocketAddr};
@@ -18,8 +19,8 @@ use facteur_server::queue::{self, ClientTls, Sender};
 use facteur_server::{Config, Context, Peer, PeerAddress, Role, SessionId, admin, auth, smtp};
 use facteur_sim::{SimDisk, VirtualClock};
 use facteur_store::{
-    AccountId, AddressTarget, Clock, KeyAlgorithm, NewAccount, Options, QueueFilter, ScriptEdit,
-    Store,
+    AccountId, AddressTarget, Clock, ForwardSource, KeyAlgorithm, NewAccount, Options, QueueEntry,
+    QueueFilter, ScriptEdit, Store,
 };
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
@@ -286,6 +287,11 @@ impl World {
 
     /// Runs the queue until it is empty; gives what arrived.
     async fn arrived(&self) -> Vec<Taken> {
+        self.arrived_until(<[QueueEntry]>::is_empty).await
+    }
+
+    /// Runs it until what is left looks like this.
+    async fn arrived_until(&self, done: impl Fn(&[QueueEntry]) -> bool) -> Vec<Taken> {
         let net = Arc::new(self.sink.clone());
         let tls = ClientTls::new(None).unwrap();
         let sender = Sender::new(Arc::clone(&self.ctx), self.dns.clone(), net, tls);
@@ -295,7 +301,7 @@ impl World {
             loop {
                 news.borrow_and_update();
                 let all = self.ctx.store.queue_list(&QueueFilter::default(), None, 10);
-                if all.unwrap().is_empty() {
+                if done(&all.unwrap()) {
                     return;
                 }
                 news.changed().await.unwrap();
@@ -361,6 +367,13 @@ impl World {
                 String::from_utf8(bytes).unwrap()
             })
             .collect()
+    }
+
+    /// Its owner agreed that Alice's filter sends mail on there.
+    async fn agreed(&self, target: &str) {
+        let source = ForwardSource::Account(self.alice);
+        let vouched = facteur_server::consent::vouch(&self.ctx, source, target);
+        vouched.await.unwrap();
     }
 
     async fn script(&self, text: &str) {
@@ -476,6 +489,7 @@ async fn what_passes_through_is_not_signed() {
         .assert_signed(&world.one_arrived().await.message)
         .await;
     // And so is what a filter of hers sends on.
+    world.agreed("bob@far.test").await;
     world.script("redirect \"bob@far.test\";").await;
     world.submit("alice@example.test", LETTER).await;
     world

@@ -56,6 +56,7 @@ use std::time::Duration;
 
 use facteur_senders::dns::{self, Answer, Question};
 use facteur_senders::spf::reverse_name;
+use facteur_server::consent;
 use facteur_server::dns::{Dns, TableDns};
 use facteur_server::groups::{self, Member};
 use facteur_server::intake::Intake;
@@ -73,7 +74,7 @@ use facteur_sim::transcript::{self, Chunking};
 use facteur_sim::{SimDisk, VirtualClock};
 use facteur_store::{
     Account, AccountEdit, AccountId, AddressTarget, Clock, Credentials, Delivery, FlagNames,
-    NewAccount, NewMessage, Options, QueueFilter, ScriptEdit, Store, Uid, UidSet,
+    ForwardSource, NewAccount, NewMessage, Options, QueueFilter, ScriptEdit, Store, Uid, UidSet,
 };
 use hyper::Method;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
@@ -500,6 +501,11 @@ impl World {
                 let targets = targets.split(',').map(str::to_owned).collect();
                 let target = AddressTarget::Alias(targets);
                 self.store().set_address(address, target).await.unwrap();
+            }
+            ["forward", who, target] => {
+                let source = ForwardSource::Account(self.account(who));
+                let vouched = consent::vouch(&self.context(), source, target).await;
+                vouched.map_err(|error| error.to_string())?;
             }
             ["address", address, who] => {
                 let target = AddressTarget::Account(self.account(who));

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use crate::keys::{self, Name};
-use crate::ops::signing;
+use crate::ops::{forwards, signing};
 use crate::rows;
 use crate::*;
 
@@ -107,7 +107,11 @@ impl Store {
             }
             check_not_primary(tx, &address, Some(&target))?;
             tx.put(keys::address(&address), rows::encode_target(&target));
-            Ok(())
+            let kept = match &target {
+                AddressTarget::Alias(targets) => targets.as_slice(),
+                AddressTarget::Account(_) => &[],
+            };
+            forwards::forget_alias(tx, &address, kept)
         })
         .await
     }
@@ -120,13 +124,13 @@ impl Store {
             tx.get(&key)?.ok_or(Error::NoSuchAddress)?;
             check_not_primary(tx, &address, None)?;
             tx.delete(key);
-            Ok(())
+            forwards::forget_alias(tx, &address, &[])
         })
         .await
     }
 }
 
-fn check_not_primary(
+pub fn check_not_primary(
     tx: &tx::Tx<'_>,
     address: &str,
     target: Option<&AddressTarget>,

@@ -38,6 +38,7 @@ pub fn hide(tx: &mut Tx<'_>, account: AccountId) -> Result<(), Error> {
             tx.put(key, rows::encode_domain(&domain));
         }
     }
+    super::forwards::forget_account(tx, account)?;
     tx.put(keys::erasing(account), vec![1]);
     let mut global = tx.global()?;
     global.erased += 1;

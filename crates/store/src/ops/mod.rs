@@ -8,6 +8,7 @@ pub mod directory;
 pub mod erase;
 pub mod expunge;
 pub mod flags;
+pub mod forwards;
 pub mod mailboxes;
 pub mod metadata;
 pub mod names;

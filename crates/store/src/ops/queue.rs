@@ -219,6 +219,22 @@ fn entry(view: &View, id: QueueId) -> Result<Option<QueueEntry>, Error> {
         .transpose()
 }
 
+/// Entries of a destination that are of this kind; those that are held are not among them.
+pub fn waiting_for(
+    view: &View,
+    destination: &str,
+    is: impl Fn(&QueueEntry) -> bool,
+) -> Result<Vec<QueueId>, Error> {
+    let mut found = Vec::new();
+    each_waiting(view, destination, Spot::default(), |spot| {
+        if entry(view, spot.id)?.is_some_and(|entry| is(&entry)) {
+            found.push(spot.id);
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(found)
+}
+
 /// Places of a destination, ascending, until `each` breaks.
 fn each_waiting(
     view: &View,

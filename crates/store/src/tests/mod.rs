@@ -2,6 +2,7 @@
 
 mod care;
 mod deliver;
+mod forwards;
 mod rights;
 mod scripts;
 mod sent;

@@ -17,7 +17,7 @@ fn program(hook: bool) -> Program {
     }
 }
 
-fn queued(addresses: &[&str]) -> NewQueueEntry {
+pub fn queued(addresses: &[&str]) -> NewQueueEntry {
     let recipients = addresses.iter().map(|address| QueueRecipient {
         address: (*address).to_owned(),
         original: None,

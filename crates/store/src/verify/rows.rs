@@ -66,6 +66,9 @@ pub fn check(view: &View, report: &mut Report) -> Result<References, Error> {
                 let address = String::from_utf8_lossy(address).into_owned();
                 rows::decode_suppressed(value, address)?;
             }
+            Some(Name::Forward(id)) => {
+                rows::decode_forward(value, id)?;
+            }
             Some(Name::Waiting(destination, spot)) => {
                 check_waiting(view, destination, spot, report)?;
             }

@@ -371,6 +371,7 @@ impl Chooser {
                     trace: false,
                 }),
                 tls: TlsWish::AsPolicy,
+                forward: None,
             },
         }
     }
