@@ -123,15 +123,15 @@ class Facteur:
 
 
 class Dns:
-    """Answers MX, A, AAAA and TXT over UDP from a dictionary, which may grow; NXDOMAIN for all else."""
+    """Answers MX, A, AAAA, PTR and TXT over UDP from a dictionary, which may grow; NXDOMAIN for all else."""
 
-    TYPES = {1: "A", 15: "MX", 16: "TXT", 28: "AAAA"}
+    TYPES = {1: "A", 12: "PTR", 15: "MX", 16: "TXT", 28: "AAAA"}
 
-    def __init__(self, zone):
+    def __init__(self, zone, at=("127.0.0.1", 0)):
         self.zone = zone
         self.asked = []
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
+        self.socket.bind(at)
         self.address = "127.0.0.1:%d" % self.socket.getsockname()[1]
         self.thread = threading.Thread(target=self.serve, daemon=True)
         self.thread.start()
@@ -170,6 +170,8 @@ class Dns:
             code, data = 1, socket.inet_aton(value)
         elif kind == "AAAA":
             code, data = 28, socket.inet_pton(socket.AF_INET6, value)
+        elif kind == "PTR":
+            code, data = 12, self.name(value)
         elif kind == "MX":
             code, data = 15, struct.pack(">H", value[0]) + self.name(value[1])
         else:
@@ -325,3 +327,58 @@ def flags(facteur, address, mailbox="INBOX"):
 def wait_for_messages(facteur, address, count, mailbox="INBOX"):
     return wait_until(lambda: (lambda m: m if len(m) >= count else None)(
         fetch_all(facteur, address, mailbox)), what=f"{count} messages")
+
+
+class Served(Facteur):
+    """`facteur serve` with port 25 on `address`, set up for example.test with alice and bob;
+    `settings`: section to lines."""
+
+    ROLES = {"smtp": 25, "submission": 587, "submissions": 465, "imap": 143, "imaps": 993,
+             "pop3": 110, "pop3s": 995, "sieve": 4190, "https": 443}
+
+    def __init__(self, directory, *, address="127.0.0.1", settings=None):
+        self.address, self.settings = address, settings or {}
+        super().__init__(directory)
+
+    def start(self):
+        self.data = str(self.directory / "data")
+        self.ca = str(self.directory / "cert.pem")
+        self.configuration = self.directory / "facteur.toml"
+        self.alice, self.bob = "alice@example.test", "bob@example.test"
+        self.passwords = {who: f"{who} and a long word" for who in (self.alice, self.bob)}
+        self.ports = {role: self.offset + port for role, port in self.ROLES.items()}
+        if not self.configuration.exists():
+            self.set_up()
+        path = self.directory / "facteur.log"
+        self.log = open(path, "wb")
+        self.process = subprocess.Popen([binary(), "serve", "-c", str(self.configuration)],
+                                        stdout=subprocess.PIPE, stderr=self.log)
+
+        def is_ready():
+            assert self.process.poll() is None, path.read_text()
+            return " ready " in path.read_text()
+        wait_until(is_ready, what="the server")
+
+    def set_up(self):
+        key = self.directory / "key.pem"
+        run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+             "-subj", "/CN=mail.example.test",
+             "-addext", "subjectAltName=DNS:mail.example.test,DNS:localhost",
+             "-keyout", key, "-out", self.ca])
+        run([binary(), "setup", "example.test", "--account", self.alice, "--password-stdin",
+             "--certificate", self.ca, "--key", key, "-c", self.configuration, "--data", self.data],
+            stdin=self.passwords[self.alice].encode() + b"\n")
+        run([binary(), "account", "add", self.bob, "--password-stdin", "--data", self.data],
+            stdin=self.passwords[self.bob].encode() + b"\n")
+        text = self.configuration.read_text()
+        for section, lines in {"listen": self.listeners(), **self.settings}.items():
+            head = f"[{section}]\n"
+            if head not in text:
+                text += head
+            text = text.replace(head, head + "".join(line + "\n" for line in lines))
+        self.configuration.write_text(text)
+
+    def listeners(self):
+        for role, port in self.ports.items():
+            address = self.address if role == "smtp" else "127.0.0.1"
+            yield f'{role} = ["{address}:{port}"]'

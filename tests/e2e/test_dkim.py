@@ -1,4 +1,4 @@
-"""Signatures, with a second opinion: dkimpy. What it signs and seals is read in `crates/senders/tests`."""
+"""Signatures, with second opinions: dkimpy and opendkim. What they sign is read in test_strangers.py."""
 
 import json
 import re
@@ -50,6 +50,28 @@ def text_of(dns):
         records = dns.zone.get(name.decode().rstrip(".").lower(), {})
         return "".join(records.get("TXT", [])).encode()
     return look_up
+
+
+def test_opendkim_believes_us(place, world):
+    facteur, postfix, dns = world
+    publish(facteur, dns)
+    submit(facteur, ["x@remote.test"], support.sample("signé", recipient="x@remote.test"))
+    stored = support.wait_until(lambda: postfix.messages("remote.test"), what="Postfix's mailbox")
+    text = stored[0].read_bytes().replace(b"\n", b"\r\n")
+    # It asks the name server of this machine, which is ours while it runs.
+    names = support.Dns(dns.zone, at=("127.0.53.1", 53))
+    (place / "resolv.conf").write_text("nameserver 127.0.53.1\n")
+    command = ["unshare", "--mount", "sh", "-c",
+               f"mount --bind {place}/resolv.conf /etc/resolv.conf; exec opendkim-testmsg"]
+    try:
+        support.run(command, stdin=text)
+        changed = text.replace(b"Bonjour", b"Bonsoir")
+        assert changed != text
+        support.run(command, stdin=changed, codes=(70,))
+    finally:
+        names.stop()
+    asked = {name for name, kind in names.asked if kind == "TXT"}
+    assert len(asked) == 2 and all("_domainkey.example.test" in name for name in asked), asked
 
 
 def test_dkimpy_believes_us(world):
