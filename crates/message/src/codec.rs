@@ -12,6 +12,9 @@ use crate::facts::{
 use crate::limits::{DEPTH_MAX, PARTS_MAX};
 
 const VERSION: u8 = 1;
+/// Of an envelope, before its lists of addresses.
+const ENVELOPE_STRINGS: usize = 4;
+const ENVELOPE_LISTS: usize = 6;
 
 impl Facts {
     /// Versioned, compact. Inverse of [`Facts::decode`].
@@ -52,12 +55,49 @@ impl Facts {
         Ok(facts)
     }
 
-    /// The same without the structure: `root` is an empty part. For envelopes of many messages.
+    /// The same without the structure: `root` is an empty part.
     ///
     /// # Errors
     /// [`DecodeError`] when the bytes are of an unknown version or damaged.
     pub fn decode_head(bytes: &[u8]) -> Result<Facts, DecodeError> {
         Reader::new(bytes).head()
+    }
+}
+
+impl<'a> Envelope<&'a [u8]> {
+    /// The envelope alone, of stored facts and borrowed from them, for those of many messages.
+    /// `None`: its message has no Date or no Message-ID of its own, see [`Facts::complete`].
+    ///
+    /// # Errors
+    /// [`DecodeError`] when the bytes are of an unknown version or damaged.
+    pub fn stored(facts: &'a [u8]) -> Result<Option<Self>, DecodeError> {
+        let mut input = Reader::new(facts);
+        input.begin()?;
+        let header = input.header()?;
+        if !header.has_date || !header.has_message_id {
+            return Ok(None);
+        }
+        input.skip_to_envelope()?;
+        input.envelope().map(Some)
+    }
+}
+
+impl<'a> Part<&'a [u8]> {
+    /// The structure alone, of stored facts and borrowed from them.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when the bytes are of an unknown version or damaged.
+    pub fn stored(facts: &'a [u8]) -> Result<Self, DecodeError> {
+        let mut input = Reader::new(facts);
+        input.begin()?;
+        input.header()?;
+        input.skip_to_envelope()?;
+        input.skip_envelope()?;
+        let root = input.part(0, 0)?;
+        match input.rest.is_empty() {
+            true => Ok(root),
+            false => Err(DecodeError),
+        }
     }
 }
 
@@ -291,19 +331,19 @@ impl<'a> Reader<'a> {
         Ok(u64::from_be_bytes(*bytes))
     }
 
-    fn take(&mut self, length: u64) -> Result<Vec<u8>, DecodeError> {
+    fn take<B: From<&'a [u8]>>(&mut self, length: u64) -> Result<B, DecodeError> {
         let length = usize::try_from(length).map_err(|_| DecodeError)?;
         let (taken, rest) = self.rest.split_at_checked(length).ok_or(DecodeError)?;
         self.rest = rest;
-        Ok(taken.to_vec())
+        Ok(taken.into())
     }
 
-    fn bytes(&mut self) -> Result<Vec<u8>, DecodeError> {
+    fn bytes<B: From<&'a [u8]>>(&mut self) -> Result<B, DecodeError> {
         let length = self.number()?;
         self.take(length)
     }
 
-    fn optional(&mut self) -> Result<Option<Vec<u8>>, DecodeError> {
+    fn optional<B: From<&'a [u8]>>(&mut self) -> Result<Option<B>, DecodeError> {
         match self.number()? {
             0 => Ok(None),
             length => self.take(length - 1).map(Some),
@@ -326,14 +366,41 @@ impl<'a> Reader<'a> {
         Ok(entries)
     }
 
-    /// All but the structure.
-    fn head(&mut self) -> Result<Facts, DecodeError> {
+    /// What comes before the header: size, limits that were met, flags.
+    fn begin(&mut self) -> Result<(u64, Degraded, u64), DecodeError> {
         if self.byte()? != VERSION {
             return Err(DecodeError);
         }
         let size = self.number()?;
         let degraded = Degraded(u16::try_from(self.number()?).map_err(|_| DecodeError)?);
-        let flags = self.number()?;
+        Ok((size, degraded, self.number()?))
+    }
+
+    /// From behind the header.
+    fn skip_to_envelope(&mut self) -> Result<(), DecodeError> {
+        self.bytes::<&[u8]>()?;
+        self.fixed()?;
+        let keys = self.number()?;
+        let length = keys.checked_mul(8).ok_or(DecodeError)?;
+        self.take::<&[u8]>(length)?;
+        Ok(())
+    }
+
+    fn skip_envelope(&mut self) -> Result<(), DecodeError> {
+        for _ in 0..ENVELOPE_STRINGS {
+            self.optional::<&[u8]>()?;
+        }
+        for _ in 0..ENVELOPE_LISTS {
+            for _ in 0..self.number()? {
+                self.address::<&[u8]>()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// All but the structure.
+    fn head(&mut self) -> Result<Facts, DecodeError> {
+        let (size, degraded, flags) = self.begin()?;
         Ok(Facts {
             size,
             header: self.header()?,
@@ -378,7 +445,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn envelope(&mut self) -> Result<Envelope, DecodeError> {
+    fn envelope<B: From<&'a [u8]>>(&mut self) -> Result<Envelope<B>, DecodeError> {
         Ok(Envelope {
             date: self.optional()?,
             subject: self.optional()?,
@@ -393,7 +460,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn address(&mut self) -> Result<Address, DecodeError> {
+    fn address<B: From<&'a [u8]>>(&mut self) -> Result<Address<B>, DecodeError> {
         Ok(match self.number()? {
             0 => Address::GroupEnd,
             1 => Address::GroupStart(self.bytes()?),
@@ -408,7 +475,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn params(&mut self) -> Result<Vec<Param>, DecodeError> {
+    fn params<B: From<&'a [u8]>>(&mut self) -> Result<Vec<Param<B>>, DecodeError> {
         self.list(|input| {
             Ok(Param {
                 name: input.bytes()?,
@@ -421,7 +488,11 @@ impl<'a> Reader<'a> {
         Ok(start.wrapping_add(self.number()?))
     }
 
-    fn part(&mut self, base: u64, depth: u32) -> Result<Part, DecodeError> {
+    fn part<B: From<&'a [u8]> + Default>(
+        &mut self,
+        base: u64,
+        depth: u32,
+    ) -> Result<Part<B>, DecodeError> {
         self.parts += 1;
         if depth >= DEPTH_MAX || self.parts > PARTS_MAX {
             return Err(DecodeError);
@@ -459,7 +530,7 @@ impl<'a> Reader<'a> {
         Ok(part)
     }
 
-    fn part_extension(&mut self, part: &mut Part) -> Result<(), DecodeError> {
+    fn part_extension<B: From<&'a [u8]>>(&mut self, part: &mut Part<B>) -> Result<(), DecodeError> {
         part.md5 = self.optional()?;
         part.location = self.optional()?;
         part.language = self.list(Reader::bytes)?;
@@ -472,12 +543,17 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn content(&mut self, shape: u64, start: u64, depth: u32) -> Result<PartBody, DecodeError> {
+    fn content<B: From<&'a [u8]> + Default>(
+        &mut self,
+        shape: u64,
+        start: u64,
+        depth: u32,
+    ) -> Result<PartBody<B>, DecodeError> {
         Ok(match shape {
             0 => PartBody::Leaf,
             1 => {
                 let count = self.number()?;
-                let mut parts: Vec<Part> = Vec::new();
+                let mut parts: Vec<Part<B>> = Vec::new();
                 let mut base = start;
                 for _ in 0..count {
                     let child = self.part(base, depth + 1)?;

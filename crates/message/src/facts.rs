@@ -73,36 +73,39 @@ pub struct Sent {
 
 /// RFC 9051 §7.5.2 ENVELOPE, raw. An empty list is NIL; an absent or empty Sender or Reply-To is
 /// an empty list here, the renderer puts From in its place.
+///
+/// `B`: how its strings are held. What is read to be printed at once borrows them from the stored
+/// facts ([`Envelope::stored`]).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Envelope {
-    pub date: Option<Vec<u8>>,
-    pub subject: Option<Vec<u8>>,
-    pub from: Vec<Address>,
-    pub sender: Vec<Address>,
-    pub reply_to: Vec<Address>,
-    pub to: Vec<Address>,
-    pub cc: Vec<Address>,
-    pub bcc: Vec<Address>,
-    pub in_reply_to: Option<Vec<u8>>,
-    pub message_id: Option<Vec<u8>>,
+pub struct Envelope<B = Vec<u8>> {
+    pub date: Option<B>,
+    pub subject: Option<B>,
+    pub from: Vec<Address<B>>,
+    pub sender: Vec<Address<B>>,
+    pub reply_to: Vec<Address<B>>,
+    pub to: Vec<Address<B>>,
+    pub cc: Vec<Address<B>>,
+    pub bcc: Vec<Address<B>>,
+    pub in_reply_to: Option<B>,
+    pub message_id: Option<B>,
 }
 
 /// One entry of an address list, in the order of the field.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Address {
+pub enum Address<B = Vec<u8>> {
     Mailbox {
         /// Display name or comment, unquoted, encoded words raw.
-        name: Option<Vec<u8>>,
+        name: Option<B>,
         /// RFC 5322 §4.4 source route, `@a,@b`.
-        route: Option<Vec<u8>>,
+        route: Option<B>,
         /// Local part, unquoted; `None`: the syntax is broken.
-        local: Option<Vec<u8>>,
+        local: Option<B>,
         /// `None`: no domain was written, or the part in angle brackets is broken.
-        domain: Option<Vec<u8>>,
+        domain: Option<B>,
         /// The part in angle brackets is broken.
         broken: bool,
     },
-    GroupStart(Vec<u8>),
+    GroupStart(B),
     GroupEnd,
 }
 
@@ -123,9 +126,9 @@ impl Span {
     }
 }
 
-/// One MIME part, or the message itself.
+/// One MIME part, or the message itself. `B` as in [`Envelope`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Part {
+pub struct Part<B = Vec<u8>> {
     /// Header block with its blank line (IMAP `n.MIME`; for a message `HEADER`).
     pub header: Span,
     /// Body without the line end that belongs to the boundary (IMAP `n`; for a message `TEXT`).
@@ -135,56 +138,56 @@ pub struct Part {
     /// Bare LFs in the body: each counts as two bytes where lines must end in CRLF.
     pub body_bare_lf: u64,
     /// As written (compare with [`Part::is`]); empty: there is no usable Content-Type.
-    pub kind: Vec<u8>,
-    pub subtype: Vec<u8>,
+    pub kind: B,
+    pub subtype: B,
     /// Raw, plain ones in order, then the RFC 2231 ones by name, their pieces joined: `name*`
     /// when a piece is percent-encoded.
-    pub params: Vec<Param>,
-    pub id: Option<Vec<u8>>,
-    pub description: Option<Vec<u8>>,
+    pub params: Vec<Param<B>>,
+    pub id: Option<B>,
+    pub description: Option<B>,
     /// Raw Content-Transfer-Encoding value; `None`: absent (7bit).
-    pub encoding_name: Option<Vec<u8>>,
-    pub md5: Option<Vec<u8>>,
-    pub disposition: Option<Disposition>,
-    pub language: Vec<Vec<u8>>,
-    pub location: Option<Vec<u8>>,
+    pub encoding_name: Option<B>,
+    pub md5: Option<B>,
+    pub disposition: Option<Disposition<B>>,
+    pub language: Vec<B>,
+    pub location: Option<B>,
     /// The body has a NUL.
     pub has_nul: bool,
     /// The body has bytes above 127.
     pub has_8bit: bool,
-    pub content: PartBody,
+    pub content: PartBody<B>,
 }
 
 /// What a part's body is made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum PartBody {
+pub enum PartBody<B = Vec<u8>> {
     #[default]
     Leaf,
     /// In order; may be empty when no boundary line was found.
-    Multipart(Vec<Part>),
+    Multipart(Vec<Part<B>>),
     /// message/rfc822 or message/global.
-    Message(Box<Nested>),
+    Message(Box<Nested<B>>),
 }
 
 /// A message inside a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Nested {
-    pub envelope: Envelope,
-    pub root: Part,
+pub struct Nested<B = Vec<u8>> {
+    pub envelope: Envelope<B>,
+    pub root: Part<B>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Param {
+pub struct Param<B = Vec<u8>> {
     /// As written.
-    pub name: Vec<u8>,
-    pub value: Vec<u8>,
+    pub name: B,
+    pub value: B,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Disposition {
+pub struct Disposition<B = Vec<u8>> {
     /// As written.
-    pub kind: Vec<u8>,
-    pub params: Vec<Param>,
+    pub kind: B,
+    pub params: Vec<Param<B>>,
 }
 
 /// RFC 2045 §6, what a reader must undo.

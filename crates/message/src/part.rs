@@ -1,6 +1,6 @@
 //! Questions about a part.
 
-use crate::facts::{Encoding, Facts, Param, Part, PartBody};
+use crate::facts::{Encoding, Facts, Nested, Param, Part, PartBody};
 
 fn find<'a>(params: &'a [Param], name: &str) -> Option<&'a [u8]> {
     params
@@ -9,13 +9,13 @@ fn find<'a>(params: &'a [Param], name: &str) -> Option<&'a [u8]> {
         .map(|param| param.value.as_slice())
 }
 
-impl Part {
+impl<B: AsRef<[u8]>> Part<B> {
     /// Type and subtype as written; text/plain when there is none (RFC 2045 §5.2).
     pub fn media_type(&self) -> (&[u8], &[u8]) {
-        if self.kind.is_empty() {
+        if self.kind.as_ref().is_empty() {
             return (b"text", b"plain");
         }
-        (&self.kind, &self.subtype)
+        (self.kind.as_ref(), self.subtype.as_ref())
     }
 
     /// Whether this is that media type; `"*"` as subtype fits all.
@@ -25,6 +25,16 @@ impl Part {
             && (subtype == "*" || own_subtype.eq_ignore_ascii_case(subtype.as_bytes()))
     }
 
+    /// The message inside a message/rfc822 part.
+    pub fn nested(&self) -> Option<&Nested<B>> {
+        match &self.content {
+            PartBody::Message(nested) => Some(nested),
+            _ => None,
+        }
+    }
+}
+
+impl Part {
     /// Raw value of a Content-Type parameter. See [`crate::param_text`] for the decoded one.
     pub fn param(&self, name: &str) -> Option<&[u8]> {
         find(&self.params, name)
@@ -136,15 +146,5 @@ impl Facts {
             part = part.numbered(*number)?;
         }
         Some(part)
-    }
-}
-
-impl Part {
-    /// The message inside a message/rfc822 part.
-    pub fn nested(&self) -> Option<&crate::facts::Nested> {
-        match &self.content {
-            PartBody::Message(nested) => Some(nested),
-            _ => None,
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use facteur_message::{Degraded, Facts, Part, PartBody, Scanner, Span, limits};
+use facteur_message::{Degraded, Envelope, Facts, Part, PartBody, Scanner, Span, limits};
 use proptest::prelude::*;
 
 fn scan(message: &[u8]) -> Facts {
@@ -49,7 +49,15 @@ fn check(message: &[u8], facts: &Facts) {
     assert_eq!(facts.has_8bit, !message.is_ascii());
     assert_eq!(facts.has_nul, message.contains(&0));
     assert!(facts.preview.chars().count() <= limits::PREVIEW_CHARS_MAX);
-    assert_eq!(Facts::decode(&facts.encode()).as_ref(), Ok(facts));
+    let stored = facts.encode();
+    assert_eq!(Facts::decode(&stored).as_ref(), Ok(facts));
+    let root = Part::stored(&stored).unwrap();
+    assert_eq!(format!("{root:?}"), format!("{:?}", facts.root));
+    let complete = facts.header.has_date && facts.header.has_message_id;
+    match Envelope::stored(&stored).unwrap() {
+        Some(envelope) => assert_eq!(format!("{envelope:?}"), format!("{:?}", facts.envelope)),
+        None => assert!(!complete),
+    }
 }
 
 /// 8-bit bytes of headers and boundary lines inside the body do not count.
@@ -267,9 +275,15 @@ proptest! {
         let mut bytes = scan(&message).encode();
         let index = at.index(bytes.len());
         bytes[index] = byte;
-        let _ = Facts::decode(&bytes);
+        let read = |bytes: &[u8]| {
+            let facts = Facts::decode(bytes);
+            let (envelope, root) = (Envelope::stored(bytes), Part::stored(bytes));
+            prop_assert!(facts.is_err() || (envelope.is_ok() && root.is_ok()));
+            Ok(())
+        };
+        read(&bytes)?;
         bytes.truncate(cut.index(bytes.len()));
-        let _ = Facts::decode(&bytes);
+        read(&bytes)?;
     }
 
     #[test]

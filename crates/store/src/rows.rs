@@ -276,15 +276,15 @@ impl Grave {
     }
 }
 
-/// What never changes of a message in its mailbox.
+/// What never changes of a message in its mailbox. `B` as in [`Message`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
+pub struct Record<B = Arc<[u8]>> {
     pub save_date: i64,
     pub blob: BlobId,
     pub body_size: u64,
     pub thread: ThreadId,
-    pub prefix: Arc<[u8]>,
-    pub facts: Arc<[u8]>,
+    pub prefix: B,
+    pub facts: B,
 }
 
 impl Record {
@@ -297,20 +297,37 @@ impl Record {
     }
 
     pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
+        let record = Record::read(bytes)?;
+        Ok(Record {
+            save_date: record.save_date,
+            blob: record.blob,
+            body_size: record.body_size,
+            thread: record.thread,
+            prefix: record.prefix.into(),
+            facts: record.facts.into(),
+        })
+    }
+}
+
+impl<'a> Record<&'a [u8]> {
+    /// The same without a copy.
+    pub fn read(bytes: &'a [u8]) -> Result<Self, Error> {
         let mut r = Reader::version(bytes, "message record", VERSION)?;
         let record = Record {
             save_date: r.i64()?,
             blob: BlobId(r.array()?),
             body_size: r.u64()?,
             thread: ThreadId(r.u64()?),
-            prefix: r.bytes()?.into(),
-            facts: r.bytes()?.into(),
+            prefix: r.bytes()?,
+            facts: r.bytes()?,
         };
         r.end()?;
         Ok(record)
     }
+}
 
-    pub fn message(self, row: Row) -> Message {
+impl<B> Record<B> {
+    pub fn message(self, row: Row) -> Message<B> {
         Message {
             row,
             save_date: self.save_date,

@@ -73,19 +73,33 @@ pub struct Row {
     pub internal_date: i64,
 }
 
-/// All that is kept for one message.
+/// All that is kept for one message. `B`: how its bytes are held; borrowed while many are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
+pub struct Message<B = Arc<[u8]>> {
     pub row: Row,
     /// When it came into this mailbox (RFC 8514), seconds since 1970.
     pub save_date: i64,
     pub blob: BlobId,
     /// Bytes in front of the body that belong to this copy alone: Return-Path, Delivered-To, Received.
-    pub prefix: Arc<[u8]>,
+    pub prefix: B,
     pub body_size: u64,
     /// `facteur_message::Facts::encode`; its offsets count from the body's first byte.
-    pub facts: Arc<[u8]>,
+    pub facts: B,
     pub thread: ThreadId,
+}
+
+impl Message<&[u8]> {
+    pub fn to_owned(&self) -> Message {
+        Message {
+            row: self.row,
+            save_date: self.save_date,
+            blob: self.blob,
+            prefix: self.prefix.into(),
+            body_size: self.body_size,
+            facts: self.facts.into(),
+            thread: self.thread,
+        }
+    }
 }
 
 /// RFC 6154.

@@ -2,13 +2,14 @@
 
 use facteur_message::{Disposition, Envelope, Param, Part, PartBody};
 
-use super::{StringForm, nstring, number, string};
+use super::{StringForm, nstring, string};
+use crate::response::token::number;
 
 /// RFC 2045 §5.2.
 const DEFAULT_CHARSET: &[u8] = b"\"charset\" \"us-ascii\"";
 
 /// Appends BODY: without extension data.
-pub fn body(out: &mut Vec<u8>, root: &Part, form: StringForm) {
+pub fn body<B: AsRef<[u8]> + Default>(out: &mut Vec<u8>, root: &Part<B>, form: StringForm) {
     write(
         out,
         root,
@@ -20,7 +21,11 @@ pub fn body(out: &mut Vec<u8>, root: &Part, form: StringForm) {
 }
 
 /// Appends BODYSTRUCTURE: with extension data.
-pub fn body_structure(out: &mut Vec<u8>, root: &Part, form: StringForm) {
+pub fn body_structure<B: AsRef<[u8]> + Default>(
+    out: &mut Vec<u8>,
+    root: &Part<B>,
+    form: StringForm,
+) {
     write(
         out,
         root,
@@ -38,7 +43,7 @@ struct Shape {
 }
 
 /// As deep as the scanner's tree at most.
-fn write(out: &mut Vec<u8>, part: &Part, shape: Shape) {
+fn write<B: AsRef<[u8]> + Default>(out: &mut Vec<u8>, part: &Part<B>, shape: Shape) {
     out.push(b'(');
     match &part.content {
         PartBody::Multipart(parts) => multipart(out, part, parts, shape),
@@ -50,16 +55,21 @@ fn write(out: &mut Vec<u8>, part: &Part, shape: Shape) {
 }
 
 /// body-type-mpart
-fn multipart(out: &mut Vec<u8>, part: &Part, parts: &[Part], shape: Shape) {
+fn multipart<B: AsRef<[u8]> + Default>(
+    out: &mut Vec<u8>,
+    part: &Part<B>,
+    parts: &[Part<B>],
+    shape: Shape,
+) {
     if parts.is_empty() {
         // The grammar knows no multipart without a part: one empty text.
-        write(out, &Part::default(), shape);
+        write(out, &Part::<B>::default(), shape);
     }
     for child in parts {
         write(out, child, shape);
     }
     out.push(b' ');
-    string(out, &part.subtype, shape.form);
+    string(out, part.subtype.as_ref(), shape.form);
     if shape.extended {
         out.push(b' ');
         params(out, &part.params, shape.form);
@@ -68,7 +78,7 @@ fn multipart(out: &mut Vec<u8>, part: &Part, parts: &[Part], shape: Shape) {
 }
 
 /// body-type-basic, body-type-msg, body-type-text
-fn single(out: &mut Vec<u8>, part: &Part, shape: Shape) {
+fn single<B: AsRef<[u8]> + Default>(out: &mut Vec<u8>, part: &Part<B>, shape: Shape) {
     let form = shape.form;
     let is_message = shows_message(part, form);
     let is_text = part.is("text", "*");
@@ -88,33 +98,34 @@ fn single(out: &mut Vec<u8>, part: &Part, shape: Shape) {
     }
     for value in [&part.id, &part.description] {
         out.push(b' ');
-        nstring(out, value.as_deref(), form);
+        nstring(out, value.as_ref(), form);
     }
     out.push(b' ');
-    string(out, part.encoding_name.as_deref().unwrap_or(b"7bit"), form);
+    let encoding = part.encoding_name.as_ref();
+    string(out, encoding.map_or(b"7bit", AsRef::as_ref), form);
     out.push(b' ');
-    number(out, part.body.len());
+    number(part.body.len(), out);
     if is_message {
         message(out, part, shape);
     }
     if is_message || is_text {
         out.push(b' ');
-        number(out, part.body_lines);
+        number(part.body_lines, out);
     }
     if shape.extended {
         out.push(b' ');
-        nstring(out, part.md5.as_deref(), form);
+        nstring(out, part.md5.as_ref(), form);
         disposition_and_more(out, part, form);
     }
 }
 
 /// message/global has the form of a message for those who know RFC 9051 only.
-fn shows_message(part: &Part, form: StringForm) -> bool {
+fn shows_message<B: AsRef<[u8]>>(part: &Part<B>, form: StringForm) -> bool {
     part.is("message", "rfc822") || (part.nested().is_some() && form == StringForm::Utf8)
 }
 
 /// Envelope and structure of the message inside; of one nested too deeply to be read, empty ones.
-fn message(out: &mut Vec<u8>, part: &Part, shape: Shape) {
+fn message<B: AsRef<[u8]> + Default>(out: &mut Vec<u8>, part: &Part<B>, shape: Shape) {
     out.push(b' ');
     match part.nested() {
         Some(nested) => {
@@ -123,18 +134,18 @@ fn message(out: &mut Vec<u8>, part: &Part, shape: Shape) {
             write(out, &nested.root, shape);
         }
         None => {
-            super::envelope(out, &Envelope::default(), shape.form);
+            super::envelope(out, &Envelope::<B>::default(), shape.form);
             out.push(b' ');
-            write(out, &Part::default(), shape);
+            write(out, &Part::<B>::default(), shape);
         }
     }
 }
 
 /// A text always shows a charset.
-fn text_params(out: &mut Vec<u8>, list: &[Param], form: StringForm) {
+fn text_params<B: AsRef<[u8]>>(out: &mut Vec<u8>, list: &[Param<B>], form: StringForm) {
     let has_charset = list
         .iter()
-        .any(|param| param.name.eq_ignore_ascii_case(b"charset"));
+        .any(|param| param.name.as_ref().eq_ignore_ascii_case(b"charset"));
     if has_charset {
         return params(out, list, form);
     }
@@ -147,7 +158,7 @@ fn text_params(out: &mut Vec<u8>, list: &[Param], form: StringForm) {
     out.push(b')');
 }
 
-fn params(out: &mut Vec<u8>, list: &[Param], form: StringForm) {
+fn params<B: AsRef<[u8]>>(out: &mut Vec<u8>, list: &[Param<B>], form: StringForm) {
     let Some((first, rest)) = list.split_first() else {
         return out.extend_from_slice(b"NIL");
     };
@@ -160,20 +171,24 @@ fn params(out: &mut Vec<u8>, list: &[Param], form: StringForm) {
     out.push(b')');
 }
 
-fn pair(out: &mut Vec<u8>, param: &Param, form: StringForm) {
-    string(out, &param.name, form);
+fn pair<B: AsRef<[u8]>>(out: &mut Vec<u8>, param: &Param<B>, form: StringForm) {
+    string(out, param.name.as_ref(), form);
     out.push(b' ');
-    string(out, &param.value, form);
+    string(out, param.value.as_ref(), form);
 }
 
 /// Disposition, language, location.
-fn disposition_and_more(out: &mut Vec<u8>, part: &Part, form: StringForm) {
+fn disposition_and_more<B: AsRef<[u8]> + Default>(
+    out: &mut Vec<u8>,
+    part: &Part<B>,
+    form: StringForm,
+) {
     out.push(b' ');
     match &part.disposition {
         None => out.extend_from_slice(b"NIL"),
         Some(Disposition { kind, params: list }) => {
             out.push(b'(');
-            string(out, kind, form);
+            string(out, kind.as_ref(), form);
             out.push(b' ');
             params(out, list, form);
             out.push(b')');
@@ -185,10 +200,10 @@ fn disposition_and_more(out: &mut Vec<u8>, part: &Part, form: StringForm) {
     } else {
         for (index, tag) in part.language.iter().enumerate() {
             out.push(if index == 0 { b'(' } else { b' ' });
-            string(out, tag, form);
+            string(out, tag.as_ref(), form);
         }
         out.push(b')');
     }
     out.push(b' ');
-    nstring(out, part.location.as_deref(), form);
+    nstring(out, part.location.as_ref(), form);
 }

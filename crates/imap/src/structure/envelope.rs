@@ -13,14 +13,11 @@ const MISSING_DOMAIN: &[u8] = b"MISSING_DOMAIN";
 const SYNTAX_ERROR: &[u8] = b"SYNTAX_ERROR";
 
 /// Appends the parenthesised envelope.
-pub fn envelope(out: &mut Vec<u8>, envelope: &Envelope, form: StringForm) {
+pub fn envelope<B: AsRef<[u8]>>(out: &mut Vec<u8>, envelope: &Envelope<B>, form: StringForm) {
     out.push(b'(');
-    nstring(out, envelope.date.as_deref(), form);
+    nstring(out, envelope.date.as_ref(), form);
     out.push(b' ');
-    match &envelope.subject {
-        None => nstring(out, None, form),
-        Some(subject) => string(out, &collapsed(subject), form),
-    }
+    for_people(out, envelope.subject.as_ref(), form);
     for list in [
         &envelope.from,
         or_from(&envelope.sender, envelope),
@@ -34,14 +31,14 @@ pub fn envelope(out: &mut Vec<u8>, envelope: &Envelope, form: StringForm) {
     }
     for value in [&envelope.in_reply_to, &envelope.message_id] {
         out.push(b' ');
-        nstring(out, value.as_deref(), form);
+        nstring(out, value.as_ref(), form);
     }
     out.push(b')');
 }
 
 /// "If the Sender or Reply-To header fields are absent … or are present but empty, the server sets
 /// the corresponding member of the envelope to be the same value as the from member".
-fn or_from<'a>(list: &'a Vec<Address>, envelope: &'a Envelope) -> &'a Vec<Address> {
+fn or_from<'a, B>(list: &'a Vec<Address<B>>, envelope: &'a Envelope<B>) -> &'a Vec<Address<B>> {
     if list.is_empty() {
         &envelope.from
     } else {
@@ -49,7 +46,7 @@ fn or_from<'a>(list: &'a Vec<Address>, envelope: &'a Envelope) -> &'a Vec<Addres
     }
 }
 
-fn addresses(out: &mut Vec<u8>, list: &[Address], form: StringForm) {
+fn addresses<B: AsRef<[u8]>>(out: &mut Vec<u8>, list: &[Address<B>], form: StringForm) {
     if list.is_empty() {
         return out.extend_from_slice(b"NIL");
     }
@@ -60,11 +57,11 @@ fn addresses(out: &mut Vec<u8>, list: &[Address], form: StringForm) {
     out.push(b')');
 }
 
-fn address(out: &mut Vec<u8>, address: &Address, form: StringForm) {
+fn address<B: AsRef<[u8]>>(out: &mut Vec<u8>, address: &Address<B>, form: StringForm) {
     match address {
         Address::GroupStart(name) => {
             out.extend_from_slice(b"(NIL NIL ");
-            string(out, name, form);
+            string(out, name.as_ref(), form);
             out.extend_from_slice(b" NIL)");
         }
         Address::GroupEnd => out.extend_from_slice(b"(NIL NIL NIL NIL)"),
@@ -81,27 +78,34 @@ fn address(out: &mut Vec<u8>, address: &Address, form: StringForm) {
                 MISSING_DOMAIN
             };
             out.push(b'(');
-            match name {
-                None => nstring(out, None, form),
-                Some(name) => string(out, &collapsed(name), form),
+            for_people(out, name.as_ref(), form);
+            out.push(b' ');
+            nstring(out, route.as_ref(), form);
+            for (value, missing) in [(local, MISSING_MAILBOX), (domain, no_domain)] {
+                out.push(b' ');
+                string(out, value.as_ref().map_or(missing, AsRef::as_ref), form);
             }
-            out.push(b' ');
-            nstring(out, route.as_deref(), form);
-            out.push(b' ');
-            string(out, local.as_deref().unwrap_or(MISSING_MAILBOX), form);
-            out.push(b' ');
-            string(out, domain.as_deref().unwrap_or(no_domain), form);
             out.push(b')');
         }
     }
 }
 
-/// For people: white space at the ends dropped, runs of it made one space.
+fn for_people<B: AsRef<[u8]>>(out: &mut Vec<u8>, value: Option<&B>, form: StringForm) {
+    let value = value.map(|value| collapsed(value.as_ref()));
+    nstring(out, value.as_ref(), form);
+}
+
+/// White space at the ends dropped, runs of it made one space.
 fn collapsed(value: &[u8]) -> Cow<'_, [u8]> {
     let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
-    let single = |pair: &[u8]| pair == b"  " || pair.iter().any(|byte| b"\t\r\n".contains(byte));
     let at_ends = value.first().is_some_and(is_space) || value.last().is_some_and(is_space);
-    if !at_ends && !value.windows(2).any(single) {
+    // A space beside another, or white space that is none. Looked for without an early end.
+    let next = value.get(1..).unwrap_or_default();
+    let to_do = value.iter().zip(next).fold(false, |found, (one, next)| {
+        let run = (*one == b' ') & (*next == b' ');
+        found | run | (*one == b'\t') | (*one == b'\r') | (*one == b'\n')
+    });
+    if !at_ends && !to_do {
         return Cow::Borrowed(value);
     }
     let words = value

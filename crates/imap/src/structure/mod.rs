@@ -21,17 +21,23 @@ pub enum StringForm {
 /// Longer ones are literals, so that no line gets out of hand.
 const QUOTED_BYTES_MAX: usize = 1_024;
 
-pub(crate) fn nstring(out: &mut Vec<u8>, value: Option<&[u8]>, form: StringForm) {
+pub(crate) fn nstring<B: AsRef<[u8]>>(out: &mut Vec<u8>, value: Option<B>, form: StringForm) {
     match value {
         None => out.extend_from_slice(b"NIL"),
-        Some(value) => string(out, value, form),
+        Some(value) => string(out, value.as_ref(), form),
     }
 }
 
 /// A quoted string where that is allowed, else a literal. A NUL, which neither may have, becomes
 /// U+FFFD.
 pub(crate) fn string(out: &mut Vec<u8>, value: &[u8], form: StringForm) {
-    if value.len() <= QUOTED_BYTES_MAX && value.iter().all(|byte| is_plain(*byte)) {
+    // Without an early end, so that the compiler looks at many bytes at once.
+    let plain = || {
+        value
+            .iter()
+            .fold(true, |plain, byte| plain & is_plain(*byte))
+    };
+    if value.len() <= QUOTED_BYTES_MAX && plain() {
         out.push(b'"');
         out.extend_from_slice(value);
         return out.push(b'"');
@@ -73,16 +79,14 @@ pub(crate) fn string(out: &mut Vec<u8>, value: &[u8], form: StringForm) {
 
 /// As it is between quotes: neither special in them nor 8-bit (RFC 9051 §9, QUOTED-CHAR).
 fn is_plain(byte: u8) -> bool {
-    byte.is_ascii() && !matches!(byte, 0 | b'\r' | b'\n' | b'"' | b'\\')
+    let special =
+        (byte == 0) | (byte == b'\r') | (byte == b'\n') | (byte == b'"') | (byte == b'\\');
+    byte.is_ascii() & !special
 }
 
 /// PREVIEW (RFC 8970 §3.3): always a string, empty when there is nothing to show.
 pub fn preview(out: &mut Vec<u8>, text: &str, form: StringForm) {
     string(out, text.as_bytes(), form);
-}
-
-fn number(out: &mut Vec<u8>, value: u64) {
-    out.extend_from_slice(value.to_string().as_bytes());
 }
 
 #[cfg(test)]

@@ -7,11 +7,12 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::ops::Range;
+use std::sync::Arc;
 
 use facteur_imap::command::{FetchAttribute, Partial, Section, SectionText};
 use facteur_imap::structure::{self, StringForm};
 use facteur_message::decode::PartDecoder;
-use facteur_message::{Encoding, Facts, Part, Scanner, Span};
+use facteur_message::{Encoding, Envelope, Facts, Part, Scanner, Span};
 use facteur_store::{AccountId, Bodies, Error, Message};
 
 use super::limits::{HEADER_BYTES_MAX, INLINE_BYTES_MAX};
@@ -19,8 +20,9 @@ use super::link::Source;
 use super::{header, object_id};
 use crate::limits::STREAM_BYTES;
 
-/// What an envelope takes, about.
+/// What an envelope takes, about, and anything else that is printed from the facts.
 const ENVELOPE_BYTES: usize = 512;
+const STRUCTURE_BYTES: usize = 128;
 
 /// One item, ready to be announced.
 #[derive(Debug)]
@@ -91,20 +93,20 @@ impl Chunk {
     }
 }
 
-/// A message to be looked into.
-pub(super) struct Logical<'a> {
+/// A message to be looked into. `B`: how its facts and its prefix are held.
+pub(super) struct Logical<'a, B = Arc<[u8]>> {
     bodies: &'a Bodies<'a>,
     /// `None`: the reader may not know its thread.
     threads_of: Option<AccountId>,
-    message: Message,
+    message: Message<B>,
     facts: OnceCell<Facts>,
 }
 
-impl<'a> Logical<'a> {
+impl<'a, B: AsRef<[u8]>> Logical<'a, B> {
     pub(super) fn new(
         bodies: &'a Bodies<'a>,
         threads_of: Option<AccountId>,
-        message: Message,
+        message: Message<B>,
     ) -> Self {
         Logical {
             bodies,
@@ -114,7 +116,7 @@ impl<'a> Logical<'a> {
         }
     }
 
-    pub(super) fn message(&self) -> &Message {
+    pub(super) fn message(&self) -> &Message<B> {
         &self.message
     }
 
@@ -140,9 +142,12 @@ impl<'a> Logical<'a> {
 
     /// The facts, their structure perhaps left out.
     pub(super) fn head(&self) -> Result<Cow<'_, Facts>, Error> {
-        match (self.facts.get(), Facts::decode_head(&self.message.facts)) {
+        match (
+            self.facts.get(),
+            Facts::decode_head(self.message.facts.as_ref()),
+        ) {
             (None, Ok(mut head)) => {
-                head.complete(&self.message.prefix);
+                head.complete(self.message.prefix.as_ref());
                 Ok(Cow::Owned(head))
             }
             _ => Ok(Cow::Borrowed(self.facts()?)),
@@ -150,7 +155,7 @@ impl<'a> Logical<'a> {
     }
 
     fn prefix_len(&self) -> u64 {
-        self.message.prefix.len() as u64
+        self.message.prefix.as_ref().len() as u64
     }
 
     pub(super) fn size(&self) -> u64 {
@@ -177,15 +182,26 @@ impl<'a> Logical<'a> {
             }
             FetchAttribute::Envelope => {
                 out.reserve(ENVELOPE_BYTES);
-                structure::envelope(&mut out, &self.head()?.envelope, form);
+                match Envelope::stored(self.message.facts.as_ref()) {
+                    Ok(Some(envelope)) => structure::envelope(&mut out, &envelope, form),
+                    _ => structure::envelope(&mut out, &self.head()?.envelope, form),
+                }
                 out
             }
             FetchAttribute::Body => {
-                structure::body(&mut out, &self.facts()?.root, form);
+                out.reserve(STRUCTURE_BYTES);
+                match Part::stored(self.message.facts.as_ref()) {
+                    Ok(root) => structure::body(&mut out, &root, form),
+                    Err(_) => structure::body(&mut out, &self.facts()?.root, form),
+                }
                 out
             }
             FetchAttribute::BodyStructure => {
-                structure::body_structure(&mut out, &self.facts()?.root, form);
+                out.reserve(STRUCTURE_BYTES);
+                match Part::stored(self.message.facts.as_ref()) {
+                    Ok(root) => structure::body_structure(&mut out, &root, form),
+                    Err(_) => structure::body_structure(&mut out, &self.facts()?.root, form),
+                }
                 out
             }
             FetchAttribute::Preview => {
@@ -288,6 +304,7 @@ impl<'a> Logical<'a> {
         let prefix = self
             .message
             .prefix
+            .as_ref()
             .get(at(range.start)..at(range.end))
             .unwrap_or_default();
         let body = range.start.saturating_sub(len)..range.end.saturating_sub(len);
@@ -295,8 +312,11 @@ impl<'a> Logical<'a> {
     }
 
     fn read(&self, range: Range<u64>) -> Result<Vec<u8>, Error> {
-        let (prefix, body) = self.split(range.start..range.end.min(self.size()));
-        let mut out = prefix.to_vec();
+        let range = range.start..range.end.min(self.size());
+        let (prefix, body) = self.split(range.clone());
+        let len = usize::try_from(range.end.saturating_sub(range.start));
+        let mut out = Vec::with_capacity(len.unwrap_or_default());
+        out.extend_from_slice(prefix);
         self.bodies.read(self.message.blob, body, &mut out)?;
         Ok(out)
     }
@@ -444,15 +464,15 @@ fn cut(bytes: Vec<u8>, partial: Option<Partial>) -> Vec<u8> {
 }
 
 /// The stored facts, with what submission added in front of the body.
-fn facts(bodies: &Bodies<'_>, message: &Message) -> Result<Facts, Error> {
+fn facts<B: AsRef<[u8]>>(bodies: &Bodies<'_>, message: &Message<B>) -> Result<Facts, Error> {
     let mut facts = body_facts(bodies, message)?;
-    facts.complete(&message.prefix);
+    facts.complete(message.prefix.as_ref());
     Ok(facts)
 }
 
 /// Read anew from the body when what is stored is of another version or damaged.
-fn body_facts(bodies: &Bodies<'_>, message: &Message) -> Result<Facts, Error> {
-    if let Ok(facts) = Facts::decode(&message.facts) {
+fn body_facts<B: AsRef<[u8]>>(bodies: &Bodies<'_>, message: &Message<B>) -> Result<Facts, Error> {
+    if let Ok(facts) = Facts::decode(message.facts.as_ref()) {
         return Ok(facts);
     }
     let mut scanner = Scanner::new();
@@ -463,9 +483,9 @@ fn body_facts(bodies: &Bodies<'_>, message: &Message) -> Result<Facts, Error> {
     Ok(scanner.finish())
 }
 
-fn read_pieces(
+fn read_pieces<B>(
     bodies: &Bodies<'_>,
-    message: &Message,
+    message: &Message<B>,
     range: Range<u64>,
     each: &mut dyn FnMut(&[u8]) -> bool,
 ) -> Result<(), Error> {

@@ -258,9 +258,10 @@ impl Work {
         source: &mut Hits,
     ) -> Result<(), Failure> {
         let mut under_way = VecDeque::new();
+        let mut messages = limits::MESSAGES_FIRST;
         loop {
             while under_way.len() < limits::SLICES_AHEAD {
-                let hits = source.next(index, &selected.view, limits::MESSAGES_MAX);
+                let hits = source.next(index, &selected.view, messages);
                 if hits.is_empty() {
                     break;
                 }
@@ -270,6 +271,7 @@ impl Work {
                 return Ok(());
             };
             let slice = reading.await?;
+            messages = slice.next_messages(hits.len());
             let after = hits.partition_point(|hit| hit.row.uid.0 <= slice.done_up_to);
             let rest = hits.split_off(after);
             if !rest.is_empty() {
@@ -368,6 +370,17 @@ struct Slice {
     /// Every message of the set up to this uid is in `messages`, or is gone.
     done_up_to: u32,
     messages: Vec<(u32, Result<Vec<Item>, Problem>)>,
+    held_bytes: usize,
+}
+
+impl Slice {
+    /// How many the next one should have: as many as there is room for if they are like these, but
+    /// at most twice what was asked for this time.
+    fn next_messages(&self, asked: usize) -> usize {
+        let each = self.held_bytes / self.messages.len().max(1);
+        let fit = limits::PREPARED_BYTES_SOFT / each.max(1);
+        fit.clamp(1, limits::MESSAGES_MAX.min(asked.max(1) * 2))
+    }
 }
 
 fn prepare(
@@ -380,40 +393,29 @@ fn prepare(
     let mut slice = Slice {
         done_up_to: u32::MAX,
         messages: Vec::new(),
+        held_bytes: 0,
     };
-    let (mut loaded, mut bytes) = (Vec::new(), 0);
-    reading.messages(store, uids, &mut |message| {
-        bytes += message.facts.len() + message.prefix.len();
-        loaded.push(message);
-        bytes < limits::MESSAGES_BYTES_SOFT
-    })?;
-    if bytes >= limits::MESSAGES_BYTES_SOFT {
-        slice.done_up_to = loaded.last().map_or(u32::MAX, |message| message.row.uid.0);
-    }
     let bodies = store.bodies()?;
-    let read = loaded.len();
-    let mut held = 0;
-    for message in loaded {
-        if held >= limits::PREPARED_BYTES_SOFT {
-            break;
-        }
+    reading.messages(&bodies, uids, &mut |message| {
         let uid = message.row.uid.0;
         let items = items(&bodies, reading, message, attributes, form);
-        held += items
+        slice.held_bytes += items
             .as_ref()
             .map_or(0, |items| items.iter().map(Item::held_bytes).sum());
         slice.messages.push((uid, items));
-    }
-    if slice.messages.len() < read {
-        slice.done_up_to = slice.messages.last().map_or(u32::MAX, |(uid, _)| *uid);
-    }
+        let more = slice.held_bytes < limits::PREPARED_BYTES_SOFT;
+        if !more {
+            slice.done_up_to = uid;
+        }
+        more
+    })?;
     Ok(slice)
 }
 
 fn items(
     bodies: &Bodies<'_>,
     reading: Reading,
-    message: Message,
+    message: Message<&[u8]>,
     attributes: &[FetchAttribute],
     form: StringForm,
 ) -> Result<Vec<Item>, Problem> {

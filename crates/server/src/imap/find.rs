@@ -245,7 +245,7 @@ fn read<G: Gather>(
     let nothing = Facts::default();
     let bodies = store.bodies()?;
     let mut rows = rows.iter().peekable();
-    mailbox.messages(store, &uids, &mut |message| {
+    mailbox.messages(&bodies, &uids, &mut |message| {
         let uid = message.row.uid;
         while let Some(gone) = rows.next_if(|row| row.uid < uid) {
             gather.take(gone, &nothing);

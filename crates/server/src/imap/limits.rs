@@ -10,12 +10,12 @@ pub(super) const LITERAL_STALL: Duration = Duration::from_secs(300);
 pub(super) const CHANGES_MAX: usize = 1024;
 /// Rows of the index turned into responses between two looks at the output.
 pub(super) const ROWS_MAX: usize = 512;
-/// Messages prepared in one piece of blocking work.
-pub(super) const MESSAGES_MAX: usize = 128;
+/// Messages prepared in one piece of blocking work: at first, so that the answer begins soon, and
+/// at most.
+pub(super) const MESSAGES_FIRST: usize = 64;
+pub(super) const MESSAGES_MAX: usize = 1024;
 /// Such pieces of a FETCH under way at once.
 pub(super) const SLICES_AHEAD: usize = 2;
-/// Facts and prefixes held at once while messages are prepared; one message may exceed it alone.
-pub(super) const MESSAGES_BYTES_SOFT: usize = 512 << 10;
 /// Content prepared before it is sent, while as much is being sent; one message may exceed it alone.
 pub(super) const PREPARED_BYTES_SOFT: usize = 256 << 10;
 /// Content up to this size is read with its message; larger is streamed.

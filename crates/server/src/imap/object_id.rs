@@ -16,13 +16,13 @@ pub(crate) fn mailbox_id(account: AccountId, mailbox: MailboxId) -> String {
 /// same body delivered twice, whose Received fields differ.
 ///
 /// `threads`: whether the reader may know which thread it is in.
-pub(super) fn email_id(message: &Message, threads: bool) -> String {
+pub(super) fn email_id<B: AsRef<[u8]>>(message: &Message<B>, threads: bool) -> String {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&message.blob.0);
     if threads {
         hasher.update(&message.thread.0.to_be_bytes());
     }
-    hasher.update(&message.prefix);
+    hasher.update(message.prefix.as_ref());
     let hash = hasher.finalize();
     let mut id = String::from("M");
     for byte in hash.as_bytes().iter().take(EMAIL_ID_BYTES) {
@@ -32,6 +32,6 @@ pub(super) fn email_id(message: &Message, threads: bool) -> String {
 }
 
 /// §5.2: given once, when the message came.
-pub(super) fn thread_id(account: AccountId, message: &Message) -> String {
+pub(super) fn thread_id<B>(account: AccountId, message: &Message<B>) -> String {
     format!("T{:x}-{:x}", account.0, message.thread.0)
 }

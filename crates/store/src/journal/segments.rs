@@ -1,5 +1,6 @@
 //! Reading chunks: segment files held open, a bounded number of them.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -77,13 +78,8 @@ impl Segments {
     /// The record at `position` with that many bytes of payload, checked.
     pub fn read(&self, position: Position, stored: u32) -> Result<(RecordHeader, Vec<u8>), Error> {
         let segment = self.get(position.segment())?;
-        let mut bytes = space(position, stored)?;
-        let read = segment.file.read_exact_at(&mut bytes, position.offset());
-        read.map_err(|error| match error.kind() {
-            std::io::ErrorKind::UnexpectedEof => damaged(position, "the segment is too short"),
-            _ => Error::Disk(error),
-        })?;
-        let header = check(&segment, position, &bytes)?;
+        let mut bytes = vec![0; record_len(position, stored)?];
+        let header = read_record(&segment, position, &mut bytes)?;
         bytes.drain(..RECORD_HEADER_BYTES);
         Ok((header, bytes))
     }
@@ -95,8 +91,11 @@ impl Segments {
         stored: u32,
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
-        let (header, payload) = self.read(position, stored)?;
-        unpack(&header, &payload, out)
+        let segment = self.get(position.segment())?;
+        with_space(position, stored, |bytes| {
+            let header = read_record(&segment, position, bytes)?;
+            unpack(&header, payload(bytes), out)
+        })
     }
 
     /// The same when it needs no wait for the disk; false: it does, and `out` is as it was.
@@ -109,15 +108,15 @@ impl Segments {
         let Some(segment) = self.lock().get(&position.segment()).cloned() else {
             return Ok(false);
         };
-        let mut bytes = space(position, stored)?;
-        let read = segment.file.read_cached_at(&mut bytes, position.offset());
-        if !read.map_err(Error::Disk)? {
-            return Ok(false);
-        }
-        let header = check(&segment, position, &bytes)?;
-        let payload = bytes.get(RECORD_HEADER_BYTES..).unwrap_or_default();
-        unpack(&header, payload, out)?;
-        Ok(true)
+        with_space(position, stored, |bytes| {
+            let read = segment.file.read_cached_at(bytes, position.offset());
+            if !read.map_err(Error::Disk)? {
+                return Ok(false);
+            }
+            let header = check(&segment, position, bytes)?;
+            unpack(&header, payload(bytes), out)?;
+            Ok(true)
+        })
     }
 }
 
@@ -128,12 +127,48 @@ fn damaged(position: Position, what: &str) -> Error {
     }
 }
 
-fn space(position: Position, stored: u32) -> Result<Vec<u8>, Error> {
+fn record_len(position: Position, stored: u32) -> Result<usize, Error> {
     let stored = stored as usize;
     if stored > RECORD_PAYLOAD_MAX {
         return Err(damaged(position, "the record is too large"));
     }
-    Ok(vec![0; RECORD_HEADER_BYTES + stored])
+    Ok(RECORD_HEADER_BYTES + stored)
+}
+
+thread_local! {
+    /// Where a thread's records are read to; as long as the longest one of a chunk was.
+    static SPACE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+fn with_space<T>(
+    position: Position,
+    stored: u32,
+    run: impl FnOnce(&mut [u8]) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let len = record_len(position, stored)?;
+    SPACE.with_borrow_mut(|space| {
+        if space.len() < len {
+            space.resize(len, 0);
+        }
+        run(space.get_mut(..len).unwrap_or_default())
+    })
+}
+
+fn payload(bytes: &[u8]) -> &[u8] {
+    bytes.get(RECORD_HEADER_BYTES..).unwrap_or_default()
+}
+
+fn read_record(
+    segment: &Segment,
+    position: Position,
+    bytes: &mut [u8],
+) -> Result<RecordHeader, Error> {
+    let read = segment.file.read_exact_at(bytes, position.offset());
+    read.map_err(|error| match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => damaged(position, "the segment is too short"),
+        _ => Error::Disk(error),
+    })?;
+    check(segment, position, bytes)
 }
 
 /// Checks a whole record.
@@ -141,8 +176,7 @@ fn check(segment: &Segment, position: Position, bytes: &[u8]) -> Result<RecordHe
     let header = RecordHeader::decode(bytes, &segment.header.key, position)
         .filter(|header| header.record_len() == bytes.len() as u64)
         .ok_or_else(|| damaged(position, "the record's header is bad"))?;
-    let payload = bytes.get(RECORD_HEADER_BYTES..).unwrap_or_default();
-    if record::payload_hash(payload) != header.payload_hash {
+    if record::payload_hash(payload(bytes)) != header.payload_hash {
         return Err(damaged(position, "the record's checksum is wrong"));
     }
     Ok(header)

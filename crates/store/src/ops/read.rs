@@ -101,27 +101,10 @@ impl Store {
         uids: &UidSet,
         each: &mut dyn FnMut(Message) -> bool,
     ) -> Result<(), Error> {
-        let view = self.view()?;
-        if !is_live(&view, account, mailbox)? {
-            return Err(Error::NoSuchMailbox);
-        }
-        for (first, last) in uids.ranges() {
-            let mut from = *first;
-            loop {
-                let rows = some_rows(&view, account, mailbox, (Uid(from), Uid(*last)))?;
-                let Some(end) = rows.last() else {
-                    break;
-                };
-                if !with_records(&view, account, mailbox, &rows, each)? {
-                    return Ok(());
-                }
-                match end.uid.0.checked_add(1) {
-                    Some(next) if next <= *last => from = next,
-                    _ => break,
-                }
-            }
-        }
-        Ok(())
+        let bodies = self.bodies()?;
+        bodies.messages(account, mailbox, uids, &mut |message| {
+            each(message.to_owned())
+        })
     }
 
     /// Part of a body as it was received, appended to `out`; blocking, at most `range.len()` bytes
@@ -219,7 +202,7 @@ fn with_records(
     account: AccountId,
     mailbox: MailboxId,
     rows: &[Row],
-    each: &mut dyn FnMut(Message) -> bool,
+    each: &mut dyn FnMut(Message<&[u8]>) -> bool,
 ) -> Result<bool, Error> {
     let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
         return Ok(true);
@@ -234,7 +217,7 @@ fn with_records(
         let Some(row) = rows.next_if(|row| row.uid == uid) else {
             return Ok(ControlFlow::Continue(()));
         };
-        more = each(Record::decode(value)?.message(*row));
+        more = each(Record::read(value)?.message(*row));
         Ok(match more {
             true => ControlFlow::Continue(()),
             false => ControlFlow::Break(()),
@@ -246,7 +229,7 @@ fn with_records(
     }
 }
 
-/// Reads bodies from one picture of the index. Short-lived: what the picture holds is not freed.
+/// Reads messages and bodies from one picture of the index. Short-lived: what the picture holds is not freed.
 #[derive(Debug)]
 pub struct Bodies<'a> {
     store: &'a Store,
@@ -256,6 +239,37 @@ pub struct Bodies<'a> {
 impl Bodies<'_> {
     pub fn store(&self) -> &Store {
         self.store
+    }
+
+    /// As [`Store::messages`], without a copy of what is read.
+    pub fn messages(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        uids: &UidSet,
+        each: &mut dyn FnMut(Message<&[u8]>) -> bool,
+    ) -> Result<(), Error> {
+        let view = &self.view;
+        if !is_live(view, account, mailbox)? {
+            return Err(Error::NoSuchMailbox);
+        }
+        for (first, last) in uids.ranges() {
+            let mut from = *first;
+            loop {
+                let rows = some_rows(view, account, mailbox, (Uid(from), Uid(*last)))?;
+                let Some(end) = rows.last() else {
+                    break;
+                };
+                if !with_records(view, account, mailbox, &rows, each)? {
+                    return Ok(());
+                }
+                match end.uid.0.checked_add(1) {
+                    Some(next) if next <= *last => from = next,
+                    _ => break,
+                }
+            }
+        }
+        Ok(())
     }
 
     /// As [`Store::read_body`].

@@ -3,9 +3,9 @@
 use facteur_imap::response::Code;
 use facteur_imap::{Reply, text};
 use facteur_store::{
-    Account, AccountId, Appended, Copied, Edited, Error, FlagEdit, FlagNames, FlagScope, Index,
-    Mailbox, MailboxId, Message, MetadataEdit, ModSeq, NewBody, NewMessage, Place, Rights, Store,
-    SystemFlags, Uid, UidSet,
+    Account, AccountId, Appended, Bodies, Copied, Edited, Error, FlagEdit, FlagNames, FlagScope,
+    Index, Mailbox, MailboxId, Message, MetadataEdit, ModSeq, NewBody, NewMessage, Place, Rights,
+    Store, SystemFlags, Uid, UidSet,
 };
 
 use super::source::Source;
@@ -414,14 +414,14 @@ impl Reading {
         store.message(self.place.account, self.place.mailbox, uid)
     }
 
-    /// As [`Store::messages`]. Flags are the owner's: take them from the index.
+    /// As [`Bodies::messages`]. Flags are the owner's: take them from the index.
     pub(in crate::imap) fn messages(
         self,
-        store: &Store,
+        bodies: &Bodies<'_>,
         uids: &UidSet,
-        each: &mut dyn FnMut(Message) -> bool,
+        each: &mut dyn FnMut(Message<&[u8]>) -> bool,
     ) -> Result<(), Error> {
-        store.messages(self.place.account, self.place.mailbox, uids, each)
+        bodies.messages(self.place.account, self.place.mailbox, uids, each)
     }
 
     pub(in crate::imap) fn vanished_since(
