@@ -170,7 +170,17 @@ impl Numbers {
 
 impl FromIterator<u32> for Numbers {
     fn from_iter<I: IntoIterator<Item = u32>>(numbers: I) -> Self {
-        Numbers::from_ranges(numbers.into_iter().map(|number| (number, number)))
+        let mut ascending = Numbers::new();
+        let mut numbers = numbers.into_iter();
+        while let Some(number) = numbers.next() {
+            if ascending.last().is_some_and(|last| number < last) {
+                let rest = std::iter::once(number).chain(numbers);
+                let rest = rest.map(|number| (number, number));
+                return Numbers::from_ranges(ascending.ranges.into_iter().chain(rest));
+            }
+            ascending.push(number);
+        }
+        ascending
     }
 }
 

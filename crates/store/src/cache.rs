@@ -99,14 +99,25 @@ impl Index {
     /// Rows with a uid in `first..=last`, ascending.
     pub fn range(&self, first: Uid, last: Uid) -> impl Iterator<Item = Row> + '_ {
         let pages = self.inner.pages.get(self.inner.page_of(first)..);
+        let pages = pages.unwrap_or_default().iter();
         pages
-            .unwrap_or_default()
-            .iter()
-            .flat_map(|page| page.iter().copied())
-            .skip_while(move |row| row.uid < first)
-            .take_while(move |row| row.uid <= last)
-            .map(|row| self.show(row))
+            .take_while(move |page| page.first().is_some_and(|row| row.uid <= last))
+            .flat_map(move |page| within(page, first, last))
+            .map(|row| self.show(*row))
     }
+}
+
+/// The rows of a page with a uid in `first..=last`.
+fn within(page: &[Row], first: Uid, last: Uid) -> &[Row] {
+    let start = match page.first() {
+        Some(row) if row.uid < first => page.partition_point(|row| row.uid < first),
+        _ => 0,
+    };
+    let end = match page.last() {
+        Some(row) if row.uid > last => page.partition_point(|row| row.uid <= last),
+        _ => page.len(),
+    };
+    page.get(start..end).unwrap_or_default()
 }
 
 impl Inner {

@@ -26,6 +26,13 @@ enum Print {
 }
 
 impl Forest {
+    pub(super) fn with_capacity(nodes: usize) -> Self {
+        Forest {
+            nodes: Vec::with_capacity(nodes),
+            roots: Vec::with_capacity(nodes),
+        }
+    }
+
     pub fn add(&mut self, number: Option<u32>) -> NodeId {
         self.nodes.push(Node {
             number,

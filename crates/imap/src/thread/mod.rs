@@ -5,11 +5,11 @@
 
 mod forest;
 mod references;
+mod table;
 #[cfg(test)]
 mod tests;
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
 
 pub use forest::{Forest, Node, NodeId};
 pub use references::{references, refs};
@@ -41,7 +41,7 @@ pub fn ordered_subject(members: &[Member<'_>]) -> Forest {
     let mut forest = Forest::default();
     // By date already: the first of a subject is the root, and roots come by their dates. A base
     // subject that is empty is one as any other here.
-    let mut roots: HashMap<u64, NodeId> = HashMap::new();
+    let mut roots = table::with_capacity(members.len());
     for at in order {
         let Some(member) = members.get(at) else {
             continue;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::forest::{Forest, NodeId};
+use super::table::{self, Table};
 use super::{Member, newest_first};
 
 /// Steps that looking for loops may take, in all for each message; then a link is not made. Only
@@ -41,7 +42,7 @@ struct Threads<'a> {
     parents: Vec<Option<NodeId>>,
     /// While links are made: how many children each has.
     child_counts: Vec<u32>,
-    by_id: HashMap<u64, NodeId>,
+    by_id: Table,
     loop_steps: usize,
 }
 
@@ -49,10 +50,10 @@ impl<'a> Threads<'a> {
     fn new(members: &'a [Member<'a>]) -> Self {
         let mut threads = Threads {
             members,
-            forest: Forest::default(),
-            parents: Vec::new(),
-            child_counts: Vec::new(),
-            by_id: HashMap::with_capacity(members.len()),
+            forest: Forest::with_capacity(members.len()),
+            parents: Vec::with_capacity(members.len()),
+            child_counts: Vec::with_capacity(members.len()),
+            by_id: table::with_capacity(members.len()),
             loop_steps: members.len().saturating_mul(LOOP_STEPS),
         };
         for member in members {
@@ -249,8 +250,7 @@ impl<'a> Threads<'a> {
 
     /// Step 5.
     fn merge_subjects(&mut self) {
-        let table = self.subject_table();
-        let mut table = table;
+        let mut table = self.subject_table();
         let roots = std::mem::take(&mut self.forest.roots);
         let mut gone = vec![false; self.forest.nodes.len()];
         let mut kept: Vec<NodeId> = Vec::with_capacity(roots.len());
@@ -281,8 +281,8 @@ impl<'a> Threads<'a> {
     }
 
     /// Step 5.B.
-    fn subject_table(&self) -> HashMap<u64, NodeId> {
-        let mut table: HashMap<u64, NodeId> = HashMap::new();
+    fn subject_table(&self) -> Table {
+        let mut table = table::with_capacity(self.forest.roots.len());
         for root in &self.forest.roots {
             let subject = self.shown(*root).map_or(0, |member| member.subject);
             if subject == 0 {

@@ -12,7 +12,7 @@ use facteur_imap::set::Numbers;
 use facteur_imap::view::View;
 use facteur_imap::{Reply, Untagged, text};
 use facteur_message::Facts;
-use facteur_store::{Clock, Error, Index, Row, Store, UidSet};
+use facteur_store::{Clock, Error, Index, Row, Store, Uid, UidSet};
 
 use super::content::Logical;
 use super::door::Reading;
@@ -160,20 +160,19 @@ fn from_rows<S: Stream>(
     among: &Numbers,
 ) -> Result<Vec<Hit>, Failure> {
     let bodies = link.store().bodies()?;
-    let mut found = Vec::new();
-    let mut walk = Walk::new(among);
-    loop {
-        let hits = walk.next(index, target.view, limits::SEARCH_MESSAGES_MAX);
-        if hits.is_empty() {
-            return Ok(found);
-        }
-        for hit in hits {
-            let candidate = Candidate::new(&bodies, target.mailbox, hit.row);
+    let mut found = Vec::with_capacity(index.len());
+    for (first, last) in among.ranges() {
+        for row in index.range(Uid(*first), Uid(*last)) {
+            let Some(sequence) = target.view.sequence(row.uid.0) else {
+                continue;
+            };
+            let candidate = Candidate::new(&bodies, target.mailbox, row);
             if test.matches(&candidate)? {
-                found.push(hit);
+                found.push(Hit::new(sequence, row));
             }
         }
     }
+    Ok(found)
 }
 
 /// A search that reads messages.

@@ -110,6 +110,16 @@ pub(super) struct Hit {
     pub(super) relevancy: u8,
 }
 
+impl Hit {
+    pub(super) fn new(sequence: u32, row: Row) -> Self {
+        Hit {
+            sequence,
+            row,
+            relevancy: RELEVANCY_MAX,
+        }
+    }
+}
+
 /// Goes through the messages of a set in slices, so that neither memory nor output grows with it.
 #[derive(Debug)]
 pub(super) struct Walk {
@@ -127,6 +137,8 @@ impl Walk {
     pub(super) fn next(&mut self, index: &Index, view: &View, max: usize) -> Vec<Hit> {
         let mut hits = Vec::new();
         while let Some((first, last)) = self.ranges.pop() {
+            let numbers = usize::try_from(last - first).unwrap_or(usize::MAX);
+            hits.reserve(numbers.min(index.len()).min(max - hits.len()));
             for row in index.range(Uid(first), Uid(last)) {
                 let Some(sequence) = view.sequence(row.uid.0) else {
                     continue;
@@ -135,11 +147,7 @@ impl Walk {
                     self.ranges.push((row.uid.0, last));
                     return hits;
                 }
-                hits.push(Hit {
-                    sequence,
-                    row,
-                    relevancy: RELEVANCY_MAX,
-                });
+                hits.push(Hit::new(sequence, row));
             }
         }
         hits
