@@ -246,6 +246,21 @@ impl<'a> Tx<'a> {
         self.put(key, rows::encode_row(row));
     }
 
+    /// As [`Tx::put_row`] for many, uids ascending.
+    pub fn put_rows(&mut self, account: AccountId, mailbox: MailboxId, rows: &[Row]) {
+        if self.undo.is_some() {
+            return rows
+                .iter()
+                .for_each(|row| self.put_row(account, mailbox, row));
+        }
+        // A tree of sorted keys is made in one go, and so are two in one.
+        let edits = rows.iter().map(|row| {
+            let key = keys::message(account, Family::Row, mailbox, row.uid);
+            (key, Some(rows::encode_row(row)))
+        });
+        self.edits.append(&mut edits.collect());
+    }
+
     pub fn record(
         &self,
         account: AccountId,

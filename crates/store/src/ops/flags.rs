@@ -67,6 +67,7 @@ fn edit_rows(
     let mut eyes = Eyes::new(place);
     let mut changed = UidSet::default();
     let mut refused = UidSet::default();
+    let mut new_rows = Vec::new();
     for row in rows {
         if !is_unchanged(&row, unchanged_since) {
             refused.push(row.uid);
@@ -86,10 +87,11 @@ fn edit_rows(
         };
         count(&mut target, &row, -1);
         count(&mut target, &new, 1);
-        tx.put_row(account, mailbox, &new);
+        new_rows.push(new);
         changed.push(row.uid);
     }
     if !changed.is_empty() {
+        tx.put_rows(account, mailbox, &new_rows);
         target.highest_modseq = tx.modseq(account)?;
         tx.put_mailbox(account, &target);
         eyes.write(tx)?;
