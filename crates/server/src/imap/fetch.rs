@@ -17,6 +17,7 @@ use facteur_store::{
     UidSet,
 };
 
+use super::catalog::Reads;
 use super::content::{Chunk, Content, Item, Logical, Problem};
 use super::door::Reading;
 use super::error::Failure;
@@ -107,7 +108,11 @@ async fn give_items<S: Stream>(
                 work.say(link, index, hit, &[]).await?;
             }
         },
-        false => work.respond(link, index, selected, &mut source).await?,
+        false => {
+            let many = uids.count() > limits::MESSAGES_FIRST as u64;
+            let _reads = many.then(|| Reads::begin(link.ctx()));
+            work.respond(link, index, selected, &mut source).await?;
+        }
     }
     Ok((work, source.found))
 }

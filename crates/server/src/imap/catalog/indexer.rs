@@ -91,7 +91,8 @@ pub async fn run(ctx: Arc<Context>) {
             flush(&ctx).await;
             steps = 0;
         }
-        // Who brought news meanwhile goes first; else what is left is taken in without a rest.
+        // Who brought news meanwhile or reads much goes first; else what is left is taken in
+        // without a rest.
         let others_work = tokio::select! {
             biased;
             changed = follower.next() => {
@@ -101,7 +102,7 @@ pub async fn run(ctx: Arc<Context>) {
             }
             () = std::future::ready(()) => false,
         };
-        if others_work || due.is_empty() {
+        if others_work || due.is_empty() || ctx.catalog.has_readers() {
             rest(&ctx, ctx.clock.monotonic().saturating_sub(began)).await;
         }
         tokio::select! {
@@ -131,7 +132,7 @@ async fn until(ctx: &Context, moment: Option<Duration>) {
     }
 }
 
-/// Mail that arrives goes first: what is not taken in yet is found all the same, only slower. Much
+/// Mail that arrives and who reads much go first: what is not taken in yet is found all the same, only slower. Much
 /// that gathers meanwhile costs little more than one message.
 async fn rest(ctx: &Context, worked: Duration) {
     tokio::select! {

@@ -24,9 +24,12 @@ mod terms;
 mod tests;
 mod words;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use facteur_store::{AccountId, Derived, Error, MailboxId, Store};
+
+use crate::context::Context;
 
 pub(super) use columns::Envelope;
 pub use indexer::run;
@@ -49,6 +52,25 @@ pub struct Catalog {
     /// Accounts to begin anew.
     rebuild: Mutex<Vec<AccountId>>,
     rebuild_asked: tokio::sync::Notify,
+    /// Commands under way that read many messages.
+    readers: AtomicUsize,
+}
+
+/// A command that reads many messages: the indexer makes way for it.
+#[derive(Debug)]
+pub(super) struct Reads(Arc<Context>);
+
+impl Reads {
+    pub(super) fn begin(ctx: &Arc<Context>) -> Self {
+        ctx.catalog.readers.fetch_add(1, Ordering::Relaxed);
+        Reads(Arc::clone(ctx))
+    }
+}
+
+impl Drop for Reads {
+    fn drop(&mut self) {
+        self.0.catalog.readers.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Catalog {
@@ -60,7 +82,12 @@ impl Catalog {
             work: Mutex::new(()),
             rebuild: Mutex::new(Vec::new()),
             rebuild_asked: tokio::sync::Notify::new(),
+            readers: AtomicUsize::new(0),
         }
+    }
+
+    fn has_readers(&self) -> bool {
+        self.readers.load(Ordering::Relaxed) > 0
     }
 
     /// Throws away what is known of accounts; an indexer that runs begins anew. Blocking.
