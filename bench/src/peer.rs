@@ -51,8 +51,14 @@ pub struct Peer {
 }
 
 enum Kind {
-    Facteur(Process),
+    Facteur(Facteur),
     Debian(Debian),
+}
+
+struct Facteur {
+    binary: PathBuf,
+    directory: PathBuf,
+    process: Process,
 }
 
 struct Debian {
@@ -106,7 +112,11 @@ impl Peer {
                 .to_owned(),
             tls: tls_config(info["ca"].as_str().context("no ca")?)?,
             start_seconds,
-            kind: Kind::Facteur(process),
+            kind: Kind::Facteur(Facteur {
+                binary: binary.to_owned(),
+                directory: directory.to_owned(),
+                process,
+            }),
         })
     }
 
@@ -164,7 +174,7 @@ impl Peer {
     /// Process ids whose trees are the server.
     pub fn roots(&self) -> Result<Vec<u32>> {
         match &self.kind {
-            Kind::Facteur(process) => Ok(vec![process.child.id()]),
+            Kind::Facteur(facteur) => Ok(vec![facteur.process.child.id()]),
             Kind::Debian(debian) => {
                 let pid = fs::read_to_string(debian.directory.join("spool/pid/master.pid"))?;
                 Ok(vec![debian.dovecot.child.id(), pid.trim().parse()?])
@@ -198,9 +208,24 @@ impl Peer {
         matches!(self.kind, Kind::Facteur(_))
     }
 
+    /// Whom mail for elsewhere is addressed to: Facteur has limits on what a person writes and none on
+    /// what this machine hands to an alias; Postfix takes it as it is.
+    pub fn alias(&self, name: &str, targets: &[String]) -> Result<Vec<String>> {
+        let Kind::Facteur(facteur) = &self.kind else {
+            return Ok(targets.to_vec());
+        };
+        let address = format!("{name}@example.test");
+        let mut command = Command::new(&facteur.binary);
+        command.args(["alias", "add", &address]).args(targets);
+        command.arg("--data").arg(facteur.directory.join("data"));
+        let done = command.stdout(Stdio::null()).status()?;
+        ensure!(done.success(), "{address} can't be made");
+        Ok(vec![address])
+    }
+
     pub fn stop(mut self) -> Result<()> {
         match &mut self.kind {
-            Kind::Facteur(process) => process.stop(),
+            Kind::Facteur(facteur) => facteur.process.stop(),
             Kind::Debian(debian) => {
                 debian.postfix.stop();
                 debian.dovecot.stop()
