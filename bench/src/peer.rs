@@ -216,7 +216,9 @@ impl Peer {
         };
         let address = format!("{name}@example.test");
         let mut command = Command::new(&facteur.binary);
-        command.args(["alias", "add", &address]).args(targets);
+        command
+            .args(["alias", "add", "--confirmed", &address])
+            .args(targets);
         command.arg("--data").arg(facteur.directory.join("data"));
         let done = command.stdout(Stdio::null()).status()?;
         ensure!(done.success(), "{address} can't be made");

@@ -57,6 +57,31 @@ fn address(domain: usize, host: usize) -> IpAddr {
     IpAddr::from([192, 0, domain as u8, host as u8])
 }
 
+/// Alice's, due now.
+fn entry(domain: String, recipients: &[String], now: Timestamp) -> NewQueueEntry {
+    let recipients = recipients.iter().map(|address| QueueRecipient {
+        address: address.clone(),
+        original: None,
+        notify: None,
+        state: RecipientState::Pending,
+    });
+    NewQueueEntry {
+        domain,
+        reverse_path: "alice@example.test".to_owned(),
+        recipients: recipients.collect(),
+        prefix: Vec::new(),
+        body_8bit: false,
+        body_binary: false,
+        smtputf8: false,
+        return_headers_only: false,
+        envelope_id: None,
+        language: "en".to_owned(),
+        due: now,
+        expires: now.after(Duration::from_secs(5 * DAY)),
+        wishes: Wishes::default(),
+    }
+}
+
 impl World {
     fn new(seed: u64) -> World {
         let dns = TableDns::default();
@@ -140,31 +165,8 @@ impl World {
         let Ok((body, _)) = Intake::whole(store, text.as_bytes()).await else {
             return;
         };
-        let now = self.clock.now();
-        let recipients = names.iter().map(|address| QueueRecipient {
-            address: address.clone(),
-            original: None,
-            notify: None,
-            state: RecipientState::Pending,
-        });
-        let new = NewQueueEntry {
-            domain,
-            reverse_path: "alice@example.test".to_owned(),
-            recipients: recipients.collect(),
-            prefix: Vec::new(),
-            body_8bit: false,
-            body_binary: false,
-            smtputf8: false,
-            return_headers_only: false,
-            envelope_id: None,
-            language: "en".to_owned(),
-            due: now,
-            expires: now.after(Duration::from_secs(5 * DAY)),
-            wishes: Wishes {
-                priority: self.random.below(19) as i8 - 9,
-                ..Wishes::default()
-            },
-        };
+        let mut new = entry(domain, &names, self.clock.now());
+        new.wishes.priority = self.random.below(19) as i8 - 9;
         let named = names.into_iter().map(|name| (message.clone(), name));
         let named: Vec<_> = named.collect();
         self.offered.extend(named.clone());
@@ -348,4 +350,83 @@ fn nothing_is_lost_and_nothing_comes_twice() {
             .unwrap();
         runtime.block_on(World::new(seed).run());
     }
+}
+
+/// Mail for a thousand destinations; from one nothing is heard. It holds one transfer of a hundred, and
+/// only until it is given up, while all other mail arrives.
+async fn crowd() {
+    const DESTINATIONS: u16 = 1000;
+    const ROUNDS: usize = 4;
+    const MUTE: u16 = 500;
+    /// RFC 5321 §4.5.3.2.1: until it is given up.
+    const GREETING: u64 = 300;
+    let (clock, disk) = (Arc::new(VirtualClock::new(1)), SimDisk::new(1));
+    let (net, dns) = (SimNet::new(1), TableDns::default());
+    let options = Options {
+        reserved_bytes: 1 << 20,
+        ..Options::default()
+    };
+    let store = Store::open(Arc::new(disk), clock.clone(), options)
+        .unwrap()
+        .0;
+    store.create_domain("example.test").await.unwrap();
+    for number in 0..DESTINATIONS {
+        let [high, low] = number.to_be_bytes();
+        let at = IpAddr::from([10, high, low, 1]);
+        let (domain, exchange) = (format!("d{number}.test"), format!("mx.d{number}.test"));
+        dns.set_addresses(&exchange, Ok(vec![at]));
+        dns.set_mx(
+            &domain,
+            Ok(vec![Mx {
+                preference: 0,
+                exchange,
+            }]),
+        );
+        let mood = match number == MUTE {
+            true => Mood::Mute,
+            false => Mood::Tarpit(Duration::from_secs(1)),
+        };
+        net.set(at, &[mood]);
+    }
+    for round in 0..ROUNDS {
+        let text = format!("Message-ID: <{round}@example.test>\r\nSubject: x\r\n\r\ntext\r\n");
+        let body = Intake::whole(&store, text.as_bytes()).await.unwrap().0;
+        let entries = (0..DESTINATIONS).map(|number| {
+            let domain = format!("d{number}.test");
+            let to = [format!("r@{domain}")];
+            entry(domain, &to, clock.now())
+        });
+        let entries = entries.collect();
+        store.deliver(body, Vec::new(), entries).await.unwrap();
+    }
+    let ctx = Context::new(Config::new("mail.example.test"), store.clone()).unwrap();
+    let begin = tokio::time::Instant::now();
+    let sender = Sender::new(
+        Arc::clone(&ctx),
+        Arc::new(dns),
+        Arc::new(Wires(net.clone())),
+        ClientTls::new(None).unwrap(),
+    );
+    let runner = tokio::spawn(queue::run(sender));
+    let expected = ROUNDS * usize::from(DESTINATIONS - 1);
+    while net.taken().len() < expected {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let [high, low] = MUTE.to_be_bytes();
+    let calls = net.connections()[&IpAddr::from([10, high, low, 1])] as u64;
+    let at_most = 1 + begin.elapsed().as_secs() / GREETING;
+    assert!(calls <= at_most, "{calls} calls, {at_most} at most");
+    ctx.shutdown.start();
+    runner.await.unwrap();
+    store.close().await.unwrap();
+}
+
+#[test]
+fn one_dead_destination_holds_up_nobody() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(crowd());
 }
