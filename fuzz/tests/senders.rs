@@ -8,7 +8,7 @@ use facteur_senders::canonical::{BodyHash, Form};
 use facteur_senders::dns::{Answer, Answers, Kind, Question, Wanted};
 use facteur_senders::results::{self, Findings};
 use facteur_senders::strain::Strainer;
-use facteur_senders::{Seen, Tap, arc, dkim, dmarc, limits, reverse, spf};
+use facteur_senders::{Seen, Tap, arc, dkim, dmarc, limits, reverse, rua, spf};
 
 const SERVER: &str = "mail.here.test";
 const NOW: i64 = 1_183_468_455;
@@ -141,6 +141,7 @@ const DMARC: &[&str] = &[
     "v=DMARC1; p=reject; sp=quarantine; np=none; adkim=s; aspf=r; pct=50; rua=mailto:a@b.test!10m,mailto:c@d.test; ruf=mailto:e@f.test; fo=1:d:s; ri=3600",
     "v=DMARC1;p=none;psd=n;t=y",
     "v=DMARC1; p=quarantine; psd=y",
+    "v=TLSRPTv1; rua=mailto:a@b.test,https://b.test/x",
 ];
 const DMARC_WORDS: &[&str] = &[
     "v=DMARC1",
@@ -153,6 +154,10 @@ const DMARC_WORDS: &[&str] = &[
     "psd=u",
     "t=y",
     "rua=mailto:",
+    "v=TLSRPTv1;",
+    "https://",
+    "%40",
+    "@",
     "!1k",
     ",",
     "\n",
@@ -170,14 +175,29 @@ fn dmarc_records() {
         .run(|input, signature| {
             let records: Vec<Vec<u8>> = input.split(|b| *b == b'\n').map(<[u8]>::to_vec).collect();
             for record in &records {
-                signature.add_shape(&dmarc::Record::parse(record).is_some());
+                let record = dmarc::Record::parse(record);
+                signature.add_shape(&record.is_some());
+                let places = record.as_ref().map_or(&[][..], dmarc::Record::reports);
+                let (found, _) = settled(&records, |answers| {
+                    rua::destinations("b.test", places, answers)
+                });
+                assert!(found.places.len() <= limits::REPORT_ADDRESSES_MAX);
+                for place in &found.places {
+                    let host = place.host().expect("mail only");
+                    assert!(!host.contains(char::is_control), "{place:?}");
+                }
+                signature.add_shape(&(found.places.len(), found.doubtful));
             }
+            let texts: Vec<String> = records
+                .iter()
+                .map(|record| String::from_utf8_lossy(record).into_owned())
+                .collect();
+            signature.add_shape(&rua::of_tls(&texts).map(|places| places.len()));
             for from in ["b.test", "a.b.c.d.e.f.g.h.b.test"] {
                 let spf = spf::Checked::default();
                 let (found, _) =
                     settled(&records, |answers| dmarc::check(from, &spf, &[], answers));
                 assert!(found.percent <= 100);
-                assert!(found.reports.len() <= limits::REPORT_ADDRESSES_MAX);
                 assert!(found.aligned.is_none(), "nobody vouched");
                 signature.add_shape(&(found.outcome, found.policy, found.testing));
             }

@@ -5,14 +5,20 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::dkim;
 use crate::dns::{Answers, Nothing, Wanted, is_name, is_under};
 use crate::limits;
+use crate::reports::aggregate::Published;
+use crate::rua;
 use crate::spf;
 use crate::tags::is_space;
 
 /// What a domain wants done; ordered by strictness.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub enum Policy {
     #[default]
     None,
@@ -67,11 +73,31 @@ pub struct Record {
     percent: u8,
     testing: bool,
     suffix: Suffix,
-    /// Where aggregate reports go: `mailto:` addresses.
-    reports: Vec<String>,
+    /// Where aggregate reports go.
+    reports: Vec<rua::Place>,
 }
 
 impl Record {
+    /// Where aggregate reports go.
+    pub fn reports(&self) -> &[rua::Place] {
+        &self.reports
+    }
+
+    /// As a report says it, of the domain that it is the record of.
+    pub fn published(&self, domain: &str) -> Published {
+        Published {
+            domain: domain.to_owned(),
+            policy: self.policy,
+            subdomains: self.subdomains.unwrap_or(self.policy),
+            nonexistent: self.nonexistent,
+            strict_dkim: self.strict_dkim,
+            strict_spf: self.strict_spf,
+            percent: self.percent,
+            testing: self.testing,
+            failures: None,
+        }
+    }
+
     /// It wants to be told, and nothing done.
     pub fn only_watches(&self) -> bool {
         self.policy == Policy::None
@@ -93,7 +119,7 @@ impl Record {
             let found = all.find(|(name, _)| name.eq_ignore_ascii_case(wanted));
             found.map(|(_, value)| *value)
         };
-        let reports = get("rua").map(report_addresses).unwrap_or_default();
+        let reports = get("rua").map(rua::parse).unwrap_or_default();
         // RFC 7489 §6.6.3: a record that only wants reports asks for nothing else.
         let policy = match get("p").and_then(Policy::parse) {
             Some(policy) => policy,
@@ -118,16 +144,6 @@ impl Record {
             reports,
         })
     }
-}
-
-fn report_addresses(text: &str) -> Vec<String> {
-    let uris = text.split(',').map(|uri| uri.trim_matches(is_space));
-    let addresses = uris.filter_map(|uri| {
-        let (scheme, rest) = uri.split_once(':')?;
-        let address = rest.split('!').next().unwrap_or_default();
-        (scheme.eq_ignore_ascii_case("mailto") && address.contains('@')).then(|| address.to_owned())
-    });
-    addresses.take(limits::REPORT_ADDRESSES_MAX).collect()
 }
 
 /// What RFC 7489 §11.2 registers for RFC 8601.
@@ -177,7 +193,11 @@ pub struct Checked {
     pub percent: u8,
     /// The policy is only being tried out.
     pub testing: bool,
-    pub reports: Vec<String>,
+    /// Its domain wants reports.
+    pub reports: bool,
+    /// SPF alone would have done. Of a message whose signature does as well this is told by the names,
+    /// without further questions: for statistics.
+    pub spf_aligned: bool,
 }
 
 impl Checked {
@@ -222,6 +242,11 @@ pub fn check(
     };
     let whole = record.map(|(_, record)| (record, walk.organization.as_str()));
     let alignment = aligned(&from, whole, spf, signatures, answers)?;
+    checked.spf_aligned = match &alignment.found {
+        Some(Aligned::Signed(_)) => seems_aligned(&from, whole, spf),
+        Some(Aligned::Sent(_)) => true,
+        None => false,
+    };
     checked.aligned = alignment.found;
     let Some((name, record)) = record else {
         return Ok(checked);
@@ -244,7 +269,8 @@ pub fn check(
     checked.policy_domain = Some(name.clone());
     checked.percent = record.percent;
     checked.testing = record.testing;
-    checked.reports = record.reports.clone();
+    let is_mail = |place: &rua::Place| matches!(place, rua::Place::Mail { .. });
+    checked.reports = record.reports.iter().any(is_mail);
     Ok(checked)
 }
 
@@ -383,6 +409,28 @@ fn aligned(
     Ok(Alignment { found, doubtful })
 }
 
+fn seems_aligned(from: &str, record: Option<(&Record, &str)>, spf: &spf::Checked) -> bool {
+    let relaxed = record.filter(|(record, _)| !record.strict_spf);
+    let name = spf.domain.trim_end_matches('.');
+    let named = name.eq_ignore_ascii_case(from)
+        || relaxed.is_some_and(|(_, organization)| is_under(name, organization));
+    spf.outcome == spf::Outcome::Pass && named
+}
+
+/// Of a domain, by its record and those above; `None`: DNS does not say.
+pub fn organization(domain: &str, answers: &mut Answers) -> Result<Option<String>, Wanted> {
+    let walk = walk(domain, answers)?;
+    Ok((!walk.doubtful).then_some(walk.organization))
+}
+
+/// The record at that very domain, and what it wants.
+pub fn record(
+    domain: &str,
+    answers: &mut Answers,
+) -> Result<Result<Option<Record>, Nothing>, Wanted> {
+    record_at(domain, answers)
+}
+
 /// `organization`: of `from`; `None`: only the very name will do.
 fn same(
     from: &str,
@@ -429,7 +477,8 @@ mod tests {
         assert_eq!(record.nonexistent, Some(Policy::None));
         assert!(record.strict_dkim && !record.strict_spf && record.testing);
         assert_eq!((record.percent, record.suffix), (20, Suffix::No));
-        assert_eq!(record.reports, ["a@x.test", "b@y.test"]);
+        let places = "mailto:a@x.test!10m,https://x.test,mailto:b@y.test";
+        assert_eq!(record.reports, rua::parse(places));
         for (text, policy) in [
             ("v=DMARC1;p=none", Some(Policy::None)),
             ("v=DMARC1; p=reject;; pct=900; junk", Some(Policy::Reject)),

@@ -32,6 +32,7 @@ pub mod publish;
 pub mod reports;
 pub mod results;
 pub mod reverse;
+pub mod rua;
 pub mod spf;
 pub mod srs;
 pub mod strain;

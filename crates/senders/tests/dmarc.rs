@@ -241,6 +241,36 @@ fn spf_speaks_too_and_a_signature_speaks_first() {
     assert_eq!(both.aligned, Some(Aligned::Signed("bank.test".into())));
 }
 
+/// For reports: whether SPF alone would have done, also where a signature did.
+#[test]
+fn spf_is_told_beside_a_signature() {
+    use spf::Outcome::{Fail, Pass};
+    let records = [
+        ("bank.test", "v=DMARC1; p=reject; rua=mailto:a@bank.test"),
+        ("strict.test", "v=DMARC1; p=reject; aspf=s; rua=https://x"),
+    ];
+    let zone = zone(&records);
+    for (from, sender, how, alone) in [
+        ("bank.test", "bank.test", Pass, true),
+        ("bank.test", "Bounce.bank.test", Pass, true),
+        ("in.bank.test", "bank.test", Pass, true),
+        ("bank.test", "bank.test", Fail, false),
+        ("bank.test", "other.test", Pass, false),
+        ("bank.test", "notbank.test", Pass, false),
+        ("strict.test", "strict.test", Pass, true),
+        ("strict.test", "in.strict.test", Pass, false),
+        ("nobody.test", "nobody.test", Pass, true),
+        ("nobody.test", "in.nobody.test", Pass, false),
+    ] {
+        let signed = [signed_by(from, dkim::Outcome::Pass)];
+        for signatures in [&signed[..], &[]] {
+            let found = run(&zone, from, &sent_by(sender, how), signatures);
+            assert_eq!(found.spf_aligned, alone, "{from} {sender} {how}");
+            assert_eq!(found.reports, from.ends_with("bank.test"), "{from}");
+        }
+    }
+}
+
 #[test]
 fn the_walk_is_bounded() {
     let from = (0..60).map(|n| n.to_string()).collect::<Vec<_>>().join(".");

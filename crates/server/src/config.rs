@@ -247,6 +247,8 @@ pub struct Config {
     pub milters: Vec<ListenAddress>,
     /// Where rspamd's worker listens.
     pub rspamd: Option<SocketAddr>,
+    /// Domains that ask for reports of their mail (DMARC) and of TLS get them.
+    pub send_reports: bool,
     /// A stranger on port 25 waits so long for the greeting; zero: not at all (tests).
     pub greeting_delay: Duration,
     /// Who errs over and over waits so much longer each time; zero: not at all (tests).
@@ -271,6 +273,7 @@ impl Config {
             dns_lists: Vec::new(),
             milters: Vec::new(),
             rspamd: None,
+            send_reports: false,
             greeting_delay: limits::GREETING_DELAY,
             tarpit_delay: limits::TARPIT_DELAY,
         }

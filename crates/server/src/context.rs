@@ -12,6 +12,7 @@ use crate::auth::{Auth, Scene};
 use crate::config::{Config, Role};
 use crate::dkim::Signing;
 use crate::dns::Dns;
+use crate::feedback::Feedback;
 use crate::gate::{Gate, Place};
 use crate::history::History;
 use crate::imap::catalog::Catalog;
@@ -46,6 +47,7 @@ pub struct Context {
     pub history: History,
     pub rates: Rates,
     pub strangers: Strangers,
+    pub feedback: Feedback,
     /// Places for sessions that are slowed.
     pub(crate) tarpits: tokio::sync::Semaphore,
     pub(crate) quirks: Quirks,
@@ -105,6 +107,7 @@ impl Context {
             rates: Rates::default(),
             tarpits: tokio::sync::Semaphore::new(limits::TARPITS_MAX),
             strangers: Strangers::new(store.clone(), &config),
+            feedback: Feedback::new(store.clone(), &config),
             quirks: Quirks::default(),
             dns,
             net,

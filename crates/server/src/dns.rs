@@ -37,6 +37,8 @@ pub enum DnsError {
     NoRecords,
     /// Time-out, SERVFAIL, no server: ask again later. The text is for the log.
     Temporary(String),
+    /// The proof of the answer, or of there being none, is wrong (RFC 4035 §4.3): as little is known.
+    Bogus,
 }
 
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<Vec<T>, DnsError>> + Send + 'a>>;
@@ -223,13 +225,9 @@ fn is_secure(records: &[Record], kind: RecordType) -> bool {
 fn judge(records: &[Record], kind: RecordType) -> Result<bool, DnsError> {
     let unknown = |record: &Record| matches!(record.proof, Proof::Bogus | Proof::Indeterminate);
     if records.iter().any(unknown) {
-        return Err(bogus());
+        return Err(DnsError::Bogus);
     }
     Ok(is_secure(records, kind))
-}
-
-fn bogus() -> DnsError {
-    DnsError::Temporary("bogus: the proof of the answer is wrong".to_owned())
 }
 
 /// There is nothing: proven, or in a zone that is not signed. A denial that should have been proven
@@ -243,11 +241,22 @@ fn is_denial(error: &NetError) -> bool {
     }
 }
 
+fn is_bogus(error: &NetError) -> bool {
+    use hickory_resolver::net::DnsError;
+    match error {
+        NetError::Dns(DnsError::DnssecBogus) => true,
+        NetError::Dns(DnsError::Nsec { proof, .. }) => proof.is_bogus(),
+        _ => false,
+    }
+}
+
 fn classify(error: &NetError) -> DnsError {
     if error.is_nx_domain() {
         DnsError::NoSuchName
     } else if error.is_no_records_found() {
         DnsError::NoRecords
+    } else if is_bogus(error) {
+        DnsError::Bogus
     } else {
         DnsError::Temporary(error.to_string())
     }
@@ -323,7 +332,7 @@ impl Dns for SystemDns {
                 Ok(records) => answer(question.kind, records),
                 Err(DnsError::NoSuchName) => senders::Answer::NoSuchName,
                 Err(DnsError::NoRecords) => senders::Answer::NoRecords,
-                Err(DnsError::Temporary(_)) => senders::Answer::Temporary,
+                Err(DnsError::Temporary(_) | DnsError::Bogus) => senders::Answer::Temporary,
             }
         })
     }
@@ -431,6 +440,7 @@ fn merge(
         (Err(DnsError::Temporary(why)), _) | (_, Err(DnsError::Temporary(why))) => {
             Err(DnsError::Temporary(why))
         }
+        (Err(DnsError::Bogus), _) | (_, Err(DnsError::Bogus)) => Err(DnsError::Bogus),
         (Err(DnsError::NoSuchName), Err(DnsError::NoSuchName)) => Err(DnsError::NoSuchName),
         (Err(_), Err(_)) => Err(DnsError::NoRecords),
     }
@@ -490,7 +500,7 @@ impl TableDns {
     fn is_proven(&self, name: &str) -> Proven<'_> {
         let answer = match look_up(&self.proven, name) {
             Ok(proven) => Ok(proven.contains(&true)),
-            Err(error @ DnsError::Temporary(_)) => Err(error),
+            Err(error @ (DnsError::Temporary(_) | DnsError::Bogus)) => Err(error),
             Err(DnsError::NoSuchName | DnsError::NoRecords) => Ok(false),
         };
         Box::pin(async move { answer })

@@ -28,6 +28,7 @@ mod context;
 pub mod dkim;
 pub mod dns;
 pub mod drive;
+pub mod feedback;
 pub mod gate;
 pub mod groups;
 pub mod history;

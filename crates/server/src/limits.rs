@@ -210,3 +210,27 @@ pub const CONSENT_OF_ACCOUNT_A_DAY_MAX: usize = 5;
 pub const CONSENT_ASKED_AT_ONCE_MAX: usize = 5;
 /// Messages in a row for which there was no such address.
 pub const CONSENT_FAILURES_MAX: u32 = 3;
+
+/// Domains of which mail is counted for reports, of all days kept, and the same of connections.
+pub const FEEDBACK_DOMAINS_MAX: usize = 10_000;
+/// Different rows of one domain and day.
+pub const FEEDBACK_ROWS_MAX: usize = 1_000;
+/// All rows of mail, and all of connections.
+pub const FEEDBACK_BYTES_MAX: usize = 16 << 20;
+/// Lines of a policy that are told.
+pub const FEEDBACK_POLICY_LINES_MAX: usize = 32;
+/// Days before today that are kept.
+pub const FEEDBACK_DAYS: u32 = 2;
+/// Between looks for reports that are due, and between two writes of what was counted.
+pub const FEEDBACK_LOOK: Duration = Duration::from_secs(60);
+pub const FEEDBACK_SAVE: Duration = Duration::from_secs(300);
+/// RFC 8460 §4.1: after midnight, so that not all come at once.
+pub const FEEDBACK_SPREAD: Duration = Duration::from_secs(4 * 3600);
+/// Before a report that could not be sent is tried again.
+pub const FEEDBACK_AGAIN: Duration = Duration::from_secs(3600);
+/// Reports of one look.
+pub const FEEDBACK_A_TURN_MAX: usize = 50;
+/// RFC 8460 §5.5: how long a report is tried.
+pub const FEEDBACK_QUEUED: Duration = Duration::from_secs(24 * 3600);
+/// Domains of ours in whose name reports may go.
+pub const FEEDBACK_SUBMITTERS_MAX: usize = 20;

@@ -22,6 +22,11 @@ pub trait Net: Send + Sync + fmt::Debug + 'static {
     /// caller's.
     fn connect(&self, to: SocketAddr, from: Option<IpAddr>) -> Connecting<'_>;
 
+    /// The address that a connection to there would come from; `None`: nobody knows.
+    fn source(&self, _: IpAddr) -> Option<IpAddr> {
+        None
+    }
+
     /// Whether the address is one of this machine's, public or not.
     fn is_own(&self, _: IpAddr) -> bool {
         false
@@ -56,6 +61,17 @@ impl Net for SystemNet {
         })
     }
 
+    /// A socket that is connected and sends nothing knows.
+    fn source(&self, to: IpAddr) -> Option<IpAddr> {
+        let any: IpAddr = match to {
+            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let socket = UdpSocket::bind((any, 0)).ok()?;
+        socket.connect((to, 25)).ok()?;
+        Some(socket.local_addr().ok()?.ip())
+    }
+
     /// Only an address of one's own can be bound. Where the system lets others be bound as well
     /// (`ip_nonlocal_bind`), nobody knows.
     fn is_own(&self, address: IpAddr) -> bool {
@@ -71,6 +87,12 @@ impl Net for SystemNet {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_connections_come_from() {
+        let loopback = "127.0.0.1".parse().unwrap();
+        assert_eq!(SystemNet.source(loopback), Some(loopback));
+    }
 
     #[test]
     fn addresses_of_this_machine() {

@@ -12,6 +12,7 @@ use crate::config::{Config, ListenAddress, Role};
 use crate::context::Context;
 use crate::dkim;
 use crate::dns::{Dns, SystemDns};
+use crate::feedback;
 use crate::imap::catalog;
 use crate::junk;
 use crate::limits;
@@ -75,7 +76,10 @@ impl Server {
         let sender = queue_sender(&ctx, dns, net)?;
         let strangers = Arc::clone(&ctx);
         // Before the first of them comes.
-        let loaded = tokio::task::spawn_blocking(move || strangers.strangers.load());
+        let loaded = tokio::task::spawn_blocking(move || {
+            strangers.strangers.load();
+            strangers.feedback.load();
+        });
         let _ = loaded.await;
         let mut listeners = Vec::new();
         for listen in &ctx.config.listeners {
@@ -120,6 +124,7 @@ impl Server {
         tasks.spawn(dkim::run(Arc::clone(&ctx)));
         tasks.spawn(programs::run(sender.clone()));
         tasks.spawn(strangers::run(Arc::clone(&ctx)));
+        tasks.spawn(feedback::run(sender.clone()));
         tasks.spawn(queue::run(sender));
         Ok(Running { ctx, ports, tasks })
     }
@@ -181,6 +186,7 @@ impl Running {
                 let _ = std::fs::remove_file(path);
             }
         }
+        feedback::save(&self.ctx).await;
         self.ctx.store.close().await
     }
 }

@@ -35,6 +35,8 @@ const SUPPRESSED: u8 = b'y';
 const FORWARD: u8 = b'f';
 /// The MTA-STS policy of another domain.
 const STS: u8 = b't';
+/// A report that was sent to another domain.
+const REPORTED: u8 = b'r';
 /// What falls due, as the first format had it: all destinations in one row of time.
 const DUE: u8 = b'u';
 /// What falls due, by destination.
@@ -77,6 +79,8 @@ pub enum Name<'a> {
     Queue(QueueId),
     Due(Timestamp, QueueId),
     Sts(&'a [u8]),
+    /// Day, kind and domain.
+    Reported(u32, u8, &'a [u8]),
     Secret,
     Program(&'a [u8]),
     /// Domain and selector.
@@ -350,6 +354,18 @@ pub fn sts(domain: &str) -> Vec<u8> {
     tagged(STS, domain.as_bytes())
 }
 
+pub fn reported(day: u32, kind: u8, domain: &str) -> Vec<u8> {
+    let mut key = tagged(REPORTED, &day.to_be_bytes());
+    key.push(kind);
+    key.extend_from_slice(domain.as_bytes());
+    key
+}
+
+/// Of the days before this one.
+pub fn reported_before(day: u32) -> Span {
+    (vec![REPORTED], tagged(REPORTED, &day.to_be_bytes()))
+}
+
 /// A key of a domain's, by its selector. `domain` has no NUL.
 pub fn signing(domain: &str, selector: &str) -> Vec<u8> {
     let mut key = signing_start(domain);
@@ -538,6 +554,11 @@ pub fn parse(key: &[u8]) -> Option<Name<'_>> {
             Name::Due(Timestamp(due), QueueId(u64::from_be_bytes(number(id)?)))
         }
         STS => Name::Sts(rest),
+        REPORTED => {
+            let (day, rest) = rest.split_at_checked(4)?;
+            let (kind, domain) = rest.split_first()?;
+            Name::Reported(u32::from_be_bytes(number(day)?), *kind, domain)
+        }
         PROGRAM => Name::Program(rest),
         SIGNING => {
             let at = rest.iter().position(|byte| *byte == 0)?;

@@ -44,6 +44,7 @@ pub use ops::forwards::Letter;
 pub use ops::metadata::MetadataEdit;
 pub use ops::queue::{Look, QueueFilter};
 pub use ops::read::Bodies;
+pub use ops::reported::Reported;
 pub use ops::scripts::{Memory, NewMailbox, Parcel, Script, ScriptEdit};
 pub use ops::sent::{
     Call, CallPlace, DueCalls, Ending, Followed, NewSent, Sent, SentId, SentRecipient, SentState,

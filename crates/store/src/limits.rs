@@ -92,3 +92,7 @@ pub const FORWARD_ASKED_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 pub const PROGRAMS_MAX: usize = 1_000;
 /// How long it is known what became of a program's message, and from which request it came.
 pub const SENT_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+/// How many days before a report it is known which were sent.
+pub const REPORTED_DAYS: u32 = 7;
+/// Older ones that go with each that is sent.
+pub const REPORTED_GONE_MAX: usize = 100;

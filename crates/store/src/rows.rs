@@ -854,6 +854,15 @@ pub fn decode_sts(bytes: &[u8]) -> Result<StsPolicy, Error> {
     Ok(policy)
 }
 
+/// All of it is in the key.
+pub fn encode_reported() -> Vec<u8> {
+    Writer::version(VERSION).0
+}
+
+pub fn decode_reported(bytes: &[u8]) -> Result<(), Error> {
+    Reader::version(bytes, "sent report", VERSION)?.end()
+}
+
 /// The name is in the key.
 pub fn encode_program(program: &Program) -> Vec<u8> {
     let mut w = Writer::version(VERSION);

@@ -150,6 +150,7 @@ impl Settings {
             hashes_at_once_max: self.count("limits.hashes_at_once"),
         };
         config.dns_lists = self.dns_lists()?;
+        config.send_reports = self.get("smtp.send_reports").and_then(Value::as_bool) == Some(true);
         let milters = self.texts("smtp.milters");
         config.milters = milters.filter_map(value::socket).collect();
         config.rspamd = self.text("smtp.rspamd").parse().ok();

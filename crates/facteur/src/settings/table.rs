@@ -74,7 +74,7 @@ const LANGUAGES: &[&str] = &["en", "fr"];
 pub(super) const TLS_MODES: &[&str] = &["starttls", "implicit"];
 const LOG_LEVELS: &[&str] = &["error", "warn", "info", "debug"];
 
-pub const SETTINGS: [Setting; 39] = [
+pub const SETTINGS: [Setting; 40] = [
     setting(
         "hostname",
         Kind::HostName,
@@ -330,6 +330,14 @@ pub const SETTINGS: [Setting; 39] = [
         r#"["zen.spamhaus.org"]"#,
         "Public lists of addresses that send junk, asked by DNS about every stranger; one that warns is a reason among others, never a refusal. Needs `queue.dns_server`, a resolver of your own: the lists answer no public one. Mind their terms of use.",
         "Listes publiques d'adresses qui envoient des indésirables, interrogées par DNS sur chaque inconnu ; un avertissement est une raison parmi d'autres, jamais un refus. Demande `queue.dns_server`, un résolveur à vous : les listes ne répondent à aucun résolveur public. Attention à leurs conditions d'utilisation.",
+    ),
+    setting(
+        "smtp.send_reports",
+        Kind::Bool,
+        "false",
+        "true",
+        "Send a report once a day to the domains that ask for one in their DNS: of the mail that came in their name (DMARC), with the addresses that sent it and how it was judged, and of TLS on connections to their hosts (TLS-RPT). Neither says to whom people here write, nor from whom they have mail beyond its domain. Needs a domain here that signs its mail.",
+        "Envoyer une fois par jour un rapport aux domaines qui en demandent un dans leur DNS : sur le courrier arrivé en leur nom (DMARC), avec les adresses qui l'ont envoyé et le jugement porté, et sur TLS dans les connexions vers leurs serveurs (TLS-RPT). Ni l'un ni l'autre ne dit à qui vos utilisateurs écrivent, ni de qui ils reçoivent du courrier au-delà du domaine. Demande qu'un domaine d'ici signe son courrier.",
     ),
     setting(
         "smtp.milters",

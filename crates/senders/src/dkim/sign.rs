@@ -139,6 +139,9 @@ const SIGNED: &[&str] = &[
     "list-post",
     "list-owner",
     "list-archive",
+    // RFC 8460 §5.3.
+    "tls-report-domain",
+    "tls-report-submitter",
 ];
 
 /// These are named once more than they are there, so that none can be added (RFC 6376 §5.4.2, §8.15).

@@ -5,6 +5,7 @@ mod read;
 use std::net::IpAddr;
 
 use quick_xml::escape::escape;
+use serde::{Deserialize, Serialize};
 
 use super::text;
 use crate::dkim;
@@ -66,7 +67,7 @@ impl Default for Published {
 }
 
 /// Letters that are alike.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Row {
     pub source: IpAddr,
     pub count: u64,
@@ -84,13 +85,15 @@ pub struct Row {
     pub senders: Vec<Sender>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Reason {
     pub kind: ReasonKind,
     pub comment: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub enum ReasonKind {
     Forwarded,
     SampledOut,
@@ -135,7 +138,7 @@ impl ReasonKind {
 }
 
 /// A signature, whether aligned or not.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Signature {
     pub domain: String,
     pub selector: Option<String>,
@@ -144,7 +147,7 @@ pub struct Signature {
 }
 
 /// A result of DKIM without its reason.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Verdict {
     #[default]
     None,
@@ -194,7 +197,7 @@ impl From<&dkim::Outcome> for Verdict {
 }
 
 /// What SPF said.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Sender {
     pub domain: String,
     /// Of the greeting, for want of an envelope sender.

@@ -9,6 +9,8 @@ mod record;
 use std::fmt;
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::dns::{Answers, Nothing, Wanted, is_name, is_under};
 use crate::limits;
 use macros::{Spec, Values};
@@ -17,7 +19,7 @@ use record::{Cidr, Mechanism, Qualifier, Record};
 pub use macros::reverse_name;
 
 /// RFC 7208 §2.6.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Outcome {
     #[default]
     None,

@@ -121,6 +121,12 @@ impl Signing {
     }
 }
 
+/// What comes from that domain, in A-labels, is signed. Blocking.
+pub fn is_signing(ctx: &Context, from: &str) -> Result<bool, Error> {
+    let keys = ctx.signing.keys_for(&ctx.store, from)?;
+    Ok(keys.is_some_and(|keys| !keys.keys.is_empty()))
+}
+
 /// Whom From names first, in A-labels.
 fn domain_of(facts: &Facts) -> Option<String> {
     facts

@@ -48,8 +48,8 @@ pub struct Place {
     pub host: String,
     pub port: u16,
     /// As HTTP's Host has it.
-    authority: String,
-    path: String,
+    pub(crate) authority: String,
+    pub(crate) path: String,
 }
 
 impl Place {
@@ -253,7 +253,7 @@ async fn post(sender: &Sender, hook: &Hook, call: &Call) -> Result<(), String> {
         .header("Facteur-Signature", signature(&hook.secret, at, &body))
         .body(Full::new(Bytes::from(body)))
         .map_err(|error| error.to_string())?;
-    let socket = connect(sender, hook, &place).await?;
+    let socket = connect(sender, hook.private, &place).await?;
     if !place.tls {
         return http::ask(socket, request, answered).await;
     }
@@ -263,8 +263,12 @@ async fn post(sender: &Sender, hook: &Hook, call: &Call) -> Result<(), String> {
     http::ask(stream, request, answered).await
 }
 
-/// The first address that may be called and answers.
-async fn connect(sender: &Sender, hook: &Hook, place: &Place) -> Result<Box<dyn Socket>, String> {
+/// The first address that may be called and answers; `private`: any may be.
+pub(crate) async fn connect(
+    sender: &Sender,
+    private: bool,
+    place: &Place,
+) -> Result<Box<dyn Socket>, String> {
     let addresses = match place.host.parse::<IpAddr>() {
         Ok(address) => vec![address],
         Err(_) => {
@@ -278,7 +282,7 @@ async fn connect(sender: &Sender, hook: &Hook, place: &Place) -> Result<Box<dyn 
         let address = address.to_canonical();
         // The machine's own services trust what comes from it, by its public address as well.
         let outside = || is_public(address) && !sender.net.is_own(address);
-        let allowed = (hook.private || outside()) && (!loopback_only || address.is_loopback());
+        let allowed = (private || outside()) && (!loopback_only || address.is_loopback());
         if !allowed {
             continue;
         }

@@ -19,7 +19,8 @@ use facteur_store::{Error, Program, Store};
 use crate::rates::{Kind, Over, Rates};
 use crate::smtp::directory;
 
-pub use hooks::{Place, run, signature};
+pub(crate) use hooks::connect;
+pub use hooks::{Place, is_public, run, signature};
 pub use submit::{Refused, Tracking};
 pub use user::{LocalUser, is_local_user};
 pub(crate) use user::{is_responsible, uid_of};

@@ -90,7 +90,7 @@ fn home(sender: &Sender) -> DuplexStream {
 }
 
 /// The first of our addresses that is of the same family.
-fn source(ours: &[IpAddr], to: IpAddr) -> Option<IpAddr> {
+pub fn source(ours: &[IpAddr], to: IpAddr) -> Option<IpAddr> {
     ours.iter()
         .find(|from| from.is_ipv4() == to.is_ipv4())
         .copied()

@@ -8,7 +8,8 @@ use std::collections::VecDeque;
 
 use facteur_smtp::client::{Answer, Failure, LocalError, Report, Stage, Step, Verdict};
 
-use super::dialogue::{Dialogue, Outgoing};
+use super::applied::{self, Flaw};
+use super::dialogue::{Dialogue, Outgoing, Shown};
 use super::letter::Letter;
 use super::limits;
 use super::pace::Contact;
@@ -58,9 +59,13 @@ pub async fn converse(
     };
     // Until the first byte of a body a stale connection costs nothing.
     let mut fresh = !reused;
+    let mut told = reused;
     let error = loop {
         match dialogue.next().await {
             Ok(Step::Ready) => {
+                if !std::mem::replace(&mut told, true) {
+                    tell_ready(sender, &hop, dialogue.shown());
+                }
                 sender.hosts.answered(hop.socket_address());
                 let extensions = dialogue.client().extensions();
                 if let Some((status, words)) = letter.lacks(extensions, &hop.security) {
@@ -99,12 +104,20 @@ pub async fn converse(
                 dialogue.count_message();
                 transfer.note(report);
             }
-            Ok(Step::Failed(failure)) => return failed(&hop, &failure),
+            Ok(Step::Failed(failure)) => {
+                if !told {
+                    tell_failed(sender, &hop, dialogue.shown(), &failure);
+                }
+                return failed(&hop, &failure);
+            }
             Ok(Step::Close) if !transfer.outcomes.is_empty() => return transfer.answered(false),
             Ok(Step::Close | Step::Read | Step::StartTls) => break LocalError::ConnectionLost,
             Err(error) => break error,
         }
     };
+    if let (false, Shown::Failed(flaw)) = (told, dialogue.shown()) {
+        applied::tell(sender, &hop, Some(flaw));
+    }
     if !fresh {
         return Spoken::Stale;
     }
@@ -118,6 +131,32 @@ pub async fn converse(
     }
     transfer.setback = true;
     transfer.answered(stop)
+}
+
+/// A new connection that serves (RFC 8460 §4.2).
+fn tell_ready(sender: &Sender, hop: &Hop, shown: Shown) {
+    match shown {
+        // It was told why when the handshake failed.
+        Shown::Clear if hop.security == Security::Clear => {}
+        Shown::Clear => applied::tell(sender, hop, Some(Flaw::NO_STARTTLS)),
+        Shown::Tls(flaw) => applied::tell(sender, hop, flaw),
+        Shown::Failed(flaw) => applied::tell(sender, hop, Some(flaw)),
+    }
+}
+
+/// One that does not: what is not about TLS is not told.
+fn tell_failed(sender: &Sender, hop: &Hop, shown: Shown, failure: &Failure) {
+    match (shown, &failure.answer) {
+        // Whatever it does not want of us, TLS was in order.
+        (Shown::Tls(flaw), _) => applied::tell(sender, hop, flaw),
+        (_, Answer::Local(LocalError::NoTls)) => {
+            applied::tell(sender, hop, Some(Flaw::NO_STARTTLS));
+        }
+        (_, Answer::Reply(_)) if failure.stage == Stage::StartTls => {
+            applied::tell(sender, hop, Some(Flaw::STARTTLS_REFUSED));
+        }
+        _ => {}
+    }
 }
 
 /// 421 to everything: the host ended the connection (RFC 5321 §3.8).

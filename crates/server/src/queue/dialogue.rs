@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use facteur_smtp::client::{Client, Config, LocalError, Stage, Step};
@@ -13,8 +14,10 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::applied::Flaw;
 use super::limits;
 use super::route::Hop;
+use super::tls::Witness;
 use crate::limits::STREAM_BYTES;
 use crate::net::Socket;
 
@@ -59,11 +62,28 @@ impl Outgoing<'_> {
     }
 }
 
+/// How TLS with a host begins, and who looks at its certificate without refusing it.
+pub struct Secured {
+    pub connector: TlsConnector,
+    pub witness: Option<Arc<Witness>>,
+}
+
+/// What came of TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shown {
+    #[default]
+    Clear,
+    /// With what the witness says of it.
+    Tls(Option<Flaw>),
+    Failed(Flaw),
+}
+
 pub struct Dialogue {
     io: Io,
     client: Client,
     hop: Hop,
-    connector: TlsConnector,
+    secured: Secured,
+    shown: Shown,
     /// Monotonic time of its beginning.
     since: Duration,
     messages: u32,
@@ -84,7 +104,7 @@ impl Dialogue {
         socket: Box<dyn Socket>,
         hop: &Hop,
         config: Config,
-        connector: TlsConnector,
+        secured: Secured,
         implicit: bool,
         now: Duration,
     ) -> Result<Self, LocalError> {
@@ -92,7 +112,8 @@ impl Dialogue {
             io: Io::Plain(socket),
             client: Client::new(config),
             hop: hop.clone(),
-            connector,
+            secured,
+            shown: Shown::Clear,
             since: now,
             messages: 0,
         };
@@ -104,6 +125,11 @@ impl Dialogue {
 
     pub fn hop(&self) -> &Hop {
         &self.hop
+    }
+
+    /// What came of TLS until now.
+    pub fn shown(&self) -> Shown {
+        self.shown
     }
 
     /// Monotonic time of its beginning.
@@ -215,13 +241,19 @@ impl Dialogue {
         // A host without a DNS name is called by its address.
         let name = ServerName::try_from(self.hop.host.clone())
             .unwrap_or_else(|_| ServerName::IpAddress(self.hop.address.into()));
-        match timeout(limits::HANDSHAKE, self.connector.connect(name, socket)).await {
+        let connecting = self.secured.connector.connect(name, socket);
+        match timeout(limits::HANDSHAKE, connecting).await {
             Ok(Ok(stream)) => {
                 self.io = Io::Tls(Box::new(stream));
+                let witness = self.secured.witness.as_ref();
+                self.shown = Shown::Tls(witness.and_then(|witness| witness.flaw()));
                 Ok(())
             }
             Ok(Err(error)) => {
                 tracing::info!(host = self.hop.host, %error, "TLS handshake failed");
+                let inner = error.get_ref();
+                let failed = inner.and_then(|error| error.downcast_ref::<rustls::Error>());
+                self.shown = Shown::Failed(failed.map_or(Flaw::HANDSHAKE_CUT, Flaw::of_tls));
                 Err(LocalError::NoTls)
             }
             Err(_) => Err(LocalError::TimedOut),

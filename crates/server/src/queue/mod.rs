@@ -9,6 +9,7 @@
 //! and the report about it are one commit, made before the next attempt; a report never causes a
 //! report.
 
+mod applied;
 mod connect;
 mod converse;
 mod dane;

@@ -51,7 +51,7 @@ pub fn judge(known: &Known<'_>) -> Verdict {
                 None => Security::Encrypted,
             }
         }
-        Some(Err(DnsError::Temporary(_))) => return Verdict::Unknown,
+        Some(Err(DnsError::Temporary(_) | DnsError::Bogus)) => return Verdict::Unknown,
         Some(Err(DnsError::NoSuchName | DnsError::NoRecords)) | None => Security::Opportunistic,
     };
     let enforced = known.policy.filter(|policy| policy.mode == Mode::Enforce);
@@ -99,7 +99,7 @@ mod tests {
         let dane = Verdict::Use(Security::Dane(Arc::new(
             Dane::new(usable.clone(), names).unwrap(),
         )));
-        let bogus = Err(DnsError::Temporary("bogus".to_owned()));
+        let bogus = Err(DnsError::Bogus);
         let [usable, unusable, none] = [Ok(usable), Ok(unusable), Err(DnsError::NoRecords)];
         let [enforce, testing, off] = ["enforce", "testing", "none"].map(policy);
         let [open, encrypted, checked] = [

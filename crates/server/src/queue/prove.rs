@@ -1,9 +1,11 @@
 //! What each host of a destination has to prove: gathered here, judged in [`policy`].
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use facteur_store::{QueueEntry, TlsWish};
 
+use super::applied::{self, Applied};
 use super::plan::Outcome;
 use super::policy::{self, Known, Verdict};
 use super::route::{Hop, ours};
@@ -33,6 +35,7 @@ pub async fn demand(
                 dns: sender.dns.as_ref(),
                 net: sender.net.as_ref(),
                 tls: &sender.tls,
+                feedback: &sender.ctx.feedback,
             };
             let policy = sender.policies.of(ways, &entry.domain).await;
             policy.map_err(|error| {
@@ -41,31 +44,24 @@ pub async fn demand(
             })?
         }
     };
-    let mut hosts: HashMap<String, Verdict> = HashMap::new();
+    let mut hosts: HashMap<String, Judged> = HashMap::new();
     let mut usable = Vec::new();
     let mut refused = None;
     for hop in hops {
-        let verdict = match hosts.get(&hop.host) {
-            Some(verdict) => verdict.clone(),
+        let (verdict, applied) = match hosts.get(&hop.host) {
+            Some(judged) => judged.clone(),
             None => {
-                let named = named(sender, entry, &hop).await;
-                let verdict = match &named {
-                    Ok(named) => policy::judge(&Known {
-                        host: &hop.host,
-                        domain: &entry.domain,
-                        mx_proven: named.mx_proven,
-                        tlsa: named.tlsa.as_ref(),
-                        policy: policy.as_ref(),
-                        wish: entry.wishes.tls,
-                    }),
-                    Err(NotKnown) => Verdict::Unknown,
-                };
-                hosts.insert(hop.host.clone(), verdict.clone());
-                verdict
+                let judged = judge(sender, entry, &hop, policy.as_ref()).await;
+                hosts.insert(hop.host.clone(), judged.clone());
+                judged
             }
         };
         match verdict {
-            Verdict::Use(security) => usable.push(Hop { security, ..hop }),
+            Verdict::Use(security) => usable.push(Hop {
+                security,
+                applied,
+                ..hop
+            }),
             other => refused = refused.or(Some((hop.host, other))),
         }
     }
@@ -75,6 +71,45 @@ pub async fn demand(
     }
 }
 
+/// With what its domain is told of connections to the host.
+type Judged = (Verdict, Option<Arc<Applied>>);
+
+async fn judge(
+    sender: &Sender,
+    entry: &QueueEntry,
+    hop: &Hop,
+    policy: Option<&super::sts::Policy>,
+) -> Judged {
+    // What a sender wants for his message alone says nothing of the domain; and a report about TLS, which
+    // goes whatever TLS does, is in no further report (RFC 8460 §3).
+    let is_told = sender.ctx.feedback.is_on() && entry.wishes.tls == TlsWish::AsPolicy;
+    let (verdict, applied) = match named(sender, entry, hop).await {
+        Ok(named) => {
+            let known = Known {
+                host: &hop.host,
+                domain: &entry.domain,
+                mx_proven: named.mx_proven,
+                tlsa: named.tlsa.as_ref(),
+                policy,
+                wish: entry.wishes.tls,
+            };
+            let verdict = policy::judge(&known);
+            let is_doubt = matches!(named.tlsa, Some(Err(DnsError::Temporary(_))));
+            let applied = (is_told && !is_doubt).then(|| Applied::new(&known, &verdict));
+            (verdict, applied.flatten())
+        }
+        Err(NotKnown { bogus }) => {
+            let applied = (is_told && bogus).then(|| Applied::bogus(&entry.domain, &hop.host));
+            (Verdict::Unknown, applied)
+        }
+    };
+    let is_called = matches!(verdict, Verdict::Use(_));
+    if let Some(applied) = applied.as_ref().filter(|_| !is_called) {
+        applied::tell_of(sender, applied, Some(hop), None);
+    }
+    (verdict, applied.map(Arc::new))
+}
+
 /// What the DNS proves about a host.
 struct Named {
     mx_proven: bool,
@@ -82,7 +117,9 @@ struct Named {
 }
 
 /// Something is bogus, or gives no answer.
-struct NotKnown;
+struct NotKnown {
+    bogus: bool,
+}
 
 async fn named(sender: &Sender, entry: &QueueEntry, hop: &Hop) -> Result<Named, NotKnown> {
     let nothing = Named {
@@ -99,14 +136,18 @@ async fn named(sender: &Sender, entry: &QueueEntry, hop: &Hop) -> Result<Named, 
             // What a proven record does not name was named by somebody else.
             let named = |name: &str| name.eq_ignore_ascii_case(&hop.host);
             if !records.iter().any(|mx| named(&mx.exchange)) {
-                return Err(NotKnown);
+                return Err(NotKnown { bogus: false });
             }
             true
         }
         Err(DnsError::NoSuchName | DnsError::NoRecords) => false,
         Err(DnsError::Temporary(why)) => {
             tracing::info!(domain = entry.domain, why, "no proof and no denial");
-            return Err(NotKnown);
+            return Err(NotKnown { bogus: false });
+        }
+        Err(DnsError::Bogus) => {
+            tracing::info!(domain = entry.domain, "the MX records are bogus");
+            return Err(NotKnown { bogus: true });
         }
     };
     // RFC 7672 §2.2.1: only where the way to the host is proven; a domain without MX names itself.
@@ -121,7 +162,10 @@ async fn named(sender: &Sender, entry: &QueueEntry, hop: &Hop) -> Result<Named, 
                 tlsa: None,
             });
         }
-        Err(_) => return Err(NotKnown),
+        Err(error) => {
+            let bogus = error == DnsError::Bogus;
+            return Err(NotKnown { bogus });
+        }
     }
     let name = format!("_{}._tcp.{}", hop.port, hop.host);
     Ok(Named {

@@ -1,13 +1,18 @@
 //! Where a message goes next: the smarthost, or the MX of its domain (RFC 5321 §5.1, RFC 7505).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
 use facteur_store::Clock;
 
+use super::applied::Applied;
 use super::plan::{Outcome, Told};
 use super::security::Security;
 use crate::config::QueueConfig;
 use crate::dns::{Dns, DnsError, Mx};
+
+/// For the log.
+const BOGUS: &str = "the answer is bogus";
 
 /// One address to try.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -19,6 +24,8 @@ pub struct Hop {
     pub security: Security,
     /// Whom we are there; a connection serves nobody else.
     pub user: Option<String>,
+    /// What its domain is told of connections (RFC 8460); none where nobody counts them.
+    pub applied: Option<Arc<Applied>>,
 }
 
 impl Hop {
@@ -64,6 +71,7 @@ pub async fn route(question: &Question<'_>) -> Result<Vec<Hop>, Outcome> {
             return Err(failed("5.1.2", "There is no such domain in the DNS."));
         }
         Err(DnsError::Temporary(why)) => return Err(unknown_now(question.domain, &why)),
+        Err(DnsError::Bogus) => return Err(unknown_now(question.domain, BOGUS)),
     };
     resolve(question, &exchanges, question.config.port).await
 }
@@ -76,6 +84,7 @@ pub fn home(hostname: &str) -> Hop {
         port: 0,
         security: Security::Home,
         user: None,
+        applied: None,
     }
 }
 
@@ -133,6 +142,7 @@ async fn resolve(
                 found.extend(addresses.map(|address| (host.clone(), address)));
             }
             Err(DnsError::Temporary(why)) => doubt = Some(why),
+            Err(DnsError::Bogus) => doubt = Some(BOGUS.to_owned()),
             Err(DnsError::NoSuchName | DnsError::NoRecords) => {}
         }
     }
@@ -171,6 +181,7 @@ fn hops(
             port,
             security: security(question),
             user: user.cloned(),
+            applied: None,
         })
         .take(HOPS_MAX)
         .collect();

@@ -13,7 +13,7 @@ use facteur_store::{QueueEntry, QueueRecipient, RecipientState, TlsWish};
 
 use super::connect;
 use super::converse::{Ended, Spoken, converse, unusable};
-use super::dialogue::Dialogue;
+use super::dialogue::{Dialogue, Secured};
 use super::hosts::Hosts;
 use super::letter::{Letter, Recipient};
 use super::limits;
@@ -402,16 +402,31 @@ async fn begin(
         tls: hop.security.tls(),
         login,
     };
-    let connector = sender.tls.connector(&hop.security);
+    let secured = sender.secured(hop);
     let implicit = hop.security == Security::CheckedImplicit;
     let now = sender.ctx.clock.monotonic();
-    match Dialogue::open(socket, hop, config, connector, implicit, now).await {
+    match Dialogue::open(socket, hop, config, secured, implicit, now).await {
         Ok(dialogue) => converse(sender, letter, open, dialogue, false).await,
         Err(error) => Spoken::Error(error, Stage::StartTls),
     }
 }
 
 impl Sender {
+    fn secured(&self, hop: &Hop) -> Secured {
+        let watched = hop.applied.as_ref().is_some_and(|applied| applied.watched);
+        let watched = watched && hop.security == Security::Opportunistic;
+        match watched.then(|| self.tls.watching()).flatten() {
+            Some((connector, witness)) => Secured {
+                connector,
+                witness: Some(witness),
+            },
+            None => Secured {
+                connector: self.tls.connector(&hop.security),
+                witness: None,
+            },
+        }
+    }
+
     /// A connection that waits, opened as the hop demands or, where nothing is demanded, without
     /// TLS since that has failed there.
     fn waiting(&self, hop: &Hop, now: Duration) -> Option<Dialogue> {

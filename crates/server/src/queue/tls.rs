@@ -5,14 +5,16 @@
 //! password, the name and the chain are checked and there is no way without TLS.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs as provider};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::TlsConnector;
 
+use super::applied::Flaw;
 use super::dane::Dane;
 use super::security::Security;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
@@ -22,6 +24,8 @@ pub struct ClientTls {
     pub opportunistic: Arc<ClientConfig>,
     pub checked: Arc<ClientConfig>,
     library: Arc<CryptoProvider>,
+    /// Checks name and chain; `None`: no authority is known.
+    names: Option<Arc<WebPkiServerVerifier>>,
 }
 
 impl ClientTls {
@@ -37,6 +41,9 @@ impl ClientTls {
                 .map_err(|error| format!("{}: {error}", path.display()))?;
             roots.add_parsable_certificates(certificates);
         }
+        let roots = Arc::new(roots);
+        let names =
+            WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(&library));
         let checked = builder(&library)?
             .with_root_certificates(roots)
             .with_no_client_auth();
@@ -44,6 +51,7 @@ impl ClientTls {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(Unnamed {
                 dane: None,
+                watched: None,
                 library: Arc::clone(&library),
             }))
             .with_no_client_auth();
@@ -51,6 +59,7 @@ impl ClientTls {
             opportunistic: Arc::new(opportunistic),
             checked: Arc::new(checked),
             library,
+            names: names.build().ok(),
         })
     }
 
@@ -68,20 +77,44 @@ impl ClientTls {
             Security::Checked | Security::CheckedImplicit => {
                 TlsConnector::from(Arc::clone(&self.checked))
             }
-            Security::Dane(dane) => {
-                let verifier = Unnamed {
-                    dane: Some(Arc::clone(dane)),
-                    library: Arc::clone(&self.library),
-                };
-                let mut config = ClientConfig::clone(&self.checked);
-                config
-                    .dangerous()
-                    .set_certificate_verifier(Arc::new(verifier));
-                // A session of another verdict is not taken up again.
-                config.resumption = rustls::client::Resumption::disabled();
-                TlsConnector::from(Arc::new(config))
-            }
+            Security::Dane(dane) => self.with(Unnamed {
+                dane: Some(Arc::clone(dane)),
+                watched: None,
+                library: Arc::clone(&self.library),
+            }),
         }
+    }
+
+    /// Takes every certificate, and tells whether it would have done.
+    pub(super) fn watching(&self) -> Option<(TlsConnector, Arc<Witness>)> {
+        let names = Arc::clone(self.names.as_ref()?);
+        let witness = Arc::<Witness>::default();
+        let connector = self.with(Unnamed {
+            dane: None,
+            watched: Some((names, Arc::clone(&witness))),
+            library: Arc::clone(&self.library),
+        });
+        Some((connector, witness))
+    }
+
+    fn with(&self, verifier: Unnamed) -> TlsConnector {
+        let mut config = ClientConfig::clone(&self.checked);
+        config
+            .dangerous()
+            .set_certificate_verifier(Arc::new(verifier));
+        // A session of another verdict is not taken up again.
+        config.resumption = rustls::client::Resumption::disabled();
+        TlsConnector::from(Arc::new(config))
+    }
+}
+
+/// What is wrong with a certificate that was taken all the same.
+#[derive(Debug, Default)]
+pub(super) struct Witness(Mutex<Option<Flaw>>);
+
+impl Witness {
+    pub(super) fn flaw(&self) -> Option<Flaw> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -98,6 +131,7 @@ fn builder(
 #[derive(Debug)]
 struct Unnamed {
     dane: Option<Arc<Dane>>,
+    watched: Option<(Arc<WebPkiServerVerifier>, Arc<Witness>)>,
     library: Arc<CryptoProvider>,
 }
 
@@ -106,10 +140,16 @@ impl ServerCertVerifier for Unnamed {
         &self,
         end_entity: &CertificateDer<'_>,
         chain: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
+        if let Some((names, witness)) = &self.watched
+            && let Err(error) = names.verify_server_cert(end_entity, chain, name, ocsp, now)
+        {
+            let mut flaw = witness.0.lock().unwrap_or_else(PoisonError::into_inner);
+            *flaw = Some(Flaw::of_tls(&error));
+        }
         if let Some(dane) = &self.dane {
             dane.verify(&self.library, end_entity, chain, now)?;
         }

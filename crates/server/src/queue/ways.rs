@@ -51,6 +51,7 @@ mod tests {
             port: 25,
             security: Security::Checked,
             user: None,
+            applied: None,
         };
         let found = Found::default();
         let at = Duration::from_secs(100);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use facteur_filter::Vouched;
 use facteur_message::{Degraded, Facts, facts, header};
-use facteur_senders::Seen;
+use facteur_senders::{Seen, dmarc};
 use facteur_smtp::Recipient;
 use facteur_smtp::address::{Address, Domain};
 use facteur_smtp::server::{Envelope, Outcome, Refusal};
@@ -234,7 +234,16 @@ impl<S: Stream> Driver<S> {
         };
         self.greylist(judged.origin.as_ref(), facts, &sorted)
             .await?;
-        let noted = self.milters_end(&sorted).await?;
+        let noted = self.milters_end(&sorted).await;
+        // What comes again is counted then.
+        if noted.as_ref().err() != Some(&Refusal::Temporary) {
+            let wanted = match judged.junk {
+                true => dmarc::Policy::Quarantine,
+                false => dmarc::Policy::None,
+            };
+            self.count_for_report(judged.origin.as_ref(), facts, wanted);
+        }
+        let noted = noted?;
         self.hear_owners(facts, replies).await?;
         Ok(Decided {
             trace: format!("{}{trace}", noted.fields),
@@ -481,6 +490,9 @@ impl<S: Stream> Driver<S> {
                     reason,
                     "message refused"
                 );
+                if refusal == Refusal::NotVouchedFor {
+                    self.count_for_report(origin.as_ref(), facts, dmarc::Policy::Reject);
+                }
                 Err(refusal)
             }
             Verdict::Accept {

@@ -11,6 +11,7 @@ mod commit;
 mod decide;
 pub(crate) mod directory;
 mod doubt;
+mod feedback;
 mod filter;
 pub(crate) mod forward;
 mod history;

@@ -4,6 +4,7 @@
 //! Every peer has an address of its own in 127.0.0.0/8 and all share one port. Time is virtual: a
 //! test that moves it makes the entry due by hand, as `queue retry` does.
 
+mod feedback;
 mod policy;
 
 use std::collections::{HashMap, HashSet};
@@ -11,7 +12,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use facteur_server::dns::{DnsError, Mx, TableDns};
+use facteur_server::dns::{DnsError, Mx, TableDns, Tlsa};
 use facteur_server::intake::Intake;
 use facteur_server::net::{Connecting, Net, SystemNet};
 use facteur_server::queue::{self, ClientTls, Sender};
@@ -22,7 +23,7 @@ use facteur_store::{
     Options, QueueEntry, QueueFilter, QueueRecipient, RecipientState, ScriptEdit, Store,
     WaitReason, Wishes,
 };
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 

@@ -1,20 +1,19 @@
 //! What a host has to prove, and what is passed on to it (RFC 7672, RFC 8461, RFC 8689, RFC 2852,
 //! RFC 6710).
 
-use facteur_server::dns::Tlsa;
 use facteur_store::{DeliverBy, TlsWish};
 
 use super::*;
 
 /// Records for the one host of one.test, and their names proven.
-fn dane(world: &World, tlsa: Result<Vec<Tlsa>, DnsError>) {
+pub fn dane(world: &World, tlsa: Result<Vec<Tlsa>, DnsError>) {
     let port = world.ctx.config.queue.port;
     world.dns.set_proven("one.test", Ok(true));
     world.dns.set_proven("mx1.test", Ok(true));
     world.dns.set_tlsa(&format!("_{port}._tcp.mx1.test"), tlsa);
 }
 
-fn tlsa(usage: u8, matching: u8, data: &[u8]) -> Tlsa {
+pub fn tlsa(usage: u8, matching: u8, data: &[u8]) -> Tlsa {
     Tlsa {
         usage,
         selector: 0,
@@ -27,7 +26,7 @@ fn tlsa(usage: u8, matching: u8, data: &[u8]) -> Tlsa {
 #[tokio::test]
 async fn dane_decides_who_gets_mail() {
     let plain = ("EHLO", "250 peer.test");
-    let bogus = Err(DnsError::Temporary("bogus".to_owned()));
+    let bogus = Err(DnsError::Bogus);
     let good = |world: &World| Ok(vec![tlsa(3, 0, world.certificate.cert.der())]);
     let other = Ok(vec![tlsa(3, 1, &[7; 32])]);
     let unusable = Ok(vec![tlsa(1, 1, &[7; 32])]);
@@ -75,7 +74,7 @@ async fn dane_decides_who_gets_mail() {
 async fn a_host_that_the_proven_records_do_not_name_gets_nothing() {
     let world = World::new(nothing).await;
     let peer = world.peer(1, replies(&[OFFERS_TLS]));
-    let bogus = Err(DnsError::Temporary("bogus".to_owned()));
+    let bogus = Err(DnsError::Bogus);
     world.dns.set_proven("one.test", bogus);
     world.enqueue("one.test", &["a"], as_it_is).await;
     world.run();
@@ -85,7 +84,7 @@ async fn a_host_that_the_proven_records_do_not_name_gets_nothing() {
 }
 
 /// A policy host that gives this policy to everybody.
-async fn policy_host(world: &World, domain: &str, policy: &str) {
+pub async fn policy_host(world: &World, domain: &str, policy: &str) {
     let listener = TcpListener::bind((loopback(1), 0)).await.unwrap();
     *world.https.lock().unwrap() = Some(listener.local_addr().unwrap());
     let host = format!("mta-sts.{domain}");
@@ -121,7 +120,7 @@ async fn policy_host(world: &World, domain: &str, policy: &str) {
     });
 }
 
-fn sts(mode: &str, mx: &str) -> String {
+pub fn sts(mode: &str, mx: &str) -> String {
     format!("version: STSv1\nmode: {mode}\nmx: {mx}\nmax_age: 604800\n")
 }
 

@@ -2,6 +2,7 @@
 //! `facteur domain dns` prints; keys are renewed as time passes.
 
 mod consent;
+mod feedback;
 mod forward;
 
 use std::net::{IpAddr, SocketAddr};
@@ -99,12 +100,21 @@ async fn data(stream: &mut BufReader<DuplexStream>) -> Option<Vec<u8>> {
 }
 
 struct World {
+    disk: SimDisk,
     ctx: Arc<Context>,
     clock: Arc<VirtualClock>,
     dns: Arc<TableDns>,
     sink: Sink,
     api: admin::Router,
     alice: AccountId,
+}
+
+fn config() -> Config {
+    let mut config = Config::new("mail.example.test");
+    config.allow_insecure_plaintext = true;
+    config.greeting_delay = Duration::ZERO;
+    config.send_reports = true;
+    config
 }
 
 impl World {
@@ -116,10 +126,8 @@ impl World {
             ..Options::default()
         };
         let seam: Arc<dyn Clock> = clock.clone();
-        let (store, _) = Store::open(Arc::new(SimDisk::new(1)), seam, options).unwrap();
-        let mut config = Config::new("mail.example.test");
-        config.allow_insecure_plaintext = true;
-        config.greeting_delay = Duration::ZERO;
+        let disk = SimDisk::new(1);
+        let (store, _) = Store::open(Arc::new(disk.clone()), seam, options).unwrap();
         let dns = Arc::new(TableDns::default());
         for domain in ["far.test", "other.test"] {
             let exchange = format!("mx.{domain}");
@@ -140,9 +148,10 @@ impl World {
         let address = Answer::A(vec![[203, 0, 113, 9].into()]);
         dns.set_answer(Question::new(Kind::A, name), address);
         let seam: Arc<dyn Dns> = dns.clone();
-        let ctx = Context::with_dns(config, store, Some(seam)).unwrap();
+        let ctx = Context::with_dns(config(), store, Some(seam)).unwrap();
         let api = admin::router(Arc::clone(&ctx));
         let mut world = World {
+            disk,
             ctx,
             clock,
             dns,
@@ -285,6 +294,12 @@ impl World {
         set.await.unwrap();
     }
 
+    fn sender(&self) -> Sender {
+        let net = Arc::new(self.sink.clone());
+        let tls = ClientTls::new(None).unwrap();
+        Sender::new(Arc::clone(&self.ctx), self.dns.clone(), net, tls)
+    }
+
     /// Runs the queue until it is empty; gives what arrived.
     async fn arrived(&self) -> Vec<Taken> {
         self.arrived_until(<[QueueEntry]>::is_empty).await
@@ -292,9 +307,7 @@ impl World {
 
     /// Runs it until what is left looks like this.
     async fn arrived_until(&self, done: impl Fn(&[QueueEntry]) -> bool) -> Vec<Taken> {
-        let net = Arc::new(self.sink.clone());
-        let tls = ClientTls::new(None).unwrap();
-        let sender = Sender::new(Arc::clone(&self.ctx), self.dns.clone(), net, tls);
+        let sender = self.sender();
         let mut news = self.ctx.store.queue_watch();
         let runner = tokio::spawn(queue::run(sender));
         let drain = async {

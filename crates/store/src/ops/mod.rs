@@ -15,6 +15,7 @@ pub mod names;
 pub mod programs;
 pub mod queue;
 pub mod read;
+pub mod reported;
 pub mod rights;
 pub mod scripts;
 pub mod sent;

@@ -3,6 +3,7 @@
 mod care;
 mod deliver;
 mod forwards;
+mod reported;
 mod rights;
 mod scripts;
 mod sent;

@@ -29,6 +29,7 @@ pub fn check(view: &View, report: &mut Report) -> Result<References, Error> {
             Some(Name::Sts(_)) => {
                 rows::decode_sts(value)?;
             }
+            Some(Name::Reported(..)) => rows::decode_reported(value)?,
             Some(Name::Program(name)) => {
                 let name = String::from_utf8_lossy(name).into_owned();
                 rows::decode_program(value, name)?;

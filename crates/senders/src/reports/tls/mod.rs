@@ -5,6 +5,7 @@ mod read;
 use std::net::IpAddr;
 
 use facteur_message::date::Civil;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 pub use read::parse;
@@ -37,7 +38,9 @@ pub struct Tally {
     pub failures: Vec<Failure>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub enum PolicyKind {
     /// DANE.
     Tlsa,
@@ -67,7 +70,9 @@ impl PolicyKind {
 }
 
 /// RFC 8460 §4.3.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub enum FailureKind {
     StarttlsNotSupported,
     HostMismatch,
@@ -124,7 +129,7 @@ impl FailureKind {
 }
 
 /// Connections that failed in one way.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Failure {
     pub kind: FailureKind,
     pub sending: Option<IpAddr>,

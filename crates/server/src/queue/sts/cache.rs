@@ -7,8 +7,10 @@ use std::time::Duration;
 use facteur_store::{Clock, Error, Store, StsPolicy};
 
 use super::{Policy, announced, fetch};
-use crate::dns::{Dns, DnsError};
+use crate::dns::Dns;
+use crate::feedback::{Feedback, Session};
 use crate::net::Net;
+use crate::queue::applied;
 use crate::queue::tls::ClientTls;
 
 /// After a fetch that failed (RFC 8461 §3.3: not more often than every five minutes).
@@ -31,6 +33,7 @@ pub struct Ways<'a> {
     pub dns: &'a dyn Dns,
     pub net: &'a dyn Net,
     pub tls: &'a ClientTls,
+    pub feedback: &'a Feedback,
 }
 
 impl Policies {
@@ -45,7 +48,7 @@ impl Policies {
         let id = match ways.dns.txt(&format!("_mta-sts.{domain}")).await {
             Ok(records) => announced(&records),
             // RFC 8461 §3.1: what is known stands when the record is gone.
-            Err(DnsError::NoSuchName | DnsError::NoRecords | DnsError::Temporary(_)) => None,
+            Err(_) => None,
         };
         let fresh =
             |row: &StsPolicy| id.as_ref() == Some(&row.id) && now < row.fetched.after(REFRESH);
@@ -67,9 +70,16 @@ impl Policies {
                 Ok(Some(policy))
             }
             Err(error) => {
-                tracing::info!(domain, error, "the MTA-STS policy can't be fetched");
+                tracing::info!(domain, error.why, "the MTA-STS policy can't be fetched");
                 self.note_failure(domain, at);
-                Ok(known.map(|(_, policy)| policy))
+                let known = known.map(|(_, policy)| policy);
+                let session = Session {
+                    policy: applied::of_sts(domain, known.as_ref()),
+                    failure: Some(error.failure()),
+                };
+                ways.feedback
+                    .count_session(&domain.to_ascii_lowercase(), session);
+                Ok(known)
             }
         }
     }

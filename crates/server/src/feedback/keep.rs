@@ -1,0 +1,82 @@
+//! The tables, and the derived file behind them.
+//!
+//! | key | row |
+//! |---|---|
+//! | 1, day, domain, 0, number | how many letters were alike, and how (JSON) |
+//! | 2, day, domain, 0, number | the same of connections |
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use facteur_senders::reports::aggregate;
+use facteur_store::{Derived, Error, Store};
+
+use super::Session;
+use super::table::{Alike, Row, Table};
+
+/// The format is part of the name: another one begins empty.
+const FILE: &str = "feedback-1.redb";
+
+#[derive(Debug)]
+pub(super) struct Keep {
+    /// `None`: it can't be opened, and nothing lasts.
+    file: Option<Arc<Derived>>,
+    /// Of mail in a domain's name; the count of each row is not its own.
+    pub(super) letters: Table<aggregate::Row>,
+    pub(super) sessions: Table<Session>,
+}
+
+/// What the file has to learn.
+pub(super) struct Changes {
+    file: Arc<Derived>,
+    gone: Vec<Row>,
+    put: Vec<Row>,
+}
+
+impl Keep {
+    /// A file that can't be read is begun anew.
+    pub(super) fn open(store: &Store) -> Keep {
+        let mut keep = Keep {
+            file: None,
+            letters: Table::new(1),
+            sessions: Table::new(2),
+        };
+        match store.derived(FILE) {
+            Ok(file) => {
+                let file = Arc::new(file);
+                let letters = read(&file, &mut keep.letters);
+                if let Err(error) = letters.and_then(|()| read(&file, &mut keep.sessions)) {
+                    tracing::warn!(%error, "what was counted for reports can't be read");
+                }
+                keep.file = Some(file);
+            }
+            Err(error) => tracing::warn!(%error, "what is counted for reports will not last"),
+        }
+        keep
+    }
+
+    /// `None`: there is nothing to write.
+    pub(super) fn take_changes(&mut self) -> Option<Changes> {
+        let file = Arc::clone(self.file.as_ref()?);
+        let (mut gone, mut put) = self.letters.take_changes();
+        let (more_gone, more_put) = self.sessions.take_changes();
+        gone.extend(more_gone);
+        put.extend(more_put);
+        (!gone.is_empty() || !put.is_empty()).then_some(Changes { file, gone, put })
+    }
+}
+
+fn read<R: Alike>(file: &Derived, table: &mut Table<R>) -> Result<(), Error> {
+    let letter = table.letter();
+    file.view()?.scan(&[letter], &[letter + 1], |key, value| {
+        table.restore(key, value);
+        Ok(ControlFlow::Continue(()))
+    })
+}
+
+impl Changes {
+    pub(super) fn write(self) -> Result<(), Error> {
+        self.file.apply(&self.gone, &self.put)?;
+        self.file.flush()
+    }
+}
