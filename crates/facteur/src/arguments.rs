@@ -307,6 +307,15 @@ pub enum Domain {
         #[arg(long = "no-check", help = t(texts::HELP_NO_CHECK))]
         no_check: bool,
     },
+    #[command(about = t(texts::ABOUT_DOMAIN_REPORTS))]
+    Reports {
+        #[arg(value_name = "DOMAIN", help = t(texts::HELP_DOMAIN))]
+        domain: String,
+        #[arg(long, value_name = "N", default_value = "30", value_parser = clap::value_parser!(u16).range(1..=90), help = t(texts::HELP_REPORTS_DAYS))]
+        days: u16,
+        #[arg(long, help = t(texts::HELP_REPORTS_UNPROVEN))]
+        unproven: bool,
+    },
     #[command(about = t(texts::ABOUT_DOMAIN_RENEW))]
     Renew {
         #[arg(value_name = "DOMAIN", help = t(texts::HELP_DOMAIN))]

@@ -644,6 +644,79 @@ texts! {
     DNS_DMARC_BROKEN: "Wrong: the DMARC record can't be understood.", "Faux : l'enregistrement DMARC est incompréhensible.";
     DNS_DMARC_WATCHES: "Good. It only watches (p=none): when the reports show no surprises for some weeks, ask for p=quarantine, then p=reject.",
         "Bon. Il ne fait qu'observer (p=none) : quand les rapports sont sans surprise depuis quelques semaines, demandez p=quarantine, puis p=reject.";
+    DNS_TLS_REPORTS_MISSING: "Missing: by it others tell you when TLS fails on the way here (`facteur domain reports`). It may be left out.",
+        "Absent : grâce à lui, les autres vous signalent les échecs de TLS en venant ici (`facteur domain reports`). Il peut être omis.";
+    DNS_TLS_REPORTS_BROKEN: "Wrong: there are several records about reports of TLS, or the one names nobody. Leave one.",
+        "Faux : il y a plusieurs enregistrements sur les rapports TLS, ou il n'y est nommé personne. N'en laissez qu'un.";
+    DNS_TLS_REPORTS_ELSEWHERE: "Good, but the reports go elsewhere: there are none to show here.",
+        "Bien, mais les rapports vont ailleurs : il n'y en a pas à montrer ici.";
+    ABOUT_DOMAIN_REPORTS: "Show what others report: who sends in the domain's name, what passes, and TLS on the way here",
+        "Montrer ce que les autres rapportent : qui écrit au nom du domaine, ce qui passe, et TLS en venant ici";
+    HELP_REPORTS_DAYS: "What came in the last N days, 90 at most", "Ce qui est venu les N derniers jours, 90 au plus";
+    HELP_REPORTS_UNPROVEN: "Only the reports whose sender could not be proven",
+        "Seulement les rapports dont l'expéditeur n'a pas pu être prouvé";
+    REPORTS_HEAD: "What others reported of {0} in the last {1} days:", "Ce que les autres ont rapporté de {0} ces {1} derniers jours :";
+    REPORTS_NONE: "No reports of mail. Others send them once a day when the DMARC record of {0} asks for it (`facteur domain dns`).",
+        "Aucun rapport sur le courrier. Les autres en envoient un par jour si l'enregistrement DMARC de {0} le demande (`facteur domain dns`).";
+    REPORTS_ALL: "{0} letters in the domain's name, on {1} days.", "{0} lettres au nom du domaine, sur {1} jours.";
+    REPORTS_PASSED: "{0} of them ({1} %) pass: the domain stands behind them.", "{0} d'entre elles ({1} %) passent : le domaine en répond.";
+    REPORTS_HOW: "Signed by the domain (DKIM): {0} %. Sent by hosts that it allows (SPF): {1} %. One of the two is enough.",
+        "Signées par le domaine (DKIM) : {0} %. Envoyées par des serveurs qu'il autorise (SPF) : {1} %. L'un des deux suffit.";
+    REPORTS_DONE: "Set aside as the domain asked: {0}. Refused: {1}.", "Mises à part, comme le domaine le demandait : {0}. Refusées : {1}.";
+    REPORTS_BY: "Reported by (letters): {0}", "Rapporté par (lettres) : {0}";
+    REPORTS_FAILING: "Not all passes that comes from here:", "Ce qui vient d'ici ne passe pas toujours :";
+    REPORTS_SOURCE: "{0}: {1} letters, {2} of them fail", "{0} : {1} lettres, dont {2} échouent";
+    REPORTS_OWN: "This is this server: its mail leaves unsigned, or SPF does not allow it. See `facteur domain dns`.",
+        "C'est ce serveur : son courrier part sans signature, ou SPF ne l'autorise pas. Voyez `facteur domain dns`.";
+    REPORTS_MOSTLY: "Most of it passes: probably yours, with some letters that were changed on the way.",
+        "La plupart passe : sans doute à vous, avec quelques lettres modifiées en route.";
+    REPORTS_PASSED_ON: "A list or somebody's forwarding, as the reporter says: that is usual, and nothing is to be done.",
+        "Une liste ou un transfert, selon celui qui rapporte : c'est habituel, et il n'y a rien à faire.";
+    REPORTS_SERVICE: "Sent or signed by {0}, but not as you: a service that writes for you and is not set up, or a list or forwarding.",
+        "Envoyé ou signé par {0}, mais pas en votre nom : un service qui écrit pour vous et n'est pas réglé, ou une liste ou un transfert.";
+    REPORTS_NOBODY: "neither signed nor allowed: somebody writes in your name, or a service of yours is not set up.",
+        "ni signé ni autorisé : quelqu'un écrit en votre nom, ou un de vos services n'est pas réglé.";
+    REPORTS_FROM: "In the name of: {0}", "Au nom de : {0}";
+    REPORTS_GOOD: "All passes that comes from here:", "Tout ce qui vient d'ici passe :";
+    REPORTS_MORE: "There are {0} more sources.", "Il y a encore {0} sources.";
+    REPORTS_UNPROVEN: "{0} more reports are not counted: it is not proven who sent them (`--unproven` shows those of mail).",
+        "{0} autres rapports ne sont pas comptés : il n'est pas prouvé qui les a envoyés (`--unproven` montre ceux sur le courrier).";
+    REPORTS_UNPROVEN_ONLY: "Only reports whose sender is not proven: anybody may have written them.",
+        "Seulement des rapports dont l'expéditeur n'est pas prouvé : n'importe qui a pu les écrire.";
+    REPORTS_UNREAD: "{0} could not be read; they lie in the mailbox Reports of whoever is postmaster.",
+        "{0} n'ont pas pu être lus ; ils sont dans la boîte Reports de qui est postmaster.";
+    REPORTS_CLAIMS: "A report says what its sender claims to have seen; nobody checks that.",
+        "Un rapport dit ce que son expéditeur prétend avoir vu ; personne ne le vérifie.";
+    REPORTS_TLS_NONE: "TLS: no reports.", "TLS : aucun rapport.";
+    REPORTS_TLS_GOOD: "TLS: {0} connections to this domain's hosts, none failed.", "TLS : {0} connexions vers les serveurs du domaine, aucun échec.";
+    REPORTS_TLS_BAD: "TLS: {0} connections to this domain's hosts went well, {1} failed:",
+        "TLS : {0} connexions vers les serveurs du domaine ont réussi, {1} ont échoué :";
+    TLS_NO_STARTTLS: "the host offered no TLS", "le serveur ne proposait pas TLS";
+    TLS_HOST: "the certificate is for another name", "le certificat est pour un autre nom";
+    TLS_EXPIRED: "the certificate has expired", "le certificat a expiré";
+    TLS_NOT_TRUSTED: "the certificate is not from an authority that the sender trusts", "le certificat n'est pas d'une autorité que l'expéditeur reconnaît";
+    TLS_TLSA: "the certificate is not the one that DNS names (TLSA)", "le certificat n'est pas celui que le DNS annonce (TLSA)";
+    TLS_DNSSEC: "the DNS answers were not rightly signed (DNSSEC)", "les réponses DNS n'étaient pas bien signées (DNSSEC)";
+    TLS_DANE: "the sender wants DANE, and there is no usable TLSA record", "l'expéditeur exige DANE, et il n'y a pas d'enregistrement TLSA utilisable";
+    TLS_STS_FETCH: "the MTA-STS policy could not be fetched", "la politique MTA-STS n'a pas pu être lue";
+    TLS_STS_INVALID: "the MTA-STS policy is not valid", "la politique MTA-STS n'est pas valable";
+    TLS_STS_WEBPKI: "the host's certificate does not satisfy the MTA-STS policy", "le certificat du serveur ne satisfait pas la politique MTA-STS";
+    TLS_OTHER: "TLS failed for another reason", "TLS a échoué pour une autre raison";
+    COLUMN_SOURCE: "source", "source";
+    COLUMN_LETTERS: "letters", "lettres";
+    COLUMN_SIGNED_LETTERS: "signed", "signées";
+    COLUMN_SENT_LETTERS: "allowed", "autorisées";
+    ADVICE_NO_REPORTS: "Nothing can be said of the DMARC policy yet.", "On ne peut encore rien dire de la politique DMARC.";
+    ADVICE_TOO_FEW: "Leave the DMARC policy as it is (p={0}): the reports cover too few days or letters to judge.",
+        "Laissez la politique DMARC comme elle est (p={0}) : les rapports couvrent trop peu de jours ou de lettres pour juger.";
+    ADVICE_LOOK_FIRST: "Do not tighten the DMARC policy yet (p={0}): first see to the sources above that are probably yours. A stricter policy would lose their mail.",
+        "Ne durcissez pas encore la politique DMARC (p={0}) : occupez-vous d'abord des sources ci-dessus qui sont sans doute les vôtres. Une politique plus stricte perdrait leur courrier.";
+    ADVICE_QUARANTINE: "If none of the failing sources above is yours, it is safe to ask for p=quarantine (now p={0}).",
+        "Si aucune des sources en échec ci-dessus n'est à vous, vous pouvez demander p=quarantine (actuellement p={0}).";
+    ADVICE_REJECT: "If none of the failing sources above is yours, it is safe to ask for p=reject (now p={0}).",
+        "Si aucune des sources en échec ci-dessus n'est à vous, vous pouvez demander p=reject (actuellement p={0}).";
+    ADVICE_STAY: "The DMARC policy (p={0}) is as strict as it can be, and your mail passes.",
+        "La politique DMARC (p={0}) est aussi stricte que possible, et votre courrier passe.";
     DNS_SERVICE_ELSEWHERE: "Wrong: mail programs are sent to another host or port.",
         "Faux : les logiciels de courrier sont envoyés vers une autre machine ou un autre port.";
     DNS_POLICY_MISSING: "Missing: by the two records of MTA-STS other hosts insist on TLS with this one. Leave them out if other hosts take mail for the domain too.",

@@ -226,6 +226,36 @@ fn what_is_wrong_is_named() {
             None,
         ),
         (
+            "tls_reports",
+            |zone| zone.txt("_smtp._tls.here.test", "v=TLSRPTv1"),
+            State::Wrong,
+            Some(Problem::TlsReportsBroken),
+        ),
+        (
+            "tls_reports",
+            |zone| {
+                zone.txt("_smtp._tls.here.test", "v=TLSRPTv1;rua=mailto:a@else.test");
+                zone.txt("_smtp._tls.here.test", "v=TLSRPTv1;rua=mailto:b@else.test");
+            },
+            State::Wrong,
+            Some(Problem::TlsReportsBroken),
+        ),
+        (
+            "tls_reports",
+            |zone| {
+                let text = "v=TLSRPTv1; rua=https://else.test/, MAILTO:Postmaster@here.test;";
+                zone.txt("_smtp._tls.here.test", text);
+            },
+            State::Good,
+            None,
+        ),
+        (
+            "tls_reports",
+            |zone| zone.txt("_smtp._tls.here.test", "v=TLSRPTv1; rua=https://else.test/"),
+            State::Good,
+            Some(Problem::TlsReportsElsewhere),
+        ),
+        (
             "service",
             |zone| {
                 zone.add(

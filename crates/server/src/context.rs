@@ -23,6 +23,7 @@ use crate::net::{Net, SystemNet};
 use crate::pop3;
 use crate::programs::LocalUser;
 use crate::rates::Rates;
+use crate::reports::Reports;
 use crate::senders::People;
 use crate::server::StartError;
 use crate::strangers::Strangers;
@@ -45,6 +46,7 @@ pub struct Context {
     pub catalog: Catalog,
     pub junk: junk::Filter,
     pub history: History,
+    pub reports: Reports,
     pub rates: Rates,
     pub strangers: Strangers,
     pub feedback: Feedback,
@@ -104,6 +106,7 @@ impl Context {
             catalog: Catalog::new(store.clone()),
             junk: junk::Filter::new(store.clone()),
             history: History::new(store.clone()),
+            reports: Reports::new(store.clone()),
             rates: Rates::default(),
             tarpits: tokio::sync::Semaphore::new(limits::TARPITS_MAX),
             strangers: Strangers::new(store.clone(), &config),

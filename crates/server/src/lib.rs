@@ -45,6 +45,7 @@ pub mod pop3;
 pub mod programs;
 pub mod queue;
 pub mod rates;
+pub mod reports;
 pub mod senders;
 mod server;
 pub mod sieve;

@@ -1,5 +1,6 @@
 //! Files that only grow, beside the store, for what is told of the mail and is no part of it: its
-//! history. Nobody waits for them: after a crash their last lines may be missing.
+//! history, and what others report of it. Unless they are appended durably, nobody waits for them: after a
+//! crash their last lines may be missing.
 
 use std::sync::Arc;
 
@@ -42,6 +43,19 @@ impl Notes {
         let file = self.open(name, true)?;
         let end = file.len().map_err(Error::Disk)?;
         file.write_all_at(bytes, end).map_err(Error::Disk)
+    }
+
+    /// The same, and on the disk before it returns.
+    pub fn append_durably(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        self.append(name, bytes)?;
+        let file = self.open(name, false)?;
+        file.sync_data().map_err(Error::Disk)?;
+        // The file may be new, and the directory too.
+        for directory in [self.directory, ""] {
+            let made = self.disk.sync_directory(directory);
+            made.map_err(Error::Disk)?;
+        }
+        Ok(())
     }
 
     /// At most `out.len()` bytes from `offset`; gives how many there were.

@@ -115,6 +115,7 @@ fn words(record: &Value) -> Vec<String> {
         (None, "good", _) => t(texts::DNS_GOOD).to_owned(),
         (None, "missing", "address") => t(texts::DNS_ADDRESS_MISSING).to_owned(),
         (None, "missing", "service") => t(texts::DNS_SERVICE_MISSING).to_owned(),
+        (None, "missing", "tls_reports") => t(texts::DNS_TLS_REPORTS_MISSING).to_owned(),
         (None, "missing", "policy" | "policy_host") => t(texts::DNS_POLICY_MISSING).to_owned(),
         (None, "missing", "reverse") => fill(texts::DNS_REVERSE_MISSING, &[&name]),
         (None, "missing", _) => t(texts::DNS_MISSING).to_owned(),
@@ -122,7 +123,8 @@ fn words(record: &Value) -> Vec<String> {
         _ => return words,
     };
     words.push(said);
-    if state != "good" || problem == "mx_beside" {
+    let beside = matches!(problem.as_str(), "mx_beside" | "tls_reports_elsewhere");
+    if state != "good" || beside {
         for found in list(record, "found") {
             let found = found.as_str().unwrap_or_default();
             words.push(fill(texts::DNS_FOUND, &[&short(found)]));
@@ -155,6 +157,8 @@ fn of_problem(word: &str) -> Option<Text> {
         "dmarc_twice" => texts::DNS_DMARC_TWICE,
         "dmarc_broken" => texts::DNS_DMARC_BROKEN,
         "dmarc_watches" => texts::DNS_DMARC_WATCHES,
+        "tls_reports_broken" => texts::DNS_TLS_REPORTS_BROKEN,
+        "tls_reports_elsewhere" => texts::DNS_TLS_REPORTS_ELSEWHERE,
         "service_elsewhere" => texts::DNS_SERVICE_ELSEWHERE,
         "policy_elsewhere" => texts::DNS_POLICY_ELSEWHERE,
         "policy_other" => texts::DNS_POLICY_OTHER,

@@ -3,7 +3,7 @@
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::{dns, items, moment, text};
+use super::{dns, items, moment, reports, text};
 use crate::arguments::Domain;
 use crate::client::{Client, segment};
 use crate::output::{Outcome, Output, table};
@@ -21,6 +21,11 @@ pub async fn run(client: &Client, command: Domain) -> Outcome {
         }
         Domain::List => list(client).await,
         Domain::Dns { domain, no_check } => dns::run(client, &domain, !no_check).await,
+        Domain::Reports {
+            domain,
+            days,
+            unproven,
+        } => reports::run(client, &domain, days, unproven).await,
         Domain::Renew { domain } => dns::renew(client, &domain).await,
         Domain::Remove { domain } => {
             let gone = client

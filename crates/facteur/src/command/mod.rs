@@ -12,6 +12,7 @@ pub mod group;
 pub mod mailbox;
 pub mod program;
 pub mod queue;
+pub mod reports;
 pub mod search;
 pub mod send;
 pub mod serve;

@@ -43,6 +43,7 @@ fn setup_makes_everything_and_says_what_to_publish() {
             "KEY TXT",
             "KEY TXT",
             "_dmarc.xn--exmple-cua.test TXT",
+            "_smtp._tls.xn--exmple-cua.test TXT",
             "_submissions._tcp.xn--exmple-cua.test SRV",
             "_submission._tcp.xn--exmple-cua.test SRV",
             "_imaps._tcp.xn--exmple-cua.test SRV",
@@ -143,4 +144,24 @@ fn the_records_of_a_domain_are_shown_and_checked() {
     assert_eq!(list[0]["signed"], "waits");
     let error = site.error(&["domain", "dns", "else.test"]);
     assert_eq!(error["error"], "no_such_domain");
+    let named = "v=TLSRPTv1; rua=mailto:reports@example.test";
+    assert!(shown.out.contains(named), "{shown:?}");
+    reports(&site);
+}
+
+fn reports(site: &Site) {
+    let none = site.run(&["domain", "reports", "example.test"]);
+    assert_eq!(none.code, Some(0), "{none:?}");
+    assert!(none.out.contains("No reports of mail."), "{none:?}");
+    assert!(none.out.contains("TLS: no reports."), "{none:?}");
+    let french = site.in_french(&["domain", "reports", "example.test", "--unproven"]);
+    let words = "l'expéditeur n'est pas prouvé";
+    assert!(french.out.contains(words), "{french:?}");
+    let page = site.json(&["domain", "reports", "example.test", "--days", "90"]);
+    assert_eq!(page["advice"], "no_reports");
+    assert_eq!(page["days_asked"], 90);
+    let error = site.error(&["domain", "reports", "else.test"]);
+    assert_eq!(error["error"], "no_such_domain");
+    let many = site.run(&["domain", "reports", "example.test", "--days", "91"]);
+    assert_eq!(many.code, Some(2), "{many:?}");
 }

@@ -52,6 +52,8 @@ pub struct PublicKey {
     pub strict: bool,
     /// `t=y`.
     pub testing: bool,
+    /// `s=tlsrpt` and no more (RFC 8460 §3).
+    pub for_tls_reports: bool,
 }
 
 /// Where the record of a key is (RFC 6376 §3.6.2.1).
@@ -61,8 +63,10 @@ pub fn name(selector: &str, domain: &str) -> String {
 
 /// Does a record publish this very key?
 pub fn publishes(record: &[u8], algorithm: Algorithm, public: &[u8]) -> bool {
-    PublicKey::parse(record)
-        .is_ok_and(|key| key.algorithm == algorithm && key.bytes == public && !key.testing)
+    PublicKey::parse(record).is_ok_and(|key| {
+        let in_use = !key.testing && !key.for_tls_reports;
+        key.algorithm == algorithm && key.bytes == public && in_use
+    })
 }
 
 /// The TXT record that publishes a key.
@@ -97,7 +101,8 @@ impl PublicKey {
         if !list_has("h", &["sha256"]) {
             return bad("the key is not for this hash");
         }
-        if !list_has("s", &["*", "email"]) {
+        let for_tls_reports = !list_has("s", &["*", "email"]);
+        if for_tls_reports && !list_has("s", &["tlsrpt"]) {
             return bad("the key is not for mail");
         }
         let flag = |wanted| {
@@ -127,6 +132,7 @@ impl PublicKey {
         Ok(PublicKey {
             algorithm,
             bytes,
+            for_tls_reports,
             strict: flag("s"),
             testing: flag("y"),
         })

@@ -14,7 +14,7 @@ pub use sign::{KeyError, SigningKey, sign};
 pub(crate) use sign::{end_with, message_signature};
 pub(crate) use signature::Signature;
 pub(crate) use verify::check;
-pub use verify::{Checked, verify};
+pub use verify::{Checked, FOR_TLS_REPORTS, verify};
 
 /// RFC 8601 §2.7.1, with its reason in words.
 #[derive(Clone, Debug, PartialEq, Eq)]

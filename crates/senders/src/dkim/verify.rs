@@ -102,10 +102,16 @@ pub(crate) fn check(
     } else if !key.has_signed(&header_data(seen, field, signature), &signature.value) {
         Outcome::Fail("the header was changed or is not the signer's")
     } else {
-        body_outcome(seen, signature)
+        match body_outcome(seen, signature) {
+            Outcome::Pass if key.for_tls_reports => Outcome::Policy(FOR_TLS_REPORTS),
+            outcome => outcome,
+        }
     };
     Ok((outcome, key.testing))
 }
+
+/// Of a signature that is right for a report about TLS, and for nothing else (RFC 8460 §3).
+pub const FOR_TLS_REPORTS: &str = "the key is for reports about TLS only";
 
 fn bad_time(signature: &Signature, now: i64) -> Option<Outcome> {
     let expires = i64::try_from(signature.expires?).unwrap_or(i64::MAX);

@@ -62,6 +62,10 @@ pub enum Problem {
     DmarcBroken,
     /// It asks for nothing yet.
     DmarcWatches,
+    /// Several records about reports of TLS, or one that names nobody.
+    TlsReportsBroken,
+    /// They go to others, so that there are none to show here.
+    TlsReportsElsewhere,
     ServiceElsewhere,
     /// The name of the policy leads to other hosts.
     PolicyElsewhere,
@@ -72,7 +76,7 @@ pub enum Problem {
 }
 
 impl Problem {
-    pub const ALL: [Problem; 16] = [
+    pub const ALL: [Problem; 18] = [
         Problem::MxElsewhere,
         Problem::MxBeside,
         Problem::MxNull,
@@ -85,6 +89,8 @@ impl Problem {
         Problem::DmarcTwice,
         Problem::DmarcBroken,
         Problem::DmarcWatches,
+        Problem::TlsReportsBroken,
+        Problem::TlsReportsElsewhere,
         Problem::ServiceElsewhere,
         Problem::PolicyElsewhere,
         Problem::PolicyOther,
@@ -106,6 +112,8 @@ impl Problem {
             Problem::DmarcTwice => "dmarc_twice",
             Problem::DmarcBroken => "dmarc_broken",
             Problem::DmarcWatches => "dmarc_watches",
+            Problem::TlsReportsBroken => "tls_reports_broken",
+            Problem::TlsReportsElsewhere => "tls_reports_elsewhere",
             Problem::ServiceElsewhere => "service_elsewhere",
             Problem::PolicyElsewhere => "policy_elsewhere",
             Problem::PolicyOther => "policy_other",
@@ -171,6 +179,7 @@ fn one(site: &Site<'_>, record: &Record, answers: &mut Answers) -> Result<Findin
             None => Ok(finding(State::Unknown, None)),
         },
         Purpose::Dmarc => dmarc(&record.name, answers),
+        Purpose::TlsReports => tls_reports(site, &record.name, answers),
         Purpose::Service(service) => srv(site, service, &record.name, answers),
         Purpose::PolicyHost => policy_host(site, &record.name, answers),
         Purpose::Policy => policy(site, &record.name, answers),
@@ -393,6 +402,41 @@ fn dmarc(name: &str, answers: &mut Answers) -> Result<Finding, Wanted> {
         .iter()
         .map(|text| String::from_utf8_lossy(text).into_owned());
     Ok(judged.with(found))
+}
+
+/// RFC 8460 §3: what does not begin so is not looked at; with several there is none.
+fn tls_reports(site: &Site<'_>, name: &str, answers: &mut Answers) -> Result<Finding, Wanted> {
+    let texts = match answers.txt(name)? {
+        Ok(texts) => texts,
+        Err(why) => return Ok(nothing(why)),
+    };
+    let texts: Vec<String> = texts
+        .iter()
+        .map(|text| String::from_utf8_lossy(text).into_owned())
+        .filter(|text| text.starts_with("v=TLSRPTv1"))
+        .collect();
+    let named = |text: &String| {
+        let mut fields = text.split(';').map(str::trim);
+        let rua = fields.find_map(|field| field.strip_prefix("rua="));
+        rua.filter(|rua| !rua.trim().is_empty()).map(str::to_owned)
+    };
+    let own = format!("mailto:{}", site.reports_to);
+    let judged = match texts.as_slice() {
+        [] => finding(State::Missing, None),
+        [one] => match named(one) {
+            None => wrong(Problem::TlsReportsBroken),
+            Some(rua)
+                if rua
+                    .split(',')
+                    .any(|uri| uri.trim().eq_ignore_ascii_case(&own)) =>
+            {
+                good()
+            }
+            Some(_) => finding(State::Good, Some(Problem::TlsReportsElsewhere)),
+        },
+        _ => wrong(Problem::TlsReportsBroken),
+    };
+    Ok(judged.with(texts))
 }
 
 fn srv(

@@ -75,6 +75,8 @@ pub enum Purpose {
     /// Its place among the keys.
     Dkim(usize),
     Dmarc,
+    /// Who is told of TLS on the way here (RFC 8460 §3).
+    TlsReports,
     Service(Service),
     /// Where the MTA-STS policy is.
     PolicyHost,
@@ -88,7 +90,7 @@ impl Purpose {
     pub fn is_optional(self) -> bool {
         matches!(
             self,
-            Purpose::Service(_) | Purpose::PolicyHost | Purpose::Policy
+            Purpose::TlsReports | Purpose::Service(_) | Purpose::PolicyHost | Purpose::Policy
         )
     }
 
@@ -100,6 +102,7 @@ impl Purpose {
             Purpose::Spf => "spf",
             Purpose::Dkim(_) => "dkim",
             Purpose::Dmarc => "dmarc",
+            Purpose::TlsReports => "tls_reports",
             Purpose::Service(_) => "service",
             Purpose::PolicyHost => "policy_host",
             Purpose::Policy => "policy",
@@ -157,6 +160,12 @@ pub fn records(site: &Site<'_>) -> Vec<Record> {
         format!("_dmarc.{domain}"),
         "TXT",
         quoted(&value),
+    );
+    add(
+        Purpose::TlsReports,
+        format!("_smtp._tls.{domain}"),
+        "TXT",
+        quoted(&format!("v=TLSRPTv1; rua=mailto:{}", site.reports_to)),
     );
     if let Some(policy) = site.policy {
         let host_name = policy.host.clone();

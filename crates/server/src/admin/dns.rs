@@ -16,7 +16,7 @@ use super::extract::{Path, Query};
 use super::{Answer, State, blocking, domain_to_ascii, rfc3339};
 use crate::dkim::{self, Telling};
 use crate::web::own_sts;
-use crate::{Context, limits, senders};
+use crate::{Context, limits, reports, senders};
 
 /// RFC 6186 §3.4 and RFC 8314 §5.1: TLS from the first byte is tried first.
 const SERVICES: [Service; 5] = [
@@ -147,7 +147,7 @@ async fn page(context: &Arc<Context>, name: String, checked: bool) -> Answer<Dns
     keys.sort_by_key(|key| (key.algorithm, key.made));
     let ascii = domain_to_ascii(&name);
     let published: Vec<Key> = keys.iter().map(published).collect();
-    let reports_to = format!("postmaster@{ascii}");
+    let reports_to = format!("{}@{ascii}", reports::ADDRESS);
     let domain = context.store.domain(&name)?;
     // What others can't fetch must not be announced.
     let policy = domain.map(|domain| own_sts::of(context, &domain));

@@ -22,6 +22,7 @@ mod mailboxes;
 mod names;
 mod programs;
 mod queue;
+mod reports;
 mod scripts;
 mod search;
 mod socket;
@@ -45,6 +46,7 @@ pub use date::rfc3339;
 pub use dns::dns_problems;
 pub use error::{ApiError, Code};
 pub use names::{domain_to_ascii, normalise_address, normalise_domain};
+pub use reports::tls_failures;
 pub use socket::{listen, serve};
 
 type State = axum::extract::State<Arc<Context>>;
@@ -62,6 +64,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .merge(forwards::routes())
         .merge(domains::routes())
         .merge(queue::routes())
+        .merge(reports::routes())
         .merge(mailboxes::routes())
         .merge(programs::routes())
         .merge(scripts::routes())

@@ -271,6 +271,7 @@ impl<S: Stream> Driver<S> {
             mut sorted,
             noted,
         } = decided.inspect_err(|refusal| self.tell_refused(key.clone(), &facts, *refusal))?;
+        let filed = self.reports(&body, &facts, &judged, &sorted).await;
         let opinions = self.opinions(&noted, &head, &sorted).await;
         let header = head.get(..header::length(&head)).unwrap_or(&head);
         let header: Arc<[u8]> = header.into();
@@ -282,6 +283,7 @@ impl<S: Stream> Driver<S> {
             header,
             trace: &trace,
             filings: &filings,
+            reports: &filed.accounts,
         };
         if may_leave {
             let rewritten = self.rewrite().await;
@@ -289,6 +291,7 @@ impl<S: Stream> Driver<S> {
         }
         let plans = self.filter(&taken, &mut sorted).await;
         let mut plans = plans.map_err(|error| self.store_failed(&error))?;
+        filed.file(&mut plans);
         let fates = std::mem::take(&mut plans.fates);
         let renamed = std::mem::take(&mut plans.renamed);
         self.refused_by_filters(&sorted, &plans)

@@ -14,7 +14,7 @@ use super::forward;
 use crate::admin::normalise_domain;
 use crate::consent::{self, Reply, Standing};
 use crate::groups;
-use crate::limits;
+use crate::{limits, reports};
 
 /// One place a message goes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -202,8 +202,9 @@ pub fn leads_to(store: &Store, targets: &[String], address: &str) -> Result<bool
     Ok(false)
 }
 
-/// RFC 5321 §4.5.1 and RFC 2142 §4, §5: a domain of ours has these, whether somebody made them or not.
-const ALWAYS: [&str; 2] = [POSTMASTER, "abuse"];
+/// RFC 5321 §4.5.1 and RFC 2142 §4, §5: a domain of ours has these, whether somebody made them or not; and
+/// the one that our records name for reports.
+const ALWAYS: [&str; 3] = [POSTMASTER, "abuse", reports::ADDRESS];
 
 const POSTMASTER: &str = "postmaster";
 
@@ -264,13 +265,20 @@ fn expand(
     let mut domains = vec![domain.to_owned()];
     domains.extend(store.domains()?.into_iter().map(|record| record.name));
     for domain in domains {
-        for local in [local, POSTMASTER] {
-            if look_up(store, local, &domain)?.is_none() {
+        for name in [local, POSTMASTER] {
+            if look_up(store, name, &domain)?.is_none() {
                 continue;
             }
-            let found = begin().start(store, local, &domain)?;
-            if matches!(found, Found::Targets(_)) {
-                return Ok(found);
+            match begin().start(store, name, &domain)? {
+                // Reports are read here, and nobody elsewhere asked for them.
+                Found::Targets(mut targets) if local == reports::ADDRESS && name != local => {
+                    targets.retain(|target| matches!(target, Target::Local { .. }));
+                    if !targets.is_empty() {
+                        return Ok(Found::Targets(targets));
+                    }
+                }
+                found @ Found::Targets(_) => return Ok(found),
+                _ => {}
             }
         }
     }

@@ -120,6 +120,8 @@ pub(super) struct Taken<'a> {
     pub trace: &'a str,
     /// What the junk filter says, by account.
     pub filings: &'a [Filing],
+    /// Accounts whose copy is a report about a domain, which no filter sees.
+    pub reports: &'a [AccountId],
 }
 
 impl Taken<'_> {
@@ -712,6 +714,7 @@ fn spam_percent(filing: &Filing) -> u8 {
 
 fn stop(target: &Target, taken: &Taken<'_>) -> Option<Stop> {
     match target {
+        Target::Local { account, .. } if taken.reports.contains(account) => None,
         Target::Local {
             account, address, ..
         } => {

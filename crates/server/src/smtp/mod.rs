@@ -20,6 +20,7 @@ mod mail;
 mod opinions;
 mod rates;
 mod rcpt;
+mod reports;
 mod sender;
 mod tarpit;
 mod trace;

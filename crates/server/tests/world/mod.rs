@@ -43,6 +43,7 @@
 //! | `held N` | fails unless N entries of the queue are held |
 //! | `dns TXT NAME "text"`, `dns A NAME IP`, `dns MX NAME HOST`, `dns PTR IP NAME` | what DNS answers from now on |
 //! | `dns silent TXT NAME` | DNS does not answer that |
+//! | `reported PATH VALUE` | fails unless what others reported of example.test says so, PATH as in `sources.0.source` |
 //! | `queued N` | fails unless the queue holds N entries |
 //! | `queued-for DOMAIN N` | fails unless N of them go to that domain |
 
@@ -368,6 +369,19 @@ impl World {
         let _ = self.store().remove_domain("room.test").await;
     }
 
+    async fn reported(&self, path: &str, wanted: &str) -> Result<(), String> {
+        let router = admin::router(self.context());
+        let asked = format!("/v1/domains/{DOMAIN}/reports");
+        let (_, text) = admin::call(&router, Method::GET, &asked, None).await;
+        let page: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        let found = page.pointer(&format!("/{}", path.replace('.', "/")));
+        let found = found.map(|value| value.to_string().trim_matches('"').to_owned());
+        match found.as_deref() == Some(wanted) {
+            true => Ok(()),
+            false => Err(format!("{path} is {found:?} in {page}")),
+        }
+    }
+
     fn inbox(&self, who: &str) -> facteur_store::Mailbox {
         let account = self.account(who);
         let inbox = self.store().mailbox_by_name(account, "INBOX").unwrap();
@@ -627,6 +641,7 @@ impl World {
                     return Err(format!("the history says {lines}"));
                 }
             }
+            ["reported", path, wanted] => self.reported(path, wanted).await?,
             ["queued", count] => {
                 let entries = self.store().queue_list(&QueueFilter::default(), None, 1000);
                 let entries = entries.unwrap();
