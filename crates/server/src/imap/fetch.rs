@@ -276,7 +276,7 @@ impl Work {
                 return Ok(());
             };
             let slice = reading.await?;
-            messages = slice.next_messages(hits.len());
+            messages = slice.next_messages();
             let after = hits.partition_point(|hit| hit.row.uid.0 <= slice.done_up_to);
             let rest = hits.split_off(after);
             if !rest.is_empty() {
@@ -380,11 +380,12 @@ struct Slice {
 
 impl Slice {
     /// How many the next one should have: as many as there is room for if they are like these, but
-    /// at most twice what was asked for this time.
-    fn next_messages(&self, asked: usize) -> usize {
-        let each = self.held_bytes / self.messages.len().max(1);
+    /// at most twice as many.
+    fn next_messages(&self) -> usize {
+        let done = self.messages.len().max(1);
+        let each = self.held_bytes / done;
         let fit = limits::PREPARED_BYTES_SOFT / each.max(1);
-        fit.clamp(1, limits::MESSAGES_MAX.min(asked.max(1) * 2))
+        fit.clamp(1, limits::MESSAGES_MAX.min(done * 2))
     }
 }
 
@@ -401,6 +402,7 @@ fn prepare(
         held_bytes: 0,
     };
     let bodies = store.bodies()?;
+    let started = store.clock().monotonic();
     reading.messages(&bodies, uids, &mut |message| {
         let uid = message.row.uid.0;
         let items = items(&bodies, reading, message, attributes, form);
@@ -408,7 +410,8 @@ fn prepare(
             .as_ref()
             .map_or(0, |items| items.iter().map(Item::held_bytes).sum());
         slice.messages.push((uid, items));
-        let more = slice.held_bytes < limits::PREPARED_BYTES_SOFT;
+        let worked = store.clock().monotonic().saturating_sub(started);
+        let more = slice.held_bytes < limits::PREPARED_BYTES_SOFT && worked < limits::PREPARE_SLICE;
         if !more {
             slice.done_up_to = uid;
         }

@@ -14,6 +14,8 @@ pub(super) const ROWS_MAX: usize = 512;
 /// at most.
 pub(super) const MESSAGES_FIRST: usize = 64;
 pub(super) const MESSAGES_MAX: usize = 1024;
+/// Such a piece ends after this time.
+pub(super) const PREPARE_SLICE: Duration = Duration::from_millis(250);
 /// Such pieces of a FETCH under way at once.
 pub(super) const SLICES_AHEAD: usize = 2;
 /// Content prepared before it is sent, while as much is being sent; one message may exceed it alone.
