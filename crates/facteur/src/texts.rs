@@ -553,6 +553,8 @@ texts! {
     WAITS_DNS: "the DNS gives no answer to trust", "le DNS ne donne pas de réponse fiable";
     WAITS_UNPROVEN: "the other server can't prove who it is, as its domain demands", "l'autre serveur ne peut pas prouver son identité, ce que son domaine exige";
     WAITS_TLS_DEMANDED: "the sender demands protection that nobody offers there", "l'expéditeur exige une protection que personne n'offre là-bas";
+    WAITS_REPORTING: "settled; the sender is told in a moment, together with the message's other recipients",
+        "réglé ; l'expéditeur est averti sous peu, avec les autres destinataires du message";
     WAITS_UNCONFIRMED: "who it is sent on to has not agreed yet", "la personne à qui il est transféré n'a pas encore accepté";
     WAITS_HERE: "this server can't send it now", "ce serveur ne peut pas l'envoyer pour le moment";
     QUEUE_EMPTY: "Nothing waits.", "Rien n'attend.";

@@ -158,19 +158,29 @@ impl World {
 
     async fn send(&mut self, store: &Store, number: usize) {
         let message = format!("<{number}@example.test>");
-        let domain = format!("d{}.test", self.random.index(DOMAINS));
-        let names = (0..1 + self.random.index(3)).map(|n| format!("r{n}@{domain}"));
-        let names: Vec<String> = names.collect();
+        let first = self.random.index(DOMAINS);
+        let domains = (first..first + 1 + self.random.index(3)).map(|at| at % DOMAINS);
+        let domains: Vec<String> = domains.map(|at| format!("d{at}.test")).collect();
+        let mut addressed = Vec::new();
+        for domain in &domains {
+            let names = (0..1 + self.random.index(3)).map(|n| format!("r{n}@{domain}"));
+            addressed.push((domain.clone(), names.collect::<Vec<String>>()));
+        }
         let text = format!("Message-ID: {message}\r\nSubject: x\r\n\r\ntext\r\n");
         let Ok((body, _)) = Intake::whole(store, text.as_bytes()).await else {
             return;
         };
-        let mut new = entry(domain, &names, self.clock.now());
-        new.wishes.priority = self.random.below(19) as i8 - 9;
-        let named = names.into_iter().map(|name| (message.clone(), name));
-        let named: Vec<_> = named.collect();
+        let (now, priority) = (self.clock.now(), self.random.below(19) as i8 - 9);
+        let new = addressed.iter().map(|(domain, names)| {
+            let mut new = entry(domain.clone(), names, now);
+            new.wishes.priority = priority;
+            new
+        });
+        let new: Vec<NewQueueEntry> = new.collect();
+        let names = addressed.into_iter().flat_map(|(_, names)| names);
+        let named: Vec<_> = names.map(|name| (message.clone(), name)).collect();
         self.offered.extend(named.clone());
-        if store.deliver(body, Vec::new(), vec![new]).await.is_ok() {
+        if store.deliver(body, Vec::new(), new).await.is_ok() {
             self.accepted.extend(named);
         }
     }

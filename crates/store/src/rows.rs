@@ -648,8 +648,8 @@ fn take_recipient(r: &mut Reader<'_>) -> Result<QueueRecipient, Error> {
 }
 
 /// Since the second format a queue entry has wishes and a reason, since the third it knows what sent
-/// it on.
-const QUEUE_VERSION: u8 = 3;
+/// it on, since the fourth its group and the report that it owes.
+const QUEUE_VERSION: u8 = 4;
 
 fn put_wishes(w: &mut Writer, wishes: &Wishes) {
     w.u8(wishes.priority.to_be_bytes()[0]);
@@ -684,7 +684,7 @@ fn take_wishes(r: &mut Reader<'_>) -> Result<Wishes, Error> {
 }
 
 /// Their numbers are durable.
-const REASONS: [WaitReason; 9] = [
+const REASONS: [WaitReason; 10] = [
     WaitReason::NotTried,
     WaitReason::Asked,
     WaitReason::Answered,
@@ -694,6 +694,7 @@ const REASONS: [WaitReason; 9] = [
     WaitReason::TlsDemanded,
     WaitReason::Here,
     WaitReason::Unconfirmed,
+    WaitReason::Reporting,
 ];
 
 fn put_reason(w: &mut Writer, reason: WaitReason) {
@@ -749,6 +750,52 @@ fn put_late_fields(w: &mut Writer, entry: &QueueEntry) {
     put_wishes(w, &entry.wishes);
     put_reason(w, entry.reason);
     w.option(entry.wishes.forward.as_ref(), |w, id| w.fixed(&id.0));
+    w.u64(entry.group.first.0).u32(entry.group.count);
+    w.option(entry.owing.as_ref(), put_owing);
+}
+
+/// Their numbers are durable.
+const ACTIONS: [ReportAction; 4] = [
+    ReportAction::Failed,
+    ReportAction::Delayed,
+    ReportAction::Delivered,
+    ReportAction::Relayed,
+];
+
+fn put_owing<'a>(w: &'a mut Writer, owing: &Owing) -> &'a mut Writer {
+    w.i64(owing.since.0).i64(owing.retry.0);
+    w.u64(owing.lines.len() as u64);
+    for line in &owing.lines {
+        let action = ACTIONS.iter().position(|have| *have == line.action);
+        let action = action.and_then(|at| u8::try_from(at).ok());
+        w.str(&line.address);
+        w.option(line.original.as_deref(), Writer::str);
+        w.u8(action.unwrap_or_default());
+        w.str(&line.status).str(&line.text).str(&line.host);
+    }
+    w
+}
+
+fn take_owing(r: &mut Reader<'_>) -> Result<Owing, Error> {
+    let (since, retry) = (Timestamp(r.i64()?), Timestamp(r.i64()?));
+    let lines = r.list(|r| {
+        Ok(OwedLine {
+            address: r.string()?,
+            original: r.option(Reader::string)?,
+            action: {
+                let action = ACTIONS.get(usize::from(r.u8()?)).copied();
+                action.ok_or_else(|| r.damaged("unknown action"))?
+            },
+            status: r.string()?,
+            text: r.string()?,
+            host: r.string()?,
+        })
+    })?;
+    Ok(Owing {
+        since,
+        retry,
+        lines,
+    })
 }
 
 pub fn decode_queue(bytes: &[u8], id: QueueId) -> Result<QueueEntry, Error> {
@@ -778,6 +825,11 @@ pub fn decode_queue(bytes: &[u8], id: QueueId) -> Result<QueueEntry, Error> {
         delay_notified: r.bool()?,
         wishes: Wishes::default(),
         reason: WaitReason::default(),
+        group: QueueGroup {
+            first: id,
+            count: 1,
+        },
+        owing: None,
     };
     if version > VERSION {
         entry.wishes = take_wishes(&mut r)?;
@@ -786,6 +838,13 @@ pub fn decode_queue(bytes: &[u8], id: QueueId) -> Result<QueueEntry, Error> {
     if version > 2 {
         let id = r.option(Reader::array)?;
         entry.wishes.forward = id.map(ForwardId);
+    }
+    if version > 3 {
+        entry.group = QueueGroup {
+            first: QueueId(r.u64()?),
+            count: r.u32()?,
+        };
+        entry.owing = r.option(take_owing)?;
     }
     r.end()?;
     Ok(entry)

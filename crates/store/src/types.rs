@@ -499,6 +499,8 @@ pub enum WaitReason {
     Here,
     /// Who it goes on to has not agreed yet.
     Unconfirmed,
+    /// It is settled; its report waits for those of the message's other entries.
+    Reporting,
 }
 
 /// Names what goes on from one source to one address; nobody guesses one.
@@ -605,6 +607,51 @@ pub struct QueueEntry {
     pub delay_notified: bool,
     pub wishes: Wishes,
     pub reason: WaitReason,
+    /// The entries that were made of the same message.
+    pub group: QueueGroup,
+    /// What the sender is to be told, together with what becomes of the others.
+    pub owing: Option<Owing>,
+}
+
+/// The entries of one message: so many from the first on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueGroup {
+    pub first: QueueId,
+    pub count: u32,
+}
+
+/// What became of a recipient, as a report says it (RFC 3464 §2.3.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReportAction {
+    Failed,
+    Delayed,
+    Delivered,
+    /// Handed to a host that does not do DSN.
+    Relayed,
+}
+
+/// One recipient of a report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwedLine {
+    pub address: String,
+    /// RFC 3461 ORCPT as given, xtext.
+    pub original: Option<String>,
+    pub action: ReportAction,
+    /// RFC 3463.
+    pub status: String,
+    pub text: String,
+    /// The host that said it; empty: this one.
+    pub host: String,
+}
+
+/// A report that waits for the message's other entries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owing {
+    /// When the first of it happened.
+    pub since: Timestamp,
+    /// When the entry is tried again, where something is left to try.
+    pub retry: Timestamp,
+    pub lines: Vec<OwedLine>,
 }
 
 /// A queue entry to make; id and created are given by the store.

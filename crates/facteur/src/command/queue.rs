@@ -139,6 +139,7 @@ fn reason(entry: &Value) -> String {
         "tls_demanded" => texts::WAITS_TLS_DEMANDED,
         "here" => texts::WAITS_HERE,
         "unconfirmed" => texts::WAITS_UNCONFIRMED,
+        "reporting" => texts::WAITS_REPORTING,
         _ => texts::WAITS_NOT_TRIED,
     };
     t(words).to_owned()

@@ -185,6 +185,7 @@ fn reason(reason: WaitReason) -> &'static str {
         WaitReason::TlsDemanded => "tls_demanded",
         WaitReason::Here => "here",
         WaitReason::Unconfirmed => "unconfirmed",
+        WaitReason::Reporting => "reporting",
     }
 }
 

@@ -48,3 +48,9 @@ pub const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(5);
 pub const HOSTS_ASKED_MAX: usize = 3;
 /// Recipients of one transaction. RFC 5321 §4.5.3.1.8: every server takes so many.
 pub const RECIPIENTS_AT_ONCE: usize = 100;
+
+/// What became of a message's recipients at several domains is told in one report: who failed first
+/// waits so long for the others.
+pub const REPORT_WAIT: Duration = Duration::from_secs(120);
+/// Entries of one message that are looked at for that.
+pub const SIBLINGS_MAX: usize = 1_000;

@@ -18,6 +18,7 @@ mod history;
 mod hosts;
 mod letter;
 mod limits;
+mod owed;
 mod pace;
 mod plan;
 mod policy;

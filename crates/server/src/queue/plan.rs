@@ -47,21 +47,15 @@ pub struct Reported {
     pub told: Told,
 }
 
-/// RFC 3464 §2.3.3.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    Failed,
-    Delayed,
-    Delivered,
-    /// Handed to a host that does not do DSN.
-    Relayed,
-}
+pub use facteur_store::ReportAction as Action;
 
 /// The decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Next {
     /// The entry to keep; `None`: it is done.
     pub entry: Option<QueueEntry>,
+    /// The entry as it is now, whether it is kept or not.
+    pub after: QueueEntry,
     /// What to tell the sender, in one report; empty: nothing.
     pub report: Vec<Reported>,
     /// What it means for each recipient, for the program that sent it; none where nobody was asked.
@@ -141,7 +135,8 @@ pub fn plan(
     let end = next_end(now, entry);
     next.due = now.after(pause).min(end.max(now));
     Next {
-        entry: pending.then_some(next),
+        entry: pending.then(|| next.clone()),
+        after: next,
         report,
         endings,
     }
@@ -318,6 +313,11 @@ pub(super) mod tests {
             delay_notified: false,
             wishes: facteur_store::Wishes::default(),
             reason: WaitReason::NotTried,
+            group: facteur_store::QueueGroup {
+                first: QueueId(1),
+                count: 1,
+            },
+            owing: None,
         }
     }
 

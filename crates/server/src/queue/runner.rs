@@ -13,6 +13,7 @@ use facteur_store::{
 use tokio::task::JoinSet;
 
 use super::dialogue::Dialogue;
+use super::owed::{self, Decision};
 use super::pace::Contact;
 use super::plan::{self, Reported};
 use super::report::{self, Returned};
@@ -227,6 +228,10 @@ impl Drop for Lease<'_> {
 }
 
 async fn transfer(sender: &Sender, entry: QueueEntry, mut lease: Lease<'_>) -> Contact {
+    if let Some(next) = owed::only_report(&entry, sender.ctx.clock.now()) {
+        keep(sender, &entry, &next, &mut lease).await;
+        return Contact::None;
+    }
     let attempt = send::attempt(sender, &entry).await;
     let config = &sender.ctx.config.queue;
     let now = sender.ctx.clock.now();
@@ -247,10 +252,15 @@ async fn transfer(sender: &Sender, entry: QueueEntry, mut lease: Lease<'_>) -> C
         history::tell(&sender.ctx, &entry, &attempt.outcomes, &next);
     }
     note_forward(sender, &entry, &next).await;
-    // What was sent and is not written down would be sent again: until the outcome is kept, with
-    // its report, nobody else gets the entry. A full disk has room again some day.
+    keep(sender, &entry, &next, &mut lease).await;
+    attempt.contact
+}
+
+/// What was sent and is not written down would be sent again: until the outcome is kept, with its
+/// report, nobody else gets the entry. A full disk has room again some day.
+async fn keep(sender: &Sender, entry: &QueueEntry, next: &plan::Next, lease: &mut Lease<'_>) {
     loop {
-        match settle(sender, &entry, &next).await {
+        match settle(sender, entry, next).await {
             // That has ended the lease, and somebody else may have the next one by now.
             Ok(()) => lease.done = true,
             // Dropped by hand meanwhile, or the store is closing.
@@ -263,9 +273,35 @@ async fn transfer(sender: &Sender, entry: QueueEntry, mut lease: Lease<'_>) -> C
                 }
             }
         }
-        break;
+        return;
     }
-    attempt.contact
+}
+
+/// Whether the report is made now, and what else is in it: reports of the message's other entries,
+/// which are leased meanwhile.
+fn weigh<'a>(sender: &'a Sender, next: &plan::Next) -> Result<(Decision, Vec<Lease<'a>>), Error> {
+    let (store, now) = (&sender.ctx.store, sender.ctx.clock.now());
+    if next.report.is_empty() && next.after.owing.is_none() {
+        return Ok((owed::decide(now, next, Vec::new(), false), Vec::new()));
+    }
+    let siblings = store.queue_siblings(&next.after, limits::SIBLINGS_MAX)?;
+    let waits = siblings.iter().any(owed::is_open);
+    if owed::is_for_later(now, next, waits) {
+        return Ok((owed::decide(now, next, Vec::new(), waits), Vec::new()));
+    }
+    let (mut leases, mut others) = (Vec::new(), Vec::new());
+    for sibling in siblings {
+        let id = sibling.id;
+        let owes = sibling.owing.is_some() && sibling.reverse_path == next.after.reverse_path;
+        if !owes || sibling.held || !store.queue_lease(id) {
+            continue;
+        }
+        let done = false;
+        leases.push(Lease { sender, id, done });
+        // Read again: it may have changed before the lease.
+        others.extend(store.queue_entry(id)?.filter(|it| it.owing.is_some()));
+    }
+    Ok((owed::decide(now, next, others, waits), leases))
 }
 
 /// Who agreed to get mail may be gone since.
@@ -284,7 +320,8 @@ async fn note_forward(sender: &Sender, entry: &QueueEntry, next: &plan::Next) {
 
 /// Writes down what became of an attempt, and its report.
 async fn settle(sender: &Sender, entry: &QueueEntry, next: &plan::Next) -> Result<(), Error> {
-    let reports = match report(sender, entry, &next.report).await {
+    let (decision, mut leases) = weigh(sender, next)?;
+    let reports = match report(sender, entry, &decision.report).await {
         Ok(reports) => reports,
         Err(error @ (Error::DiskFull | Error::Disk(_) | Error::Closed)) => return Err(error),
         Err(error) => {
@@ -296,8 +333,8 @@ async fn settle(sender: &Sender, entry: &QueueEntry, next: &plan::Next) -> Resul
     let (store, id) = (&sender.ctx.store, entry.id);
     let had_reports = !reports.is_empty();
     let settled = |reports| {
-        let (entry, endings) = (next.entry.clone(), next.endings.clone());
-        store.queue_settle(id, entry, endings, reports)
+        let (entry, endings) = (decision.entry.clone(), next.endings.clone());
+        store.queue_settle(id, entry, endings, reports, decision.others.clone())
     };
     let updated = match settled(reports).await {
         // The sender's own mailbox is full, or gone since.
@@ -310,6 +347,10 @@ async fn settle(sender: &Sender, entry: &QueueEntry, next: &plan::Next) -> Resul
     // A program may be waiting to hear of it.
     if updated? {
         sender.ctx.calls.notify_one();
+    }
+    let told = |id| decision.others.iter().any(|other| other.0 == id);
+    for lease in &mut leases {
+        lease.done = told(lease.id);
     }
     Ok(())
 }

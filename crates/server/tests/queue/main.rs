@@ -554,6 +554,106 @@ async fn a_failure_is_reported_in_the_language_of_the_sender() {
     assert!(!report.contains("a@one.test"), "{report}");
 }
 
+impl World {
+    /// One message to a recipient at each domain, as a commit makes it.
+    async fn enqueue_at(&self, recipients: &[&str]) {
+        let first = self.entries().len();
+        assert_eq!(first, 0, "one message at a time");
+        let (body, _) = Intake::whole(self.store(), BODY.as_bytes()).await.unwrap();
+        self.enqueue("one.test", &["pattern"], |new| {
+            new.due = self.clock.now().after(Duration::from_secs(9_000));
+        })
+        .await;
+        let pattern = self.entries().remove(0);
+        let new = recipients.iter().map(|address| NewQueueEntry {
+            domain: address.rsplit_once('@').unwrap().1.to_owned(),
+            reverse_path: pattern.reverse_path.clone(),
+            recipients: vec![QueueRecipient {
+                address: (*address).to_owned(),
+                ..pattern.recipients[0].clone()
+            }],
+            prefix: PREFIX.as_bytes().to_vec(),
+            body_8bit: false,
+            body_binary: false,
+            smtputf8: false,
+            return_headers_only: false,
+            envelope_id: None,
+            language: "en".to_owned(),
+            due: self.clock.now(),
+            expires: pattern.expires,
+            wishes: Wishes::default(),
+        });
+        let (new, store) = (new.collect(), self.store());
+        assert!(store.queue_lease(pattern.id));
+        store.queue_update(pattern.id, None, vec![]).await.unwrap();
+        store.deliver(body, Vec::new(), new).await.unwrap();
+    }
+
+    /// Two minutes later: the entries that owe a report have their turn.
+    async fn report_time(&self) {
+        self.clock.advance(Duration::from_secs(120));
+        for entry in self.entries() {
+            if entry.owing.is_some() && self.store().queue_lease(entry.id) {
+                let update = self.store().queue_update(entry.id, Some(entry), Vec::new());
+                update.await.unwrap();
+            }
+        }
+    }
+}
+
+/// RFC 3464 §2: one report for the recipients of one message, whatever their domains.
+#[tokio::test]
+async fn failures_at_several_domains_are_told_of_in_one_report() {
+    let world = World::new(nothing).await;
+    let refuses = &[("RCPT", "550 5.1.1 nobody")];
+    let _one = world.peer(1, replies(refuses));
+    let _two = world.peer(2, replies(refuses));
+    world.enqueue_at(&["a@one.test", "b@two.test"]).await;
+    world.run();
+    // Who ends last tells for both, unless they end at the same moment.
+    let settled = |entries: &[QueueEntry]| entries.iter().all(|entry| entry.owing.is_some());
+    world.until(settled).await;
+    world.report_time().await;
+    world.until_empty().await;
+    let inbox = world.inbox();
+    let [report] = inbox.as_slice() else {
+        panic!("{inbox:?}");
+    };
+    for address in ["a@one.test", "b@two.test"] {
+        let line = format!("Final-Recipient: rfc822; {address}\r\n");
+        assert!(report.contains(&line), "{report}");
+    }
+}
+
+#[tokio::test]
+async fn a_failure_does_not_wait_for_others_for_long() {
+    let world = World::new(nothing).await;
+    let one = &[
+        ("RCPT TO:<a@one.test>", "550 5.1.1 nobody"),
+        ("RCPT TO:<b@two.test>", "451 4.2.0 later"),
+    ];
+    let _one = world.peer(1, replies(one));
+    let _two = world.peer(2, replies(&[("RCPT", "451 4.2.0 later")]));
+    world.enqueue_at(&["a@one.test", "b@two.test"]).await;
+    world.run();
+    let waits = |entries: &[QueueEntry]| {
+        let owes = |entry: &QueueEntry| entry.owing.is_some();
+        entries.iter().any(owes) && entries.iter().all(|it| owes(it) || it.attempts == 1)
+    };
+    let entries = world.until(waits).await;
+    assert!(world.inbox().is_empty());
+    let owes = entries.iter().find(|entry| entry.owing.is_some()).unwrap();
+    assert_eq!(owes.reason, WaitReason::Reporting);
+    assert_eq!(owes.due, world.clock.now().after(Duration::from_secs(120)));
+    world.report_time().await;
+    let left = world.until(|entries| entries.len() == 1).await;
+    assert_eq!(left[0].domain, "two.test");
+    let inbox = world.inbox();
+    assert_eq!(inbox.len(), 1);
+    assert!(inbox[0].contains("Final-Recipient: rfc822; a@one.test\r\n"));
+    assert!(!inbox[0].contains("b@two.test"), "{}", inbox[0]);
+}
+
 /// On a full disk nothing is sent again for want of a note, and no report is left out.
 #[tokio::test]
 async fn an_outcome_waits_for_room_on_the_disk() {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use facteur_store::QueueGroup;
 use facteur_store::{
     AccountId, Appended, Copied, Delivered, Edited, Error, FlagEdit, FlagNames, FlagScope, Flags,
     MailboxId, Message, ModSeq, NewMessage, NewQueueEntry, Place, QueueId, RecordChange, Row,
@@ -217,10 +218,14 @@ impl Model {
             for (account, entry) in entries {
                 model.state_mut(account)?.end(entry, now);
             }
+            let group = QueueGroup {
+                first: queued.first().copied().unwrap_or_default(),
+                count: queue.len() as u32,
+            };
             for (index, new) in queue.iter().enumerate() {
                 let id = queued.get(index).copied();
                 let id = id.unwrap_or_else(|| panic!("no queue id for {}", new.domain));
-                model.enqueue(body, new, id, now);
+                model.enqueue(body, new, id, (group, now));
                 done.queued.push(id);
             }
             Ok(done)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use facteur_store::QueueGroup;
 use facteur_store::{Error, NewQueueEntry, QueueEntry, QueueId, Timestamp, WaitReason};
 
 use super::messages::Recipient;
@@ -17,7 +18,7 @@ impl Model {
         body: &Body,
         new: &NewQueueEntry,
         id: QueueId,
-        now: Timestamp,
+        (group, now): (QueueGroup, Timestamp),
     ) {
         assert!(
             !self.queue.contains_key(&id),
@@ -50,6 +51,8 @@ impl Model {
                 true => WaitReason::Asked,
                 false => WaitReason::NotTried,
             },
+            group,
+            owing: None,
         };
         self.queue.insert(id, entry);
     }

@@ -139,10 +139,7 @@ pub fn deliver_in(
         let appended = add_message(tx, place, body, &message)?;
         delivered.local.push((account, appended));
     }
-    for entry in queue {
-        let id = super::queue::add_entry(tx, body, entry)?;
-        delivered.queued.push(id);
-    }
+    delivered.queued = super::queue::add_entries(tx, body, queue)?;
     Ok(delivered)
 }
 

@@ -149,11 +149,12 @@ impl Store {
         entry: Option<QueueEntry>,
         reports: Reports,
     ) -> Result<(), Error> {
-        let settled = self.queue_settle(id, entry, Vec::new(), reports);
+        let settled = self.queue_settle(id, entry, Vec::new(), reports, Vec::new());
         settled.await.map(|_| ())
     }
 
-    /// The same, with what an attempt gave for each recipient; `None` where it was not pending.
+    /// The same, with what an attempt gave for each recipient; `None` where it was not pending. With
+    /// it `others`, leased to the caller too, whose reports are in this one; their leases end as well.
     /// True: a program may be told of it.
     pub async fn queue_settle(
         &self,
@@ -161,15 +162,47 @@ impl Store {
         entry: Option<QueueEntry>,
         endings: Vec<Option<Ending>>,
         reports: Reports,
+        others: Vec<(QueueId, Option<QueueEntry>)>,
     ) -> Result<bool, Error> {
         let cost = reports
             .iter()
             .map(|(body, local, queue)| cost_of(body, local.len() + queue.len()))
             .sum();
-        let run = move |tx: &mut Tx<'_>| replace(tx, id, entry, &endings, &reports);
+        let leased: Vec<QueueId> = others.iter().map(|other| other.0).collect();
+        let run = move |tx: &mut Tx<'_>| {
+            for (id, entry) in others {
+                replace(tx, id, entry, &[], &Vec::new())?;
+            }
+            replace(tx, id, entry, &endings, &reports)
+        };
         let told = self.engine.write(cost, run).await?;
-        self.queue_release(id);
+        for id in leased.into_iter().chain([id]) {
+            self.queue_release(id);
+        }
         Ok(told)
+    }
+
+    /// The other entries of the same message that are still there, `max` at most.
+    pub fn queue_siblings(&self, entry: &QueueEntry, max: usize) -> Result<Vec<QueueEntry>, Error> {
+        let QueueGroup { first, count } = entry.group;
+        if count < 2 {
+            return Ok(Vec::new());
+        }
+        let mut found = Vec::new();
+        let end = QueueId(first.0.saturating_add(u64::from(count)));
+        let (first, end) = (keys::queue(first), keys::queue(end));
+        self.view()?.scan(&first, &end, |key, value| {
+            if found.len() >= max {
+                return Ok(ControlFlow::Break(()));
+            }
+            if let Some(Name::Queue(id)) = keys::parse(key)
+                && id != entry.id
+            {
+                found.push(rows::decode_queue(value, id)?);
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(found)
     }
 
     pub fn queue_entry(&self, id: QueueId) -> Result<Option<QueueEntry>, Error> {
@@ -283,7 +316,27 @@ fn convert(tx: &mut Tx<'_>) -> Result<bool, Error> {
     Ok(!listed.is_empty())
 }
 
-pub fn add_entry(tx: &mut Tx<'_>, body: &NewBody, new: &NewQueueEntry) -> Result<QueueId, Error> {
+/// The entries of one message.
+pub fn add_entries(
+    tx: &mut Tx<'_>,
+    body: &NewBody,
+    new: &[NewQueueEntry],
+) -> Result<Vec<QueueId>, Error> {
+    let group = QueueGroup {
+        first: QueueId(tx.global()?.last_queue + 1),
+        count: u32::try_from(new.len()).unwrap_or(u32::MAX),
+    };
+    new.iter()
+        .map(|new| add_entry(tx, body, new, group))
+        .collect()
+}
+
+fn add_entry(
+    tx: &mut Tx<'_>,
+    body: &NewBody,
+    new: &NewQueueEntry,
+    group: QueueGroup,
+) -> Result<QueueId, Error> {
     tx.add_body(&body.body)?;
     let mut global = tx.global()?;
     global.last_queue += 1;
@@ -314,6 +367,8 @@ pub fn add_entry(tx: &mut Tx<'_>, body: &NewBody, new: &NewQueueEntry) -> Result
             true => WaitReason::Asked,
             false => WaitReason::NotTried,
         },
+        group,
+        owing: None,
     };
     put_entry(tx, &entry);
     Ok(entry.id)
@@ -350,6 +405,7 @@ fn replace(
                 blob: old.blob,
                 body_size: old.body_size,
                 created: old.created,
+                group: old.group,
                 ..new
             };
             put_entry(tx, &new);

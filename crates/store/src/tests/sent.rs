@@ -120,12 +120,12 @@ async fn a_request_is_done_once_and_what_became_of_it_is_known() {
     let (one, two) = (entries[0].clone(), entries[1].clone());
     for news in [true, false] {
         let endings = vec![ending(Deferred, false), ending(Deferred, false)];
-        let update = store.queue_settle(one.id, Some(one.clone()), endings, vec![]);
+        let update = store.queue_settle(one.id, Some(one.clone()), endings, vec![], vec![]);
         assert_eq!(update.await.unwrap(), news);
     }
     let endings = vec![ending(Bounced, true), ending(Delivered, false)];
     store
-        .queue_settle(one.id, None, endings, vec![])
+        .queue_settle(one.id, None, endings, vec![], vec![])
         .await
         .unwrap();
     // Removed by hand.
@@ -223,7 +223,7 @@ async fn what_is_past_its_time_is_forgotten() {
     for entry in store.queue_list(&QueueFilter::default(), None, 9).unwrap() {
         let endings = vec![ending(SentState::Delivered, false)];
         store
-            .queue_settle(entry.id, None, endings, vec![])
+            .queue_settle(entry.id, None, endings, vec![], vec![])
             .await
             .unwrap();
     }
