@@ -25,6 +25,7 @@ mod policy;
 mod pool;
 mod prove;
 mod report;
+mod reports;
 mod route;
 mod runner;
 mod schedule;

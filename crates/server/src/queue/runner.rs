@@ -293,11 +293,15 @@ fn weigh<'a>(sender: &'a Sender, next: &plan::Next) -> Result<(Decision, Vec<Lea
     for sibling in siblings {
         let id = sibling.id;
         let owes = sibling.owing.is_some() && sibling.reverse_path == next.after.reverse_path;
-        if !owes || sibling.held || !store.queue_lease(id) {
+        if !owes || sibling.held {
             continue;
         }
-        let done = false;
-        leases.push(Lease { sender, id, done });
+        if store.queue_lease(id) {
+            let done = false;
+            leases.push(Lease { sender, id, done });
+        } else if !sender.reports.is_offered(id) {
+            continue;
+        }
         // Read again: it may have changed before the lease.
         others.extend(store.queue_entry(id)?.filter(|it| it.owing.is_some()));
     }
@@ -320,6 +324,17 @@ async fn note_forward(sender: &Sender, entry: &QueueEntry, next: &plan::Next) {
 
 /// Writes down what became of an attempt, and its report.
 async fn settle(sender: &Sender, entry: &QueueEntry, next: &plan::Next) -> Result<(), Error> {
+    let tells = !next.report.is_empty() || next.after.owing.is_some();
+    let _turn = match tells && next.after.group.count > 1 {
+        true => {
+            let alone = next.endings.is_empty();
+            match sender.reports.turn(entry.id, alone).await {
+                Some(turn) => Some(turn),
+                None => return Ok(()),
+            }
+        }
+        false => None,
+    };
     let (decision, mut leases) = weigh(sender, next)?;
     let reports = match report(sender, entry, &decision.report).await {
         Ok(reports) => reports,
@@ -351,6 +366,9 @@ async fn settle(sender: &Sender, entry: &QueueEntry, next: &plan::Next) -> Resul
     let told = |id| decision.others.iter().any(|other| other.0 == id);
     for lease in &mut leases {
         lease.done = told(lease.id);
+    }
+    for (id, _) in &decision.others {
+        sender.reports.given(*id);
     }
     Ok(())
 }

@@ -21,6 +21,7 @@ use super::pace::Contact;
 use super::plan::Outcome;
 use super::pool::Pool;
 use super::prove;
+use super::reports::Reports;
 use super::route::{self, Hop, Question, ours};
 use super::security::Security;
 use super::sts::Policies;
@@ -44,6 +45,7 @@ pub struct Sender {
     pub(super) hosts: Arc<Hosts>,
     pub(super) policies: Arc<Policies>,
     pub(super) ways: Arc<Found>,
+    pub(super) reports: Arc<Reports>,
 }
 
 impl Sender {
@@ -57,6 +59,7 @@ impl Sender {
             hosts: Arc::default(),
             policies: Arc::default(),
             ways: Arc::default(),
+            reports: Arc::default(),
         }
     }
 
