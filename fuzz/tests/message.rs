@@ -4,7 +4,7 @@ use facteur_fuzz::{Fuzz, Random, Signature, grammar, pieces, seeds};
 use facteur_imap::structure::{self, StringForm};
 use facteur_message::{
     Facts, Part, PartBody, PartDecoder, PartText, Scanner, Span, TextDecoder, address, build,
-    charset, date, encoded_word, header, mime_field, subject, thread,
+    charset, date, encoded_word, header, limits, mime_field, report, subject, thread,
 };
 
 const WORDS: &[&str] = &[
@@ -408,5 +408,57 @@ fn built_headers() {
             assert_eq!(parts.len(), 2, "{}", message.escape_ascii());
             signature.add_size(message.len());
             signature.add(random.below(2) + fields.len());
+        });
+}
+
+const REPORT_WORDS: &[&str] = &[
+    "\r\n\r\n",
+    "\n\n",
+    "Action:",
+    "Status: 5.1.1",
+    "Final-Recipient: rfc822;",
+    "a@b",
+    ";",
+    "<",
+    ">",
+];
+
+/// What other hosts report is bounded, and no line of it begins another (RFC 3464, RFC 5965).
+#[test]
+fn reports() {
+    let seeds = [
+        "Reporting-MTA: dns; x\r\n\r\nOriginal-Recipient: rfc822;a@b\r\nFinal-Recipient: rfc822; <c@d>\r\n\
+         Action: failed\r\nStatus: 5.1.1 (x)\r\nDiagnostic-Code: smtp; 550\r\n no\r\n\r\nAction: delayed\r\n",
+        "Feedback-Type: abuse\r\nVersion: 1\r\nOriginal-Rcpt-To: <a@b>\r\nOriginal-Rcpt-To: c@d\r\n",
+    ];
+    Fuzz::new("reports_of_delivery")
+        .seeds(seeds)
+        .words(REPORT_WORDS)
+        .run(|input, signature| {
+            let line = |text: &str| {
+                assert!(!text.contains(char::is_control), "{text:?}");
+                // A byte that is no UTF-8 becomes a character of three.
+                assert!(text.len() <= 3 * limits::REPORT_VALUE_BYTES_MAX);
+            };
+            let found = report::delivery_status(input);
+            assert!(found.len() <= limits::REPORT_GROUPS_MAX);
+            for one in &found {
+                let addresses = [&one.original_recipient, &one.final_recipient];
+                assert!(addresses.iter().any(|address| address.is_some()));
+                for address in addresses.into_iter().flatten() {
+                    assert!(address.contains('@') && !address.contains(char::is_whitespace));
+                    line(address);
+                }
+                for text in [&one.action, &one.status, &one.diagnostic] {
+                    line(text);
+                }
+                assert!(one.status.len() <= 9, "{}", one.status);
+            }
+            signature.add_size(found.len());
+            if let Some(complaint) = report::feedback(input) {
+                line(&complaint.kind);
+                assert!(complaint.original_recipients.len() <= limits::REPORT_GROUPS_MAX);
+                signature.add_shape(&complaint.original_recipients.len());
+            }
         });
 }

@@ -36,6 +36,7 @@ mod lex;
 pub mod limits;
 pub mod mime_field;
 mod part;
+pub mod report;
 pub mod scanner;
 pub mod subject;
 pub mod thread;

@@ -50,3 +50,10 @@ pub const ENCODED_WORDS_MAX: usize = 1_024;
 
 /// Bytes of a decoded subject that make its base subject.
 pub const SUBJECT_BYTES_MAX: usize = 4 * 1024;
+
+/// Bytes of the part of a report that machines read.
+pub const REPORT_BYTES_MAX: usize = 64 * 1024;
+/// Recipients of a report; the rest is left out.
+pub const REPORT_GROUPS_MAX: usize = 200;
+/// Bytes of one of its values.
+pub const REPORT_VALUE_BYTES_MAX: usize = 1_000;

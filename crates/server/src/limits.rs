@@ -234,3 +234,6 @@ pub const FEEDBACK_A_TURN_MAX: usize = 50;
 pub const FEEDBACK_QUEUED: Duration = Duration::from_secs(24 * 3600);
 /// Domains of ours in whose name reports may go.
 pub const FEEDBACK_SUBMITTERS_MAX: usize = 20;
+
+/// Places in a report that look like an address under which a program's mail left.
+pub const LATER_PLACES_MAX: usize = 64;

@@ -47,8 +47,8 @@ pub use ops::read::Bodies;
 pub use ops::reported::Reported;
 pub use ops::scripts::{Memory, NewMailbox, Parcel, Script, ScriptEdit};
 pub use ops::sent::{
-    Call, CallPlace, DueCalls, Ending, Followed, NewSent, Sent, SentId, SentRecipient, SentState,
-    Suppressed, Taken,
+    Call, CallPlace, DueCalls, Ending, Followed, Later, NewSent, Sent, SentId, SentRecipient,
+    SentState, Suppressed, Taken,
 };
 pub use rights::{FlagScope, Grant, Grantee, Place, Rights, RightsEdit};
 pub use spool::{Body, Spool};

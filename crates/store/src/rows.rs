@@ -1001,12 +1001,14 @@ pub fn decode_signing(bytes: &[u8], domain: &[u8], selector: &[u8]) -> Result<Si
     Ok(key)
 }
 
-const SENT_STATES: [SentState; 5] = [
+const SENT_STATES: [SentState; 7] = [
     SentState::Queued,
     SentState::Deferred,
     SentState::Delivered,
     SentState::Bounced,
     SentState::Suppressed,
+    SentState::BouncedLater,
+    SentState::Complained,
 ];
 
 pub fn sent_state(state: SentState) -> u8 {
@@ -1016,6 +1018,8 @@ pub fn sent_state(state: SentState) -> u8 {
         SentState::Delivered => 2,
         SentState::Bounced => 3,
         SentState::Suppressed => 4,
+        SentState::BouncedLater => 5,
+        SentState::Complained => 6,
     }
 }
 
@@ -1037,10 +1041,13 @@ fn read_sent_recipient(r: &mut Reader<'_>) -> Result<SentRecipient, Error> {
     })
 }
 
+/// Since the second format it is known under which address the program sent it.
+const SENT_VERSION: u8 = 2;
+
 /// The id is in the key.
 pub fn encode_sent(sent: &Sent) -> Vec<u8> {
-    let mut w = Writer::version(VERSION);
-    w.str(&sent.program).str(&sent.message_id);
+    let mut w = Writer::version(SENT_VERSION);
+    w.str(&sent.program).str(&sent.from).str(&sent.message_id);
     w.option(sent.key.as_ref(), |w, key| w.fixed(key));
     w.u64(sent.recipients.len() as u64);
     for recipient in &sent.recipients {
@@ -1050,8 +1057,12 @@ pub fn encode_sent(sent: &Sent) -> Vec<u8> {
 }
 
 pub fn decode_sent(bytes: &[u8], id: SentId) -> Result<Sent, Error> {
-    let mut r = Reader::version(bytes, "message of a program", VERSION)?;
-    let (program, message_id) = (r.string()?, r.string()?);
+    let first = bytes.first() == Some(&VERSION);
+    let version = if first { VERSION } else { SENT_VERSION };
+    let mut r = Reader::version(bytes, "message of a program", version)?;
+    let program = r.string()?;
+    let from = if first { String::new() } else { r.string()? };
+    let message_id = r.string()?;
     let key = r.option(Reader::array)?;
     let mut recipients = Vec::new();
     for _ in 0..r.u64()? {
@@ -1061,6 +1072,7 @@ pub fn decode_sent(bytes: &[u8], id: SentId) -> Result<Sent, Error> {
     Ok(Sent {
         id,
         program,
+        from,
         message_id,
         key,
         recipients,

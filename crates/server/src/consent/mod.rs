@@ -131,19 +131,22 @@ pub fn reply_at(store: &Store, local: &str) -> Result<Option<Reply>, Error> {
     Ok(store.forward(reply.id)?.map(|_| reply))
 }
 
-/// Takes the answers out of what the recipients of a message stand for.
-pub fn take_replies(targets: &mut [Vec<Target>]) -> Vec<Reply> {
-    let mut replies = Vec::new();
+/// Takes what is for the server itself out of what the recipients of a message stand for, and gives
+/// the answers; `None`: nothing was.
+pub fn take_replies(targets: &mut [Vec<Target>]) -> Option<Vec<Reply>> {
+    let (mut replies, mut any) = (Vec::new(), false);
     for list in targets {
-        list.retain(|target| match target {
-            Target::Reply(reply) => {
-                replies.push(*reply);
-                false
+        list.retain(|target| {
+            match target {
+                Target::Local { .. } | Target::Remote { .. } => return true,
+                Target::Reply(reply) => replies.push(*reply),
+                Target::Report => {}
             }
-            Target::Local { .. } | Target::Remote { .. } => true,
+            any = true;
+            false
         });
     }
-    replies
+    any.then_some(replies)
 }
 
 /// A machine wrote it: nobody has read the question (RFC 3834 §5).

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
-use facteur_store::{Call, CallPlace, Error, Hook, Timestamp};
+use facteur_store::{Call, CallPlace, Error, Hook, SentState, Timestamp};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HOST, USER_AGENT};
@@ -304,7 +304,7 @@ async fn answered(answer: Response<Incoming>) -> Result<(), String> {
 fn body_of(call: &Call) -> String {
     let recipient = &call.recipient;
     let (message, state) = (hex(call.place.sent), state_name(recipient.state));
-    json!({
+    let mut body = json!({
         "id": format!("{message}-{}-{state}", call.place.recipient),
         "event": state,
         "message": message,
@@ -312,8 +312,13 @@ fn body_of(call: &Call) -> String {
         "recipient": recipient.address,
         "reply": recipient.told,
         "at": rfc3339(recipient.at),
-    })
-    .to_string()
+    });
+    if recipient.state == SentState::BouncedLater
+        && let Some(body) = body.as_object_mut()
+    {
+        body.insert("later".to_owned(), true.into());
+    }
+    body.to_string()
 }
 
 /// `t=SECONDS,v1=HEX`: over the seconds, a dot and the body, so that an old call can't be shown as a

@@ -7,6 +7,7 @@
 //! everybody's mail: the same checks, limits and queue.
 
 mod hooks;
+pub(crate) mod later;
 pub(crate) mod submit;
 pub(crate) mod token;
 mod user;
@@ -21,7 +22,7 @@ use crate::smtp::directory;
 
 pub(crate) use hooks::connect;
 pub use hooks::{Place, is_public, run, signature};
-pub use submit::{Refused, Tracking};
+pub use submit::{Refused, Tracking, submit};
 pub use user::{LocalUser, is_local_user};
 pub(crate) use user::{is_responsible, uid_of};
 

@@ -112,6 +112,10 @@ impl Tracking {
             sent: Sent {
                 id: self.id,
                 program: self.program.clone(),
+                from: envelope
+                    .and_then(|envelope| envelope.reverse_path.as_ref())
+                    .map(ToString::to_string)
+                    .unwrap_or_default(),
                 message_id: self.message_id.clone(),
                 key: self.key,
                 recipients,

@@ -35,6 +35,7 @@ mod sts;
 mod tls;
 mod ways;
 
+pub use plan::is_wrong_status;
 pub use runner::run;
 pub use send::Sender;
 pub use tls::ClientTls;

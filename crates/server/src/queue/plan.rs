@@ -158,8 +158,13 @@ fn ending(outcome: &Outcome) -> Ending {
 /// RFC 3463 §3.2, §3.3: there is no such address or domain, or it is out of use for good. A host
 /// without such codes does not say it: its 550 may be about us or the message.
 fn is_wrong_address(told: &Told) -> bool {
+    is_wrong_status(&told.status)
+}
+
+/// The same, read off the status alone.
+pub fn is_wrong_status(status: &str) -> bool {
     matches!(
-        told.status.as_str(),
+        status,
         "5.1.1" | "5.1.2" | "5.1.3" | "5.1.6" | "5.1.10" | "5.2.1"
     )
 }

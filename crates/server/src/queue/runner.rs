@@ -427,7 +427,7 @@ fn recipients(
                     internal_date: None,
                 },
             }),
-            Target::Reply(_) => {}
+            Target::Reply(_) | Target::Report => {}
             Target::Remote {
                 address, domain, ..
             } => {

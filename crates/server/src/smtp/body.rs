@@ -27,6 +27,7 @@ use crate::history::{Event, Key};
 use crate::intake::Intake;
 use crate::limits;
 use crate::opinions::{Milters, Noted};
+use crate::programs::later;
 use crate::senders;
 
 /// The body of the open transaction.
@@ -228,7 +229,7 @@ impl<S: Stream> Driver<S> {
         let origin = origin.unwrap_or_default();
         let trace = format!("{origin}{}{}", self.received(), judged.additions);
         let replies = consent::take_replies(&mut self.targets);
-        let sorted = match !replies.is_empty() && self.targets.iter().all(Vec::is_empty) {
+        let sorted = match replies.is_some() && self.targets.iter().all(Vec::is_empty) {
             true => Sorted::nothing(self.targets.len()),
             false => self.sort(facts, &trace)?,
         };
@@ -244,7 +245,7 @@ impl<S: Stream> Driver<S> {
             self.count_for_report(judged.origin.as_ref(), facts, wanted);
         }
         let noted = noted?;
-        self.hear_owners(facts, replies).await?;
+        self.hear_owners(facts, replies.unwrap_or_default()).await?;
         Ok(Decided {
             trace: format!("{}{trace}", noted.fields),
             judged,
@@ -271,6 +272,7 @@ impl<S: Stream> Driver<S> {
             mut sorted,
             noted,
         } = decided.inspect_err(|refusal| self.tell_refused(key.clone(), &facts, *refusal))?;
+        self.hear_reports(&facts, &head).await?;
         let filed = self.reports(&body, &facts, &judged, &sorted).await;
         let opinions = self.opinions(&noted, &head, &sorted).await;
         let header = head.get(..header::length(&head)).unwrap_or(&head);
@@ -357,6 +359,13 @@ impl<S: Stream> Driver<S> {
             }
             _ => String::new(),
         }
+    }
+
+    /// What another host tells of a program's mail.
+    async fn hear_reports(&self, facts: &Facts, head: &[u8]) -> Result<(), Refusal> {
+        let nobody = self.reverse_path().is_empty();
+        let heard = later::hear(self.wire.context(), facts, head, nobody).await;
+        heard.map_err(|error| self.store_failed(&error))
     }
 
     /// Owners of addresses outside answer whether mail is to be sent on to them.
@@ -643,7 +652,7 @@ pub(super) fn was_in(target: &Target, seen: &[Vec<u8>]) -> bool {
         Target::Local { address, .. } => seen
             .iter()
             .any(|value| value.eq_ignore_ascii_case(address.as_bytes())),
-        Target::Remote { .. } | Target::Reply(_) => false,
+        Target::Remote { .. } | Target::Reply(_) | Target::Report => false,
     }
 }
 

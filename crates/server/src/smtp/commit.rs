@@ -130,7 +130,7 @@ impl<S: Stream> Driver<S> {
                         local.extend(plans.deliveries(*account, filing, &prefix));
                     }
                     Target::Local { .. } => {}
-                    Target::Reply(_) => {}
+                    Target::Reply(_) | Target::Report => {}
                     Target::Remote {
                         address,
                         domain,

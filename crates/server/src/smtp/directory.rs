@@ -14,6 +14,7 @@ use super::forward;
 use crate::admin::normalise_domain;
 use crate::consent::{self, Reply, Standing};
 use crate::groups;
+use crate::programs::later;
 use crate::{limits, reports};
 
 /// One place a message goes to.
@@ -36,6 +37,8 @@ pub enum Target {
     },
     /// An address of ours to which the owner of an address outside answers.
     Reply(Reply),
+    /// An address of ours to which hosts report what became of a program's mail.
+    Report,
 }
 
 /// What a queue entry of mail that goes on is told.
@@ -115,6 +118,19 @@ fn rewritten(store: &Store, recipient: &Address) -> Result<Option<Found>, Error>
     let local = recipient.local.to_lowercase();
     if let Some(reply) = consent::reply_at(store, &local)? {
         return Ok(Some(Found::Targets(vec![Target::Reply(reply)])));
+    }
+    if let Some(from) = later::sender_at(store, &local)? {
+        // Who sends for the program reads the report as well, if there is somebody.
+        let found = match key(&from) {
+            Some((local, domain)) => expand(store, &local, &domain, Expansion::default)?,
+            None => Found::Nobody,
+        };
+        let mut targets = match found {
+            Found::Targets(targets) => targets,
+            _ => Vec::new(),
+        };
+        targets.push(Target::Report);
+        return Ok(Some(Found::Targets(targets)));
     }
     let Some(original) = forward::original(store, &recipient.local)? else {
         return Ok(None);

@@ -307,7 +307,7 @@ impl<S: Stream> Driver<S> {
             let mut went = false;
             for target in targets {
                 went |= match target {
-                    Target::Reply(_) => false,
+                    Target::Reply(_) | Target::Report => false,
                     Target::Remote {
                         address,
                         domain,
@@ -498,7 +498,7 @@ impl<S: Stream> Driver<S> {
                         .local
                         .push(delivery(account, &inbox(), prefix.as_bytes()));
                 }
-                Target::Reply(_) => {}
+                Target::Reply(_) | Target::Report => {}
                 // RFC 5230 §5.1: from nobody, and nobody is told what became of it.
                 Target::Remote {
                     address,
@@ -569,7 +569,7 @@ impl<S: Stream> Driver<S> {
                     reject = reject.take().or(own);
                     own.is_none()
                 }
-                Target::Remote { .. } | Target::Reply(_) => true,
+                Target::Remote { .. } | Target::Reply(_) | Target::Report => true,
             });
             let gone = targets.is_empty();
             let Some(reject) = reject else {
@@ -730,7 +730,7 @@ fn stop(target: &Target, taken: &Taken<'_>) -> Option<Stop> {
                 spam_percent: filing.map(spam_percent),
             })
         }
-        Target::Remote { .. } | Target::Reply(_) => None,
+        Target::Remote { .. } | Target::Reply(_) | Target::Report => None,
     }
 }
 

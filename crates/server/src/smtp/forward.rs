@@ -14,6 +14,7 @@ use super::Driver;
 use super::directory;
 use crate::admin::domain_to_ascii;
 use crate::drive::Stream;
+use crate::programs::later;
 
 const DAY_SECONDS: i64 = 86_400;
 
@@ -45,6 +46,10 @@ pub(crate) fn sender_behind(store: &Store, reverse_path: &str) -> Result<Option<
         return Ok(None);
     }
     let behind = original(store, &address.local)?;
+    let behind = match behind {
+        None => later::sender_at(store, &address.local.to_lowercase())?,
+        behind => behind,
+    };
     Ok(behind.map(|address| address.to_string()))
 }
 
@@ -62,6 +67,12 @@ impl<S: Stream> Driver<S> {
         let Domain::Name(name) = &sender.domain else {
             return Ok(());
         };
+        if let Some(tracking) = &self.tracking {
+            let (id, domain) = (tracking.id, domain_to_ascii(name));
+            let secret = store.make_secret().await?;
+            self.rewritten = Some(format!("{}@{domain}", later::local_part(&secret, id)));
+            return Ok(());
+        }
         let is_ours = match directory::key(sender) {
             Some((_, domain)) => store.domain(&domain)?.is_some(),
             None => false,

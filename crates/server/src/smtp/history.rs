@@ -116,7 +116,7 @@ fn ways(to: &str, target: &Target, fates: &HashMap<AccountId, Fate>) -> Vec<Way>
     };
     let (account, address) = match target {
         Target::Remote { address, .. } => return vec![way(address, false, false)],
-        Target::Reply(_) => return Vec::new(),
+        Target::Reply(_) | Target::Report => return Vec::new(),
         Target::Local {
             account, address, ..
         } => (account, address),

@@ -54,6 +54,20 @@ fn only_here(found: Found) -> Found {
     }
 }
 
+/// What people write to an address that is for reports comes to who reads them, or is refused.
+fn without_report(found: Found) -> Found {
+    match found {
+        Found::Targets(mut targets) => {
+            targets.retain(|target| *target != Target::Report);
+            match targets.is_empty() {
+                true => Found::Nobody,
+                false => Found::Targets(targets),
+            }
+        }
+        _ => found,
+    }
+}
+
 /// Decides; pure. `None`: taken.
 fn check_mail(facts: MailFacts) -> Option<Refusal> {
     if facts.disk_full {
@@ -132,6 +146,9 @@ impl<S: Stream> Driver<S> {
                     && envelope.is_some_and(|envelope| envelope.reverse_path.is_some()) =>
             {
                 found.map(only_here)
+            }
+            _ if envelope.is_some_and(|envelope| envelope.reverse_path.is_some()) => {
+                found.map(without_report)
             }
             _ => found,
         };

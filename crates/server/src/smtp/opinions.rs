@@ -125,7 +125,7 @@ impl<S: Stream> Driver<S> {
         let recipients = sorted.targets.iter().flatten();
         let recipients = recipients.filter_map(|target| match target {
             Target::Local { address, .. } => Some(address.clone()),
-            Target::Remote { .. } | Target::Reply(_) => None,
+            Target::Remote { .. } | Target::Reply(_) | Target::Report => None,
         });
         let asked = Asked {
             ip: self.wire.peer().address.ip(),

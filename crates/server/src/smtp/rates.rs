@@ -123,7 +123,7 @@ impl<S: Stream> Driver<S> {
                     let key = account.0.to_string();
                     ctx.rates.take(Kind::Recipient, &key, now).err()
                 }
-                Target::Remote { .. } | Target::Reply(_) => None,
+                Target::Remote { .. } | Target::Reply(_) | Target::Report => None,
             }),
             Found::Nobody | Found::NoDomain => ctx.rates.take(Kind::Unknown, &address, now).err(),
             _ => None,

@@ -64,7 +64,7 @@ impl Sorted {
         let targets = self.targets.iter().flatten();
         let accounts = targets.filter_map(|target| match target {
             Target::Local { account, .. } => Some(*account),
-            Target::Remote { .. } | Target::Reply(_) => None,
+            Target::Remote { .. } | Target::Reply(_) | Target::Report => None,
         });
         accounts.collect()
     }

@@ -177,7 +177,8 @@ pub fn state_name(state: SentState) -> &'static str {
         SentState::Queued => "queued",
         SentState::Deferred => "deferred",
         SentState::Delivered => "delivered",
-        SentState::Bounced => "bounced",
+        SentState::Bounced | SentState::BouncedLater => "bounced",
+        SentState::Complained => "complained",
         SentState::Suppressed => "suppressed",
     }
 }

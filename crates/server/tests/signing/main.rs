@@ -4,6 +4,7 @@
 mod consent;
 mod feedback;
 mod forward;
+mod program;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};

@@ -47,6 +47,10 @@ pub enum SentState {
     Bounced,
     /// Not tried: it bounced for good before.
     Suppressed,
+    /// A host took it, and sent it back afterwards.
+    BouncedLater,
+    /// Who got it calls it junk.
+    Complained,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,10 +68,20 @@ pub struct SentRecipient {
 pub struct Sent {
     pub id: SentId,
     pub program: String,
+    /// The envelope sender that the program gave; empty in rows of the first format.
+    pub from: String,
     pub message_id: String,
     /// A hash of the program's name for the request.
     pub key: Option<[u8; 16]>,
     pub recipients: Vec<SentRecipient>,
+}
+
+/// What a report that came by mail says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Later {
+    /// Of whom, as far as it is said.
+    pub addresses: Vec<String>,
+    pub ending: Ending,
 }
 
 /// A message to deliver and to follow.
@@ -169,6 +183,13 @@ impl Store {
     pub fn sent(&self, id: SentId) -> Result<Option<Sent>, Error> {
         let value = self.view()?.get(&keys::sent(id))?;
         value.map(|value| rows::decode_sent(&value, id)).transpose()
+    }
+
+    /// What reports said of a message after a host took it. Believed of its recipients alone; of its
+    /// only recipient whatever the address: the message may have gone on from there.
+    /// True: a program may be told of it.
+    pub async fn settle_later(&self, id: SentId, reports: Vec<Later>) -> Result<bool, Error> {
+        self.write(move |tx| later(tx, id, &reports)).await
     }
 
     /// What a request with this key was, while it is known.
@@ -459,25 +480,62 @@ pub fn settle(
             suppress(tx, &of.address.clone(), &ending.told);
         }
     }
+    tell(tx, &sent, &changed)
+}
+
+/// Writes down what changed, and who is to be told of it.
+fn tell(tx: &mut Tx<'_>, sent: &Sent, changed: &[u32]) -> Result<bool, Error> {
     if changed.is_empty() {
         return Ok(false);
     }
-    tx.put(keys::sent(sent.id), rows::encode_sent(&sent));
+    tx.put(keys::sent(sent.id), rows::encode_sent(sent));
     for place in changed {
-        if let Some(recipient) = sent.recipients.get(place as usize) {
-            call(tx, &sent, place, recipient)?;
+        if let Some(recipient) = sent.recipients.get(*place as usize) {
+            call(tx, sent, *place, recipient)?;
         }
     }
     Ok(true)
 }
 
+fn later(tx: &mut Tx<'_>, id: SentId, reports: &[Later]) -> Result<bool, Error> {
+    let Some(value) = tx.get(&keys::sent(id))? else {
+        return Ok(false);
+    };
+    let mut sent = rows::decode_sent(&value, id)?;
+    let only = sent.recipients.len() == 1;
+    let mut changed = Vec::new();
+    for Later { addresses, ending } in reports {
+        for (place, of) in (0..).zip(&mut sent.recipients) {
+            let named = addresses
+                .iter()
+                .any(|it| it.eq_ignore_ascii_case(&of.address));
+            let complaint = ending.state == SentState::Complained;
+            if !(named || only) || !is_news(of.state, ending.state) {
+                continue;
+            }
+            of.state = ending.state;
+            of.told.clone_from(&ending.told);
+            of.at = tx.now();
+            changed.push(place);
+            // Of another address it is not known that this one is wrong.
+            if ending.hard && (named || complaint) {
+                suppress(tx, &of.address.clone(), &ending.told);
+            }
+        }
+    }
+    tell(tx, &sent, &changed)
+}
+
 /// A recipient behind an alias may have several ends: the worst of them stands.
 fn is_news(before: SentState, now: SentState) -> bool {
-    use SentState::{Bounced, Deferred, Delivered, Queued, Suppressed};
+    use SentState::{Bounced, BouncedLater, Complained, Deferred, Delivered, Queued, Suppressed};
     match (before, now) {
         (Queued, Deferred | Delivered | Bounced) | (Deferred, Delivered | Bounced) => true,
         (Delivered, Bounced) => true,
-        (Queued | Deferred | Delivered | Bounced | Suppressed, _) => false,
+        (Queued | Deferred | Delivered, BouncedLater | Complained) => true,
+        (BouncedLater, Complained) => true,
+        (Queued | Deferred | Delivered | Bounced, _) => false,
+        (Suppressed | BouncedLater | Complained, _) => false,
     }
 }
 

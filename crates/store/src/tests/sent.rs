@@ -52,6 +52,7 @@ fn sent(id: SentId, request: u8) -> NewSent {
         sent: Sent {
             id,
             program: "shop".into(),
+            from: "shop@example.test".into(),
             message_id: "<1@example.test>".into(),
             key: Some([9; 16]),
             recipients: vec![
@@ -264,4 +265,62 @@ async fn many_calls_are_read_and_dropped_in_parts() {
     assert_eq!(store.drop_calls(later).await.unwrap(), 500);
     let none = store.calls(now, None, 9, |_| false).unwrap();
     assert_eq!(none, DueCalls::default());
+}
+
+#[tokio::test]
+async fn reports_that_come_by_mail_are_believed_of_recipients_alone() {
+    use SentState::{BouncedLater, Complained, Delivered, Queued, Suppressed};
+    let place = Place::new();
+    let (store, _) = place.open();
+    let alice = person(&store, "alice").await;
+    store.add_program(program(true)).await.unwrap();
+    let id = SentId::new(store.clock().now(), [1; 8]);
+    deliver(&store, alice, sent(id, 1)).await;
+    let calls = store
+        .calls(store.clock().now(), None, 99, |_| false)
+        .unwrap();
+    let before = calls.calls.len();
+    let report = |addresses: &[&str], state| Later {
+        addresses: addresses.iter().map(|it| (*it).to_owned()).collect(),
+        ending: ending(state, true).unwrap(),
+    };
+    let nobody = vec![
+        report(&["stranger@remote.test"], BouncedLater),
+        report(&[], Complained),
+    ];
+    assert!(!store.settle_later(id, nobody).await.unwrap());
+    let two = vec![
+        report(&["x@y.test", "a@REMOTE.test"], BouncedLater),
+        report(&["b@remote.test"], Complained),
+    ];
+    for news in [true, false] {
+        assert_eq!(store.settle_later(id, two.clone()).await.unwrap(), news);
+        assert_eq!(
+            states(&store, id),
+            [Delivered, BouncedLater, Complained, Suppressed]
+        );
+    }
+    for address in ["a@remote.test", "b@remote.test"] {
+        assert!(store.suppressed(address).unwrap().is_some(), "{address}");
+    }
+    assert_eq!(store.suppressed("x@y.test").unwrap(), None);
+    let calls = store
+        .calls(store.clock().now(), None, 99, |_| false)
+        .unwrap();
+    assert_eq!(calls.calls.len(), before + 2);
+    // Of a message to one alone it is clear who is meant.
+    let one = SentId::new(store.clock().now(), [2; 8]);
+    let mut new = sent(one, 2);
+    new.sent.key = None;
+    new.sent.recipients.truncate(2);
+    new.sent.recipients.remove(0);
+    new.places.clear();
+    deliver(&store, alice, new).await;
+    assert_eq!(states(&store, one), [Queued]);
+    store.unsuppress("a@remote.test").await.unwrap();
+    let behind = vec![report(&["elsewhere@far.test"], BouncedLater)];
+    assert!(store.settle_later(one, behind).await.unwrap());
+    assert_eq!(states(&store, one), [BouncedLater]);
+    assert_eq!(store.suppressed("a@remote.test").unwrap(), None);
+    assert_eq!(store.suppressed("elsewhere@far.test").unwrap(), None);
 }

@@ -384,6 +384,18 @@ impl Chooser {
         let id = ids[self.random.index(ids.len())];
         let mut entry = model.queue[&id].clone();
         entry.attempts += 1;
+        entry.owing = self.random.chance(20).then(|| facteur_store::Owing {
+            since: now,
+            retry: entry.due,
+            lines: vec![facteur_store::OwedLine {
+                address: "r@far.test".to_owned(),
+                original: None,
+                action: facteur_store::ReportAction::Delayed,
+                status: "4.4.1".to_owned(),
+                text: "later".to_owned(),
+                host: String::new(),
+            }],
+        });
         entry.held = self.random.chance(20);
         entry.due = Timestamp(entry.due.0 + self.random.below(100_000) as i64);
         entry.last_outcome = "451 4.7.1 later".to_owned();

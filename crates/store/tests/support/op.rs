@@ -10,6 +10,10 @@ use facteur_store::{
 
 use super::BodySpec;
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "few at a time, and only in tests"
+)]
 #[derive(Clone, Debug)]
 pub enum Op {
     CreateDomain(String),

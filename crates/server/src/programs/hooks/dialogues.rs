@@ -86,6 +86,7 @@ impl World {
             sent: Sent {
                 id: SentId::new(now, [1; 8]),
                 program: "shop".into(),
+                from: String::new(),
                 message_id: String::new(),
                 key: None,
                 recipients: vec![
