@@ -99,7 +99,7 @@ impl<S: Stream> Driver<S> {
         for ((recipient, _), targets) in recipients {
             let its = targets.iter().filter_map(|target| match target {
                 Target::Local { account, .. } => Some(*account),
-                Target::Remote { .. } | Target::Reply(_) => None,
+                Target::Remote { .. } | Target::Reply(_) | Target::Report => None,
             });
             match for_reports(recipient) {
                 Some(its_domain) => {
