@@ -14,13 +14,14 @@ use facteur_message::Facts;
 use facteur_smtp::Address;
 use facteur_store::limits::FORWARD_ASKED_KEPT;
 use facteur_store::{
-    Error, Forward, ForwardId, ForwardSource, ForwardState, QueueEntry, Store, Timestamp,
+    Error, Forward, ForwardId, ForwardSource, ForwardState, NewQueueEntry, QueueEntry, Store,
+    Timestamp,
 };
 
 use crate::context::Context;
 use crate::drive;
-use crate::limits::{CONSENT_FAILURES_MAX, CONSENT_TIME};
-use crate::smtp::directory::{self, Target};
+use crate::limits::{CONSENT_FAILURES_MAX, CONSENT_LOOK_AGAIN, CONSENT_TIME};
+use crate::smtp::directory::{self, Onward, Target};
 
 pub use ask::{Question, ask_for_account, question, set_by_hand, vouch};
 
@@ -56,6 +57,16 @@ pub fn standing_of(store: &Store, id: ForwardId) -> Result<Standing, Error> {
     let now = store.clock().now();
     let forward = store.forward(id)?;
     Ok(forward.map_or(Standing::Refused, |forward| standing(&forward, now)))
+}
+
+/// Of mail that goes on: it is kept until its owner's time to answer is over.
+pub fn on_behalf(mut entry: NewQueueEntry, forward: Option<Onward>) -> NewQueueEntry {
+    entry.wishes.forward = forward.map(|forward| forward.id);
+    if let Some(until) = forward.and_then(|forward| forward.until) {
+        let kept = until.after(CONSENT_LOOK_AGAIN * 2);
+        entry.expires = entry.expires.max(kept);
+    }
+    entry
 }
 
 /// What stands between a source and a target; `None`: nothing does. `target` normalised.

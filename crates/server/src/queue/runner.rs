@@ -429,9 +429,12 @@ fn recipients(
             }),
             Target::Reply(_) | Target::Report => {}
             Target::Remote {
-                address, domain, ..
+                address,
+                domain,
+                forward,
             } => {
-                queued.push(back(sender, entry, address, domain));
+                let report = back(sender, entry, address, domain);
+                queued.push(consent::on_behalf(report, forward));
             }
         }
     }

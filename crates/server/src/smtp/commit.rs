@@ -11,9 +11,11 @@ use facteur_store::{
     NewSent, Notify, Parcel, QueueRecipient, RecipientState, Store, Timestamp, TlsWish, Wishes,
 };
 
+use super::directory::Onward;
 use super::filter::Plans;
 use super::undeliverable::{Sorted, Undeliverable};
 use super::{Driver, Target, mail, trace};
+use crate::consent;
 use crate::drive::Stream;
 use crate::junk::{self, Filing};
 use crate::limits;
@@ -166,7 +168,11 @@ impl<S: Stream> Driver<S> {
             .into_iter()
             .map(|((domain, forward), remote)| {
                 let entry = self.queue_entry(domain, remote.recipients, facts, &signed);
-                on_behalf(entry, forward, remote.until)
+                let onward = forward.map(|id| Onward {
+                    id,
+                    until: remote.until,
+                });
+                consent::on_behalf(entry, onward)
             })
             .collect();
         queue.extend(notices.map(|(domain, recipients)| NewQueueEntry {
@@ -259,21 +265,6 @@ struct Remote {
     recipients: Vec<QueueRecipient>,
     /// How long an answer is waited for.
     until: Option<Timestamp>,
-}
-
-/// Of mail that goes on: it is kept until its owner's time to answer is over.
-pub(super) fn on_behalf(
-    mut entry: NewQueueEntry,
-    forward: Option<ForwardId>,
-    until: Option<Timestamp>,
-) -> NewQueueEntry {
-    entry.wishes.forward = forward;
-    if let Some(until) = until {
-        entry.expires = entry
-            .expires
-            .max(until.after(limits::CONSENT_LOOK_AGAIN * 2));
-    }
-    entry
 }
 
 /// RFC 3461 §5.2.8: who asked for it is told that the message arrived. The notice is made by the

@@ -171,8 +171,14 @@ pub fn is_own(store: &Store, account: AccountId, sender: &Address) -> Result<boo
         return Ok(false);
     };
     match look_up(store, &local, &domain)? {
-        Some((_, AddressTarget::Account(owner))) => groups::may_send_as(store, account, owner),
-        Some((_, AddressTarget::Alias(targets))) => {
+        Some(Entry {
+            target: AddressTarget::Account(owner),
+            ..
+        }) => groups::may_send_as(store, account, owner),
+        Some(Entry {
+            target: AddressTarget::Alias(targets),
+            ..
+        }) => {
             for target in targets {
                 if let Some(AddressTarget::Account(owner)) = store.address(&target)?
                     && groups::may_send_as(store, account, owner)?
@@ -211,7 +217,8 @@ pub fn leads_to(store: &Store, targets: &[String], address: &str) -> Result<bool
         {
             continue;
         }
-        if let Some((_, AddressTarget::Alias(next))) = look_up(store, &local, &domain)? {
+        let found = look_up(store, &local, &domain)?.map(|entry| entry.target);
+        if let Some(AddressTarget::Alias(next)) = found {
             open.extend(next.into_iter().map(|to| (to, depth + 1)));
         }
     }
@@ -224,20 +231,35 @@ const ALWAYS: [&str; 3] = [POSTMASTER, "abuse", reports::ADDRESS];
 
 const POSTMASTER: &str = "postmaster";
 
+/// An address of ours, found.
+struct Entry {
+    /// As it was asked for, with a detail.
+    address: String,
+    /// As it was made: what an owner outside agreed to.
+    name: String,
+    target: AddressTarget,
+}
+
 /// The entry of an address, with and then without the detail after "+" (RFC 5233).
-fn look_up(
-    store: &Store,
-    local: &str,
-    domain: &str,
-) -> Result<Option<(String, AddressTarget)>, Error> {
-    let whole = format!("{local}@{domain}");
-    if let Some(target) = store.address(&whole)? {
-        return Ok(Some((whole, target)));
+fn look_up(store: &Store, local: &str, domain: &str) -> Result<Option<Entry>, Error> {
+    let address = format!("{local}@{domain}");
+    if let Some(target) = store.address(&address)? {
+        let name = address.clone();
+        return Ok(Some(Entry {
+            address,
+            name,
+            target,
+        }));
     }
     match local.split_once('+') {
         Some((user, _)) if !user.is_empty() => {
-            let target = store.address(&format!("{user}@{domain}"))?;
-            Ok(target.map(|target| (whole, target)))
+            let name = format!("{user}@{domain}");
+            let target = store.address(&name)?;
+            Ok(target.map(|target| Entry {
+                address,
+                name,
+                target,
+            }))
         }
         _ => Ok(None),
     }
@@ -326,7 +348,7 @@ struct Expansion {
 impl Expansion {
     fn start(mut self, store: &Store, local: &str, domain: &str) -> Result<Found, Error> {
         match look_up(store, local, domain)? {
-            Some((address, target)) => self.follow(store, address, target, 0)?,
+            Some(entry) => self.follow(store, entry, 0)?,
             None => match store.domain(domain)?.and_then(|record| record.catch_all) {
                 Some(account) => self.add_account(store, account, format!("{local}@{domain}"))?,
                 None => return Ok(Found::Nobody),
@@ -335,13 +357,12 @@ impl Expansion {
         Ok(self.finish())
     }
 
-    fn follow(
-        &mut self,
-        store: &Store,
-        address: String,
-        target: AddressTarget,
-        depth: usize,
-    ) -> Result<(), Error> {
+    fn follow(&mut self, store: &Store, entry: Entry, depth: usize) -> Result<(), Error> {
+        let Entry {
+            address,
+            name,
+            target,
+        } = entry;
         if self.seen.contains(&address) {
             return Ok(());
         }
@@ -353,7 +374,7 @@ impl Expansion {
         match target {
             AddressTarget::Account(account) => self.add_account(store, account, address),
             AddressTarget::Alias(addresses) => {
-                let source = ForwardSource::Alias(address);
+                let source = ForwardSource::Alias(name);
                 for next in addresses {
                     self.follow_address(store, (&source, &next), depth + 1)?;
                 }
@@ -375,7 +396,7 @@ impl Expansion {
             && store.domain(&domain)?.is_some()
         {
             return match look_up(store, &local, &domain)? {
-                Some((address, target)) => self.follow(store, address, target, depth),
+                Some(entry) => self.follow(store, entry, depth),
                 None => Ok(()),
             };
         }

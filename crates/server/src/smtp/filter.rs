@@ -18,7 +18,6 @@ use facteur_store::{
     NewQueueEntry, Notify, Parcel, QueueRecipient, RecipientState, Store,
 };
 
-use super::commit::on_behalf;
 use super::directory::{self, Found, Onward, Target};
 use super::undeliverable::{Sorted, Undeliverable};
 use super::{Driver, Refusal, body, trace};
@@ -545,8 +544,7 @@ impl<S: Stream> Driver<S> {
             state: RecipientState::Pending,
         };
         let entry = self.queue_entry(&way.domain, vec![recipient], facts, prefix);
-        let until = way.forward.and_then(|forward| forward.until);
-        on_behalf(entry, way.forward.map(|forward| forward.id), until)
+        consent::on_behalf(entry, way.forward)
     }
 
     /// RFC 5429 §2.1, §2.2: who refuses is taken out; the sender hears of it in the reply where

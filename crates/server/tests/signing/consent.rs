@@ -112,6 +112,32 @@ async fn an_alias_waits_for_the_owner_and_goes_on_when_he_says_yes() {
     assert_eq!(world.states().await, ["stopped"]);
 }
 
+/// RFC 5233: a detail is no way around the owner, and a report is none either.
+#[tokio::test]
+async fn nothing_goes_around_the_question() {
+    let world = World::new().await;
+    world.lead("bob@far.test", false).await;
+    world.one_arrived().await;
+    world.receive("away+shop@example.test", MAIL).await;
+    assert!(world.arrived_but_one().await.is_empty());
+    let entries = world.ctx.store.queue_list(&QueueFilter::default(), None, 10);
+    let waits = entries.unwrap()[0].id;
+    assert!(world.ctx.store.queue_lease(waits));
+    let dropped = world.ctx.store.queue_update(waits, None, Vec::new());
+    dropped.await.unwrap();
+
+    world.alias("other@example.test", "nobody@far.test").await;
+    let from = ("127.0.0.1:999", "away@example.test");
+    let to = ("other@example.test", "250");
+    world.offer(from.0, from.1, to, MAIL).await;
+    assert!(world.arrived_but_one().await.is_empty());
+
+    world.ask("DELETE", "/v1/forwards/bob@far.test", None).await;
+    world.arrived().await;
+    let to = ("away+shop@example.test", "550");
+    world.offer(from.0, "carol@other.test", to, MAIL).await;
+}
+
 #[tokio::test]
 async fn without_an_answer_mail_comes_back() {
     let world = World::new().await;

@@ -72,9 +72,8 @@ impl Store {
     pub async fn add_forward(&self, forward: Forward, letters: Vec<Letter>) -> Result<bool, Error> {
         let cost = letters.iter().map(|letter| cost_of(&letter.0, 1)).sum();
         let run = move |tx: &mut Tx<'_>| {
-            make_room(tx, &forward)?;
             let key = keys::forward(forward.id);
-            if tx.get(&key)?.is_some() {
+            if !make_room(tx, &forward)? {
                 return Ok(false);
             }
             tx.put(key, rows::encode_forward(&forward));
@@ -154,26 +153,29 @@ fn deliver_all(tx: &mut Tx<'_>, letters: &[Letter]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Forgets questions that nobody answered, and looks whether one more may be put.
-fn make_room(tx: &mut Tx<'_>, new: &Forward) -> Result<(), Error> {
+/// Forgets questions that nobody answered, and looks whether one more may be put; false: it is there.
+fn make_room(tx: &mut Tx<'_>, new: &Forward) -> Result<bool, Error> {
     let kept = i64::try_from(FORWARD_ASKED_KEPT.as_millis()).unwrap_or(i64::MAX);
     let before = Timestamp(tx.now().0.saturating_sub(kept));
     let (mut all, mut same, mut old) = (0, 0, Vec::new());
+    let mut is_new = true;
     each(tx, |forward| {
         let of_account = matches!(forward.source, ForwardSource::Account(_));
         if of_account && forward.state == ForwardState::Asked && forward.at < before {
             old.push(forward.id);
             return;
         }
+        is_new &= forward.id != new.id;
         all += 1;
         same += usize::from(of_account && forward.source == new.source);
     })?;
     for id in old {
         tx.delete(keys::forward(id));
     }
-    match all >= FORWARDS_MAX || same >= FORWARDS_OF_ACCOUNT_MAX {
+    let is_full = all >= FORWARDS_MAX || same >= FORWARDS_OF_ACCOUNT_MAX;
+    match is_new && is_full {
         true => Err(Error::TooManyEntries),
-        false => Ok(()),
+        false => Ok(is_new),
     }
 }
 

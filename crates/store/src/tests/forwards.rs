@@ -94,9 +94,11 @@ async fn an_account_asks_so_many_and_old_questions_are_forgotten() {
         let new = forward(number, source.clone(), &format!("{number}@far.test"), now);
         store.add_forward(new, vec![]).await.unwrap();
     }
-    let more = forward(200, source, "more@far.test", now);
+    let more = forward(200, source.clone(), "more@far.test", now);
     let refused = store.add_forward(more.clone(), vec![]).await;
     assert!(matches!(refused, Err(Error::TooManyEntries)));
+    let again = forward(3, source, "3@far.test", now);
+    assert!(!store.add_forward(again, vec![]).await.unwrap());
     let other = ForwardSource::Account(AccountId(8));
     let other = forward(201, other, "more@far.test", now);
     assert!(store.add_forward(other, vec![]).await.unwrap());
