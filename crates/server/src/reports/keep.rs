@@ -1,6 +1,6 @@
 //! The files of a day each, and what came already.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -10,8 +10,8 @@ use tokio::sync::Semaphore;
 
 use super::entry::{DAY_SECONDS, Entry};
 use super::limits::{
-    BYTES_MAX, DAYS, DOMAIN_A_DAY_MAX, KNOWN_MAX, LINE_BYTES_MAX, SENDER_A_DAY_MAX,
-    SENDERS_A_DAY_MAX, UNPROVEN_A_DAY_MAX,
+    BYTES_A_DAY_MAX, BYTES_MAX, DAYS, DOMAIN_A_DAY_MAX, KNOWN_MAX, LINE_BYTES_MAX,
+    SENDER_A_DAY_MAX, SENDERS_A_DAY_MAX, UNPROVEN_A_DAY_MAX,
 };
 use crate::admin::rfc3339;
 
@@ -30,10 +30,12 @@ pub struct Reports {
 #[derive(Debug)]
 struct State {
     notes: Notes,
-    /// Ids of what is kept.
-    known: HashSet<u64>,
+    /// Ids of what is kept, and of which day.
+    known: HashMap<u64, i64>,
     /// Counted from 1970.
     day: i64,
+    /// Of that day's file.
+    bytes: usize,
     /// Of that day: by domain, and by domain and sender. What is unproven has an empty sender.
     taken: HashMap<(String, String), u32>,
 }
@@ -81,9 +83,11 @@ impl Reports {
         for entry in entries {
             today = entry.at.div_euclid(DAY_SECONDS);
             state.turn(today)?;
-            let new = match state.known.contains(&entry.id) || ids.contains(&entry.id) {
+            let mut line = serde_json::to_vec(entry).unwrap_or_default();
+            line.push(b'\n');
+            let new = match state.known.contains_key(&entry.id) || ids.contains(&entry.id) {
                 true => Kept::Known,
-                false if !state.has_room(entry) => Kept::TooMany,
+                false if !state.has_room(entry, line.len()) => Kept::TooMany,
                 false => Kept::New,
             };
             kept.push(new);
@@ -91,9 +95,8 @@ impl Reports {
                 continue;
             }
             state.count(&entry.domain, &entry.by, entry.proven);
-            let mut line = serde_json::to_vec(entry).unwrap_or_default();
-            line.push(b'\n');
             if line.len() < LINE_BYTES_MAX {
+                state.bytes += line.len();
                 lines.extend_from_slice(&line);
                 ids.push(entry.id);
             }
@@ -102,7 +105,7 @@ impl Reports {
             // After a crash the file may end within a line.
             lines.insert(0, b'\n');
             state.notes.append_durably(&name(today), &lines)?;
-            state.known.extend(ids);
+            state.known.extend(ids.into_iter().map(|id| (id, today)));
         }
         Ok(kept)
     }
@@ -135,26 +138,28 @@ impl Reports {
 
 impl State {
     fn read(notes: Notes) -> Result<State, Error> {
-        let (mut heads, mut known) = (Vec::new(), HashSet::new());
-        let mut day = i64::MIN;
+        let (mut heads, mut known) = (Vec::new(), HashMap::new());
+        let (mut day, mut bytes) = (i64::MIN, 0);
         each_line(&notes, "", |line| {
             let Ok(head) = serde_json::from_slice::<Head>(line) else {
                 return;
             };
-            if known.len() < KNOWN_MAX {
-                known.insert(head.id);
-            }
             let today = head.at.div_euclid(DAY_SECONDS);
+            if known.len() < KNOWN_MAX {
+                known.insert(head.id, today);
+            }
             if today != day {
                 heads.clear();
-                day = today;
+                (day, bytes) = (today, 0);
             }
+            bytes += line.len() + 1;
             heads.push((head.domain, head.by, head.proven));
         })?;
         let mut state = State {
             notes,
             known,
             day,
+            bytes,
             taken: HashMap::new(),
         };
         for (domain, by, proven) in heads {
@@ -168,12 +173,17 @@ impl State {
         if today == self.day {
             return Ok(());
         }
-        self.day = today;
+        (self.day, self.bytes) = (today, 0);
         self.taken.clear();
+        self.known.retain(|_, day| *day >= today - DAYS);
         forget(&self.notes, today)
     }
 
-    fn has_room(&self, entry: &Entry) -> bool {
+    fn has_room(&self, entry: &Entry, bytes: usize) -> bool {
+        let known = self.known.len() < KNOWN_MAX;
+        if !known || self.bytes.saturating_add(bytes) > BYTES_A_DAY_MAX {
+            return false;
+        }
         let taken = |by: Option<&str>| {
             let key = key(&entry.domain, by);
             self.taken.get(&key).copied().unwrap_or(0)
@@ -181,8 +191,8 @@ impl State {
         if !entry.proven {
             return taken(None) < UNPROVEN_A_DAY_MAX;
         }
-        let known = self.known.len() < KNOWN_MAX && self.taken.len() < SENDERS_A_DAY_MAX;
-        known && taken(Some("")) < DOMAIN_A_DAY_MAX && taken(Some(&entry.by)) < SENDER_A_DAY_MAX
+        let few = self.taken.len() < SENDERS_A_DAY_MAX;
+        few && taken(Some("")) < DOMAIN_A_DAY_MAX && taken(Some(&entry.by)) < SENDER_A_DAY_MAX
     }
 
     fn count(&mut self, domain: &str, by: &str, proven: bool) {

@@ -26,10 +26,12 @@ pub const UNPROVEN_ROWS_MAX: usize = 200;
 pub const DOMAINS_MAX: usize = 20;
 /// All files together; the oldest go first.
 pub const BYTES_MAX: u64 = 256 << 20;
+/// Of one day.
+pub const BYTES_A_DAY_MAX: usize = 32 << 20;
 /// Read in one go; a longer line is passed over.
 pub const LINE_BYTES_MAX: usize = 1 << 20;
 /// Reports that are recognised when they come again.
-pub const KNOWN_MAX: usize = 200_000;
+pub const KNOWN_MAX: usize = 500_000;
 /// Of a text that is kept.
 pub const TEXT_CHARS_MAX: usize = 100;
 /// Sources, reporters and failures that are told.

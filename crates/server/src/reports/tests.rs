@@ -10,7 +10,8 @@ use facteur_store::{Options, Store};
 
 use super::entry::DAY_SECONDS;
 use super::limits::{
-    DAYS, DOMAIN_A_DAY_MAX, ROWS_MAX, SENDER_A_DAY_MAX, UNPROVEN_A_DAY_MAX, UNPROVEN_ROWS_MAX,
+    BYTES_A_DAY_MAX, DAYS, DOMAIN_A_DAY_MAX, LINE_BYTES_MAX, ROWS_MAX, SENDER_A_DAY_MAX,
+    UNPROVEN_A_DAY_MAX, UNPROVEN_ROWS_MAX,
 };
 use super::*;
 
@@ -248,7 +249,7 @@ fn kept_once_within_bounds_and_over_restarts() {
     reports.each("our.test", NOW, &mut each).unwrap();
     reports.each("our.test", NOW + 1, &mut each).unwrap();
     reports.each("their.test", NOW, &mut each).unwrap();
-    assert_eq!(kept, [first, one("1", &big)]);
+    assert_eq!(kept, [first.clone(), one("1", &big)]);
 
     for n in 2..SENDER_A_DAY_MAX {
         assert_eq!(keep(&reports, &one(&n.to_string(), &big)), Kept::New);
@@ -276,6 +277,36 @@ fn kept_once_within_bounds_and_over_restarts() {
     let mut count = 0;
     reports.each("our.test", 0, &mut |_| count += 1).unwrap();
     assert_eq!(count, 2);
+    // Nobody knows any more what is gone.
+    let old = Entry {
+        at: NOW + (DAYS + 1) * DAY_SECONDS,
+        ..first
+    };
+    assert_eq!(keep(&reports, &old), Kept::New);
+}
+
+/// Some who sign write as much as they like, and no more than this is kept of a day.
+#[test]
+fn a_day_has_so_many_bytes() {
+    let (disk, clock) = (SimDisk::new(1), Arc::new(VirtualClock::new(1)));
+    let reports = Reports::new(open(&disk, &clock));
+    let long = Row {
+        from: "x".repeat(LINE_BYTES_MAX * 3 / 4),
+        ..kept("192.0.2.1", 1, true)
+    };
+    let large = |n: u64| Entry {
+        id: n,
+        by: format!("s{n}.test"),
+        ..entry(1, "none", vec![long.clone()])
+    };
+    let all: Vec<Entry> = (0..60).map(large).collect();
+    let told: Vec<Kept> = all
+        .chunks(10)
+        .flat_map(|some| reports.keep(some).unwrap())
+        .collect();
+    let new = told.iter().filter(|kept| **kept == Kept::New).count();
+    assert_eq!(new, BYTES_A_DAY_MAX / (LINE_BYTES_MAX * 3 / 4));
+    assert!(told.ends_with(&[Kept::TooMany]));
 }
 
 fn entry(day: i64, policy: &str, rows: Vec<Row>) -> Entry {
