@@ -613,6 +613,17 @@ pub struct QueueEntry {
     pub owing: Option<Owing>,
 }
 
+impl QueueEntry {
+    /// Its hosts are tried then, whatever its report waits for.
+    pub fn tried_at(mut self, at: Timestamp) -> Self {
+        self.due = at;
+        if let Some(owing) = &mut self.owing {
+            owing.retry = at;
+        }
+        self
+    }
+}
+
 /// The entries of one message: so many from the first on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueGroup {

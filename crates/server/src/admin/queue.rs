@@ -59,7 +59,7 @@ struct Filter {
 }
 
 /// What can be done to an entry.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Edit {
     Retry,
     Hold,
@@ -157,16 +157,12 @@ async fn update(
     changed.map(|changed| changed.unwrap_or(before))
 }
 
-fn edited(mut entry: QueueEntry, edit: Edit, now: Timestamp) -> QueueEntry {
+fn edited(entry: QueueEntry, edit: Edit, now: Timestamp) -> QueueEntry {
+    let held = edit == Edit::Hold;
     match edit {
-        Edit::Retry => {
-            entry.held = false;
-            entry.due = now;
-        }
-        Edit::Hold => entry.held = true,
-        Edit::Release => entry.held = false,
+        Edit::Retry => QueueEntry { held, ..entry }.tried_at(now),
+        Edit::Hold | Edit::Release => QueueEntry { held, ..entry },
     }
-    entry
 }
 
 fn entry(context: &Context, id: u64) -> Result<QueueEntry, ApiError> {

@@ -259,9 +259,8 @@ async fn look_again(ctx: &Arc<Context>, forward: &Forward) -> Result<(), Error> 
         let now = ctx.clock.now();
         // It begins to wait for its hosts now.
         let sooner = |entry: QueueEntry| QueueEntry {
-            due: now,
             expires: entry.expires.max(now.after(ctx.config.queue.expires_after)),
-            ..entry
+            ..entry.tried_at(now)
         };
         let done = match ctx.store.queue_entry(id) {
             Ok(Some(entry)) => {

@@ -206,6 +206,9 @@ mod tests {
         let first = decide(NOW, &next(1, true, &["a"]), Vec::new(), true);
         let kept = first.entry.expect("kept");
         assert_eq!(only_report(&kept, RETRY), None);
+        // By hand, too.
+        assert!(only_report(&kept, NOW).is_some());
+        assert_eq!(only_report(&kept.clone().tried_at(NOW), NOW), None);
         let mut second = next(1, false, &["b"]);
         second.after.owing = kept.owing;
         let decision = decide(RETRY, &second, Vec::new(), true);

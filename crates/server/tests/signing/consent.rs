@@ -120,7 +120,10 @@ async fn nothing_goes_around_the_question() {
     world.one_arrived().await;
     world.receive("away+shop@example.test", MAIL).await;
     assert!(world.arrived_but_one().await.is_empty());
-    let entries = world.ctx.store.queue_list(&QueueFilter::default(), None, 10);
+    let entries = world
+        .ctx
+        .store
+        .queue_list(&QueueFilter::default(), None, 10);
     let waits = entries.unwrap()[0].id;
     assert!(world.ctx.store.queue_lease(waits));
     let dropped = world.ctx.store.queue_update(waits, None, Vec::new());
