@@ -8,14 +8,14 @@ use std::time::Duration;
 use facteur_smtp::Address;
 use facteur_store::{
     Delivery, Error, FlagNames, NewBody, NewMessage, NewQueueEntry, QueueEntry, QueueRecipient,
-    RecipientState, SentState, Spot, Timestamp, Wishes,
+    RecipientState, Spot, Timestamp, Wishes,
 };
 use tokio::task::JoinSet;
 
 use super::dialogue::Dialogue;
 use super::owed::{self, Decision};
 use super::pace::Contact;
-use super::plan::{self, Reported};
+use super::plan::{self, Outcome, Reported};
 use super::report::{self, Returned};
 use super::schedule::{Room, Schedule, Started};
 use super::send::{self, Sender};
@@ -251,7 +251,7 @@ async fn transfer(sender: &Sender, entry: QueueEntry, mut lease: Lease<'_>) -> C
     if attempt.rest.is_none() {
         history::tell(&sender.ctx, &entry, &attempt.outcomes, &next);
     }
-    note_forward(sender, &entry, &next).await;
+    note_forward(sender, &entry, &attempt.outcomes, &next).await;
     keep(sender, &entry, &next, &mut lease).await;
     attempt.contact
 }
@@ -308,15 +308,27 @@ fn weigh<'a>(sender: &'a Sender, next: &plan::Next) -> Result<(Decision, Vec<Lea
     Ok((owed::decide(now, next, others, waits), leases))
 }
 
-/// Who agreed to get mail may be gone since.
-async fn note_forward(sender: &Sender, entry: &QueueEntry, next: &plan::Next) {
+/// Who agreed to get mail may be gone since. His host says so: what DNS says for a minute, many messages
+/// of that minute would say too.
+async fn note_forward(
+    sender: &Sender,
+    entry: &QueueEntry,
+    outcomes: &[Option<Outcome>],
+    next: &plan::Next,
+) {
     let Some(id) = entry.wishes.forward else {
         return;
     };
-    let endings = next.endings.iter().flatten();
-    let told = endings.filter(|it| it.hard || it.state == SentState::Delivered);
-    for ending in told {
-        if let Err(error) = consent::note(&sender.ctx, id, ending.hard).await {
+    for (outcome, ending) in outcomes.iter().zip(&next.endings) {
+        let (Some(outcome), Some(ending)) = (outcome, ending) else {
+            continue;
+        };
+        let gone = match outcome {
+            Outcome::Delivered(_) => false,
+            Outcome::Failed(told) if ending.hard && !told.host.is_empty() => true,
+            Outcome::Failed(_) | Outcome::Delayed(_) => continue,
+        };
+        if let Err(error) = consent::note(&sender.ctx, id, gone).await {
             tracing::warn!(%error, "whether an address outside is still there is not counted");
         }
     }

@@ -2,6 +2,7 @@
 //! becomes of mail meanwhile.
 
 use facteur_server::consent;
+use facteur_server::dns::DnsError;
 use facteur_store::{RecipientState, WaitReason};
 
 use super::*;
@@ -248,6 +249,24 @@ async fn who_is_gone_gets_nothing_more() {
     }
     assert_eq!(world.states().await, ["gone"]);
     assert_eq!(world.inbox(), 1);
+}
+
+/// What DNS does not know for a while is not gone: only its host knows.
+#[tokio::test]
+async fn a_domain_that_is_missing_for_a_while_is_not_gone() {
+    let world = World::new().await;
+    world.lead("bob@far.test", true).await;
+    let known = world.dns.mx("far.test").await;
+    world.dns.set_mx("far.test", Err(DnsError::NoSuchName));
+    for _ in 0..4 {
+        world.receive("away@example.test", MAIL).await;
+        let report = world.one_arrived().await;
+        assert!(report.to.contains("carol@other.test"), "{}", report.to);
+    }
+    assert_eq!(world.states().await, ["confirmed"]);
+    world.dns.set_mx("far.test", known);
+    world.receive("away@example.test", MAIL).await;
+    assert!(world.one_arrived().await.to.contains("bob@far.test"));
 }
 
 #[tokio::test]
