@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 pub const ADD_HEADER_POINTS: f32 = 6.0;
 
 const STARTING: Duration = Duration::from_millis(100);
-const STARTS_MAX: u32 = 600;
+const STARTS_MAX: u32 = 3000;
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What asks the network or other services.
@@ -125,7 +125,10 @@ fn settings(home: &Path, check: SocketAddr, control: SocketAddr) -> Vec<(String,
     let own = [
         (
             "options.inc",
-            "dns { nameserver = [\"127.0.0.1:1:1\"]; timeout = 0.1s; retransmits = 1; }\n".into(),
+            // Its regular expressions find the same without being compiled for minutes.
+            "disable_hyperscan = true;\n\
+             dns { nameserver = [\"127.0.0.1:1:1\"]; timeout = 0.1s; retransmits = 1; }\n"
+                .into(),
         ),
         ("worker-proxy.inc", "enabled = false;\n".into()),
         ("worker-fuzzy.inc", "enabled = false;\n".into()),

@@ -25,6 +25,7 @@ pub mod auth;
 mod config;
 pub mod consent;
 mod context;
+mod days;
 pub mod dkim;
 pub mod dns;
 pub mod drive;

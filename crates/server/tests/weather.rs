@@ -19,7 +19,7 @@ use facteur_server::{Config, Context};
 use facteur_sim::{Mood, Random, SimDisk, SimNet, VirtualClock};
 use facteur_store::{
     AccountId, Clock, Credentials, NewAccount, NewQueueEntry, Options, QueueFilter, QueueRecipient,
-    RecipientState, Store, Timestamp, Wishes,
+    Store, Timestamp,
 };
 
 const DAY: u64 = 86_400;
@@ -59,26 +59,15 @@ fn address(domain: usize, host: usize) -> IpAddr {
 
 /// Alice's, due now.
 fn entry(domain: String, recipients: &[String], now: Timestamp) -> NewQueueEntry {
-    let recipients = recipients.iter().map(|address| QueueRecipient {
-        address: address.clone(),
-        original: None,
-        notify: None,
-        state: RecipientState::Pending,
-    });
+    let recipients = recipients.iter().map(QueueRecipient::pending);
     NewQueueEntry {
         domain,
         reverse_path: "alice@example.test".to_owned(),
         recipients: recipients.collect(),
-        prefix: Vec::new(),
-        body_8bit: false,
-        body_binary: false,
-        smtputf8: false,
-        return_headers_only: false,
-        envelope_id: None,
         language: "en".to_owned(),
         due: now,
         expires: now.after(Duration::from_secs(5 * DAY)),
-        wishes: Wishes::default(),
+        ..NewQueueEntry::default()
     }
 }
 

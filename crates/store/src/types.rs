@@ -444,6 +444,18 @@ pub struct QueueRecipient {
     pub state: RecipientState,
 }
 
+impl QueueRecipient {
+    /// One of whom nothing special was asked.
+    pub fn pending(address: impl Into<String>) -> Self {
+        QueueRecipient {
+            address: address.into(),
+            original: None,
+            notify: None,
+            state: RecipientState::Pending,
+        }
+    }
+}
+
 /// What the way out has to heed beside the envelope.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wishes {
@@ -666,7 +678,7 @@ pub struct Owing {
 }
 
 /// A queue entry to make; id and created are given by the store.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct NewQueueEntry {
     pub domain: String,
     pub reverse_path: String,

@@ -8,7 +8,7 @@ use facteur_message::facts::Sent;
 use facteur_smtp::Address;
 use facteur_store::{
     Delivery, Error, FlagNames, Forward, ForwardSource, ForwardState, Letter, NewMessage,
-    NewQueueEntry, Notify, QueueRecipient, RecipientState, Wishes,
+    NewQueueEntry, Notify, QueueRecipient, RecipientState,
 };
 
 use super::{Reply, local_part};
@@ -203,13 +203,11 @@ pub async fn question(ctx: &Arc<Context>, forward: &Forward) -> Result<Option<Le
         }],
         prefix: signature.into_bytes(),
         body_8bit: facts.root.has_8bit || facts.header.has_8bit,
-        body_binary: false,
         return_headers_only: true,
-        envelope_id: None,
         language: if french { "fr" } else { "en" }.to_owned(),
         due: now,
         expires: now.after(CONSENT_TIME.min(ctx.config.queue.expires_after)),
-        wishes: Wishes::default(),
+        ..NewQueueEntry::default()
     };
     Ok(Some((body, Vec::new(), vec![entry])))
 }

@@ -13,9 +13,7 @@ use facteur_senders::dns::{Answers, Nothing, Wanted};
 use facteur_senders::reports::package::{self, Kind};
 use facteur_senders::rua::{self, Place};
 use facteur_smtp::address::{Address, Domain};
-use facteur_store::{
-    Error, NewQueueEntry, QueueRecipient, RecipientState, Reported, Timestamp, TlsWish, Wishes,
-};
+use facteur_store::{Error, NewQueueEntry, QueueRecipient, Reported, Timestamp, TlsWish, Wishes};
 use tokio::time::timeout;
 use twox_hash::XxHash3_64;
 
@@ -337,12 +335,10 @@ async fn mail(
     let ctx = &sender.ctx;
     let (mut to, mut by_domain) = (Vec::new(), BTreeMap::<String, Vec<QueueRecipient>>::new());
     for (address, domain) in addresses.into_iter().filter_map(usable) {
-        by_domain.entry(domain).or_default().push(QueueRecipient {
-            address: address.clone(),
-            original: None,
-            notify: None,
-            state: RecipientState::Pending,
-        });
+        by_domain
+            .entry(domain)
+            .or_default()
+            .push(QueueRecipient::pending(address.clone()));
         to.push(address);
     }
     if to.is_empty() {
@@ -375,11 +371,6 @@ async fn mail(
             reverse_path: String::new(),
             recipients,
             prefix: signature.clone().into_bytes(),
-            body_8bit: false,
-            body_binary: false,
-            smtputf8: false,
-            return_headers_only: false,
-            envelope_id: None,
             language: ctx.config.language.clone(),
             due: now,
             // RFC 8460 §5.5.
@@ -389,6 +380,7 @@ async fn mail(
                 tls,
                 ..Wishes::default()
             },
+            ..NewQueueEntry::default()
         });
     let sent = Some((body, entries.collect()));
     ctx.store.send_report(facts.report.clone(), sent).await?;

@@ -7,6 +7,7 @@ use facteur_store::{Error, Notes};
 
 use super::event::{Event, Key, What};
 use super::limits::{EVENTS_MAX, FOUND_MAX, READ_BYTES};
+use crate::days;
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -144,39 +145,9 @@ fn is_of(events: &[Event], address: &str) -> bool {
 /// All lines of all files, the oldest first, until `each` breaks.
 fn each_line(notes: &Notes, mut each: impl FnMut(&[u8]) -> ControlFlow<()>) -> Result<(), Error> {
     for (name, _) in notes.list()? {
-        if each_line_of(notes, &name, READ_BYTES, &mut each)?.is_break() {
+        if days::each_line(notes, &name, READ_BYTES, &mut each)?.is_break() {
             return Ok(());
         }
     }
     Ok(())
-}
-
-/// All lines of a file that are shorter than `line_bytes_max`.
-pub(crate) fn each_line_of(
-    notes: &Notes,
-    name: &str,
-    line_bytes_max: usize,
-    each: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
-) -> Result<ControlFlow<()>, Error> {
-    let mut buffer = vec![0; line_bytes_max];
-    let mut offset = 0;
-    loop {
-        let count = notes.read(name, offset, &mut buffer)?;
-        let piece = buffer.get(..count).unwrap_or_default();
-        // What has no end yet is read with the next piece.
-        let whole = match memchr::memrchr(b'\n', piece) {
-            Some(at) => at + 1,
-            None => count,
-        };
-        if whole == 0 {
-            return Ok(ControlFlow::Continue(()));
-        }
-        let lines = piece.get(..whole).unwrap_or_default();
-        for line in lines.split(|byte| *byte == b'\n') {
-            if each(line).is_break() {
-                return Ok(ControlFlow::Break(()));
-            }
-        }
-        offset += whole as u64;
-    }
 }

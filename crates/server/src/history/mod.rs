@@ -17,7 +17,6 @@ use std::thread::JoinHandle;
 use facteur_store::{Error, Store};
 
 pub use event::{Event, Key, Outcome, Way, What};
-pub(crate) use find::each_line_of;
 pub use find::{Found, Passage};
 use writer::{Told, Writer};
 

@@ -7,9 +7,7 @@ use facteur_store::{Error, Notes, Store};
 use super::DIRECTORY;
 use super::event::Event;
 use super::limits::{BYTES_MAX, DAYS, LONE_BYTES_MAX, PIECE_BYTES};
-use crate::admin::rfc3339;
-
-const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
+use crate::days;
 
 /// What the thread is told.
 #[derive(Debug)]
@@ -67,7 +65,7 @@ impl Writer {
             while let Some(one) = next {
                 match one {
                     Told::Event(event) => {
-                        let today = event.at.div_euclid(DAY_MILLIS);
+                        let today = event.at.div_euclid(days::DAY_MILLIS);
                         if *day.get_or_insert(today) != today {
                             self.write(day.take(), &mut lines);
                             day = Some(today);
@@ -120,32 +118,10 @@ impl Writer {
             self.lone = 0;
         }
         if day != self.day || self.grown > BYTES_MAX / 16 {
-            forget(notes, day)?;
+            days::forget(notes, day - DAYS, BYTES_MAX)?;
             (self.day, self.grown) = (day, 0);
         }
         self.grown += lines.len() as u64;
-        notes.append(&name(day), lines)
+        notes.append(&days::name(day), lines)
     }
-}
-
-/// `2026-11-22`
-fn name(day: i64) -> String {
-    let start = facteur_store::Timestamp(day.saturating_mul(DAY_MILLIS));
-    let mut text = rfc3339(start);
-    text.truncate("2026-11-22".len());
-    text
-}
-
-/// Removes what is too old, and the oldest of what is too much.
-fn forget(notes: &Notes, today: i64) -> Result<(), Error> {
-    let files = notes.list()?;
-    let first = name(today - DAYS);
-    let mut bytes: u64 = files.iter().map(|(_, size)| size).sum();
-    for (file, size) in files {
-        if file < first || bytes > BYTES_MAX {
-            notes.remove(&file)?;
-            bytes = bytes.saturating_sub(size);
-        }
-    }
-    Ok(())
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use facteur_smtp::Address;
 use facteur_store::{
     Delivery, Error, FlagNames, NewBody, NewMessage, NewQueueEntry, QueueEntry, QueueRecipient,
-    RecipientState, Spot, Timestamp, Wishes,
+    Spot, Timestamp,
 };
 use tokio::task::JoinSet;
 
@@ -459,22 +459,14 @@ fn back(sender: &Sender, entry: &QueueEntry, address: String, domain: String) ->
     NewQueueEntry {
         domain,
         reverse_path: String::new(),
-        recipients: vec![QueueRecipient {
-            address,
-            original: None,
-            notify: None,
-            state: RecipientState::Pending,
-        }],
-        prefix: Vec::new(),
+        recipients: vec![QueueRecipient::pending(address)],
         body_8bit: entry.body_8bit || entry.smtputf8,
-        body_binary: false,
         smtputf8: entry.smtputf8,
         return_headers_only: true,
-        envelope_id: None,
         language: entry.language.clone(),
         due: now,
         expires: now.after(sender.ctx.config.queue.expires_after),
-        wishes: Wishes::default(),
+        ..NewQueueEntry::default()
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use facteur_store::{Error, Notes, Store, Timestamp};
+use facteur_store::{Error, Notes, Store};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
@@ -13,7 +13,7 @@ use super::limits::{
     BYTES_A_DAY_MAX, BYTES_MAX, DAYS, DOMAIN_A_DAY_MAX, KNOWN_MAX, LINE_BYTES_MAX,
     SENDER_A_DAY_MAX, SENDERS_A_DAY_MAX, UNPROVEN_A_DAY_MAX,
 };
-use crate::admin::rfc3339;
+use crate::days;
 
 /// Directory beside the store.
 const DIRECTORY: &str = "reports";
@@ -104,7 +104,7 @@ impl Reports {
         if !ids.is_empty() {
             // After a crash the file may end within a line.
             lines.insert(0, b'\n');
-            state.notes.append_durably(&name(today), &lines)?;
+            state.notes.append_durably(&days::name(today), &lines)?;
             state.known.extend(ids.into_iter().map(|id| (id, today)));
         }
         Ok(kept)
@@ -113,7 +113,7 @@ impl Reports {
     /// What came of a domain since then (seconds since 1970), the oldest first; blocking.
     pub fn each(&self, domain: &str, since: i64, each: &mut dyn FnMut(Entry)) -> Result<(), Error> {
         let notes = self.store.notes(DIRECTORY)?;
-        let first = name(since.div_euclid(DAY_SECONDS));
+        let first = days::name(since.div_euclid(DAY_SECONDS));
         let is_its = serde_json::to_vec(domain).unwrap_or_default();
         let finder = memchr::memmem::Finder::new(&is_its);
         each_line(&notes, &first, |line| {
@@ -176,7 +176,7 @@ impl State {
         (self.day, self.bytes) = (today, 0);
         self.taken.clear();
         self.known.retain(|_, day| *day >= today - DAYS);
-        forget(&self.notes, today)
+        days::forget(&self.notes, today - DAYS, BYTES_MAX)
     }
 
     fn has_room(&self, entry: &Entry, bytes: usize) -> bool {
@@ -212,35 +212,13 @@ fn key(domain: &str, by: Option<&str>) -> (String, String) {
     (domain.to_owned(), by)
 }
 
-/// `2026-11-22`
-fn name(day: i64) -> String {
-    let start = Timestamp(day.saturating_mul(DAY_SECONDS).saturating_mul(1000));
-    let mut text = rfc3339(start);
-    text.truncate("2026-11-22".len());
-    text
-}
-
-/// Removes what is too old, and the oldest of what is too much.
-fn forget(notes: &Notes, today: i64) -> Result<(), Error> {
-    let files = notes.list()?;
-    let first = name(today - DAYS);
-    let mut bytes: u64 = files.iter().map(|(_, size)| size).sum();
-    for (file, size) in files {
-        if file < first || bytes > BYTES_MAX {
-            notes.remove(&file)?;
-            bytes = bytes.saturating_sub(size);
-        }
-    }
-    Ok(())
-}
-
 /// All lines of the files from `first` on, the oldest first.
 fn each_line(notes: &Notes, first: &str, mut each: impl FnMut(&[u8])) -> Result<(), Error> {
     for (name, _) in notes.list()? {
         if name.as_str() < first {
             continue;
         }
-        let done = crate::history::each_line_of(notes, &name, LINE_BYTES_MAX, &mut |line| {
+        let done = days::each_line(notes, &name, LINE_BYTES_MAX, &mut |line| {
             each(line);
             ControlFlow::Continue(())
         })?;

@@ -14,17 +14,10 @@ fn entry() -> NewQueueEntry {
     NewQueueEntry {
         domain: "far.test".into(),
         reverse_path: String::new(),
-        recipients: Vec::new(),
         prefix: b"X: y\r\n".to_vec(),
-        body_8bit: false,
-        body_binary: false,
-        smtputf8: false,
-        return_headers_only: false,
-        envelope_id: None,
         language: "en".into(),
-        due: Timestamp(0),
         expires: Timestamp(i64::MAX),
-        wishes: Wishes::default(),
+        ..NewQueueEntry::default()
     }
 }
 

@@ -18,26 +18,16 @@ fn program(hook: bool) -> Program {
 }
 
 pub fn queued(addresses: &[&str]) -> NewQueueEntry {
-    let recipients = addresses.iter().map(|address| QueueRecipient {
-        address: (*address).to_owned(),
-        original: None,
-        notify: None,
-        state: RecipientState::Pending,
-    });
+    let recipients = addresses
+        .iter()
+        .map(|address| QueueRecipient::pending(*address));
     NewQueueEntry {
         domain: "remote.test".into(),
         reverse_path: "shop@example.test".into(),
         recipients: recipients.collect(),
-        prefix: Vec::new(),
-        body_8bit: false,
-        body_binary: false,
-        smtputf8: false,
-        return_headers_only: false,
-        envelope_id: None,
         language: "en".into(),
-        due: Timestamp(0),
         expires: Timestamp(i64::MAX),
-        wishes: Wishes::default(),
+        ..NewQueueEntry::default()
     }
 }
 

@@ -32,17 +32,11 @@ async fn some_life(place: &Place) {
     let entry = NewQueueEntry {
         domain: "example.org".to_owned(),
         reverse_path: "alice@example.test".to_owned(),
-        recipients: vec![],
         prefix: b"Received: x\r\n".to_vec(),
-        body_8bit: false,
-        body_binary: false,
-        smtputf8: false,
-        return_headers_only: false,
-        envelope_id: None,
         language: "en".to_owned(),
         due: store.clock().now(),
         expires: store.clock().now(),
-        wishes: Wishes::default(),
+        ..NewQueueEntry::default()
     };
     let new = body(&store, &noise(150_000, 1)).await;
     store
@@ -268,13 +262,6 @@ async fn the_queue_gives_the_most_urgent_first() {
         let new = NewQueueEntry {
             domain: "far.test".to_owned(),
             reverse_path: pattern.reverse_path.clone(),
-            recipients: vec![],
-            prefix: vec![],
-            body_8bit: false,
-            body_binary: false,
-            smtputf8: false,
-            return_headers_only: false,
-            envelope_id: None,
             language: "en".to_owned(),
             due: now.after(std::time::Duration::from_secs(seconds)),
             expires: now,
@@ -282,6 +269,7 @@ async fn the_queue_gives_the_most_urgent_first() {
                 priority,
                 ..Wishes::default()
             },
+            ..NewQueueEntry::default()
         };
         let body = body(&store, b"text").await;
         store.deliver(body, vec![], vec![new]).await.unwrap();

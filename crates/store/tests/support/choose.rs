@@ -344,20 +344,13 @@ impl Chooser {
 
     fn queue_entry(&mut self, now: Timestamp) -> NewQueueEntry {
         self.made += 1;
-        let recipient = QueueRecipient {
-            address: format!("r{}@far.test", self.made),
-            original: None,
-            notify: None,
-            state: RecipientState::Pending,
-        };
+        let recipient = QueueRecipient::pending(format!("r{}@far.test", self.made));
         NewQueueEntry {
             domain: format!("{}-{}.far.test", self.label, self.made),
             reverse_path: "alice@example.test".to_owned(),
             recipients: vec![recipient],
             prefix: b"Received: here\r\n".to_vec(),
             body_8bit: self.random.chance(50),
-            body_binary: false,
-            smtputf8: false,
             return_headers_only: self.random.chance(50),
             envelope_id: self.random.chance(50).then(|| "id".to_owned()),
             language: "fr".to_owned(),
@@ -373,6 +366,7 @@ impl Chooser {
                 tls: TlsWish::AsPolicy,
                 forward: None,
             },
+            ..NewQueueEntry::default()
         }
     }
 
