@@ -377,6 +377,8 @@ impl Session {
             None if buffered.len() <= max => Some(self.read()),
             _ => {
                 self.discarding = true;
+                // What comes in the middle of a line is no greeting of TLS.
+                self.fresh = false;
                 let reply = if matches!(self.state, State::Auth) {
                     self.state = State::Command;
                     reply::AUTH_LINE_TOO_LONG

@@ -519,6 +519,16 @@ fn strangers_at_the_door() {
     assert_eq!(d.reason(), Some(CloseReason::HttpOnSmtpPort));
 }
 
+/// However its bytes come in.
+#[test]
+fn the_middle_of_a_long_line_is_no_greeting_of_tls() {
+    let mut d = Driver::new(config(Role::Mx), false);
+    d.say("");
+    d.feed(&[b'x'; 4_000]);
+    d.feed(b"\x16\x03\x01\r\nNOOP\r\n");
+    assert_eq!(d.reason(), None);
+}
+
 #[test]
 fn limits_close() {
     let mut d = mx();
