@@ -194,7 +194,9 @@ def test_thunderbird(facteur, person):
     assert len(draft) == 1 and "Première ligne".encode() in email_text(draft[0])
     assert "\\Draft" in next(iter(flags(facteur, ALICE, "Drafts").values()))
     person.picture("draft")
+    # Thunderbird only marks a draft \Deleted, and leaves it there, while its header is not in its own list.
     person.does("""
+        await open("Drafts", 1);
         const compose = await composer();
         await until(() => !compose.gSaveOperationInProgress, "the draft to be saved");
         compose.GetCurrentEditor().insertText(" Seconde ligne.");
