@@ -161,24 +161,7 @@ impl<S: Stream> Driver<S> {
                 ));
             }
         }
-        let notices =
-            (!told.is_empty() && !self.reverse_path().is_empty()).then_some((hostname, told));
-        let signed = format!("{signature}{trace}");
-        let mut queue: Vec<NewQueueEntry> = remote
-            .into_iter()
-            .map(|((domain, forward), remote)| {
-                let entry = self.queue_entry(domain, remote.recipients, facts, &signed);
-                let onward = forward.map(|id| Onward {
-                    id,
-                    until: remote.until,
-                });
-                consent::on_behalf(entry, onward)
-            })
-            .collect();
-        queue.extend(notices.map(|(domain, recipients)| NewQueueEntry {
-            reverse_path: self.reverse_path(),
-            ..self.queue_entry(domain, recipients, facts, trace)
-        }));
+        let mut queue = self.entries(remote, told, facts, written);
         for (account, prefix) in &plans.further {
             local.extend(plans.deliveries(*account, None, prefix));
         }
@@ -194,6 +177,39 @@ impl<S: Stream> Driver<S> {
             memories: plans.memories,
             written: plans.written,
         }
+    }
+
+    /// One for each domain, and one of those who are told of without being sent anything.
+    fn entries(
+        &self,
+        remote: BTreeMap<(&str, Option<ForwardId>), Remote>,
+        told: Vec<QueueRecipient>,
+        facts: &Facts,
+        written: Written<'_>,
+    ) -> Vec<NewQueueEntry> {
+        let Written {
+            trace, signature, ..
+        } = written;
+        let signed = format!("{signature}{trace}");
+        let mut queue: Vec<NewQueueEntry> = remote
+            .into_iter()
+            .map(|((domain, forward), remote)| {
+                let entry = self.queue_entry(domain, remote.recipients, facts, &signed);
+                let onward = forward.map(|id| Onward {
+                    id,
+                    until: remote.until,
+                });
+                consent::on_behalf(entry, onward)
+            })
+            .collect();
+        if !told.is_empty() && !self.reverse_path().is_empty() {
+            let hostname = self.wire.context().config.hostname.as_str();
+            queue.push(NewQueueEntry {
+                reverse_path: self.reverse_path(),
+                ..self.queue_entry(hostname, told, facts, trace)
+            });
+        }
+        queue
     }
 
     pub(super) fn queue_entry(
