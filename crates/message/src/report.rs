@@ -19,6 +19,8 @@ pub struct DeliveryStatus {
     pub status: String,
     /// What a host said, without its type.
     pub diagnostic: String,
+    /// A host said it in SMTP (RFC 3464 §2.3.6: type "smtp"); else whoever reports found it out.
+    pub is_reply: bool,
 }
 
 /// A `message/feedback-report`.
@@ -66,10 +68,9 @@ fn recipient(group: &[u8]) -> Option<DeliveryStatus> {
             status.status = status_code(&value(&field));
         } else if field.is("diagnostic-code") {
             let value = value(&field);
-            let said = value
-                .split_once(';')
-                .map_or(value.as_str(), |(_, said)| said);
+            let (kind, said) = value.split_once(';').unwrap_or(("", &value));
             status.diagnostic = said.trim().to_owned();
+            status.is_reply = kind.trim().eq_ignore_ascii_case("smtp");
         }
     }
     let named = status.original_recipient.is_some() || status.final_recipient.is_some();

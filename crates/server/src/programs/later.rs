@@ -135,6 +135,8 @@ fn bounced(status: report::DeliveryStatus) -> Option<Later> {
         return None;
     }
     let addresses = [status.original_recipient, status.final_recipient];
+    // That a domain is not there, DNS told whoever reports, maybe for a minute.
+    let lasts = status.is_reply || status.status != "5.1.2";
     let told = match status.diagnostic.is_empty() {
         true => status.status.clone(),
         false => status.diagnostic,
@@ -143,7 +145,7 @@ fn bounced(status: report::DeliveryStatus) -> Option<Later> {
         addresses: addresses.into_iter().flatten().collect(),
         ending: Ending {
             state: SentState::BouncedLater,
-            hard: queue::is_wrong_status(&status.status),
+            hard: lasts && queue::is_wrong_status(&status.status),
             told,
         },
     })
@@ -185,6 +187,21 @@ mod tests {
         ] {
             assert_eq!(read(&SECRET, wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn what_dns_did_not_know_is_no_wrong_address() {
+        let hard = |status: &str, diagnostic: &str| {
+            let group = format!(
+                "Final-Recipient: rfc822; a@b.test\r\nAction: failed\r\nStatus: {status}\r\n\
+                 Diagnostic-Code: {diagnostic}\r\n"
+            );
+            let read = report::delivery_status(group.as_bytes());
+            read.into_iter().find_map(bounced).map(|it| it.ending.hard)
+        };
+        assert_eq!(hard("5.1.2", "X-Postfix; Host not found"), Some(false));
+        assert_eq!(hard("5.1.2", "smtp; 550 5.1.2 no such domain"), Some(true));
+        assert_eq!(hard("5.1.1", "X-Postfix; unknown user"), Some(true));
     }
 
     #[test]

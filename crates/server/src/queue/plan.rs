@@ -156,9 +156,10 @@ fn ending(outcome: &Outcome) -> Ending {
 }
 
 /// RFC 3463 §3.2, §3.3: there is no such address or domain, or it is out of use for good. A host
-/// without such codes does not say it: its 550 may be about us or the message.
+/// without such codes does not say it: its 550 may be about us or the message. What we found out
+/// ourselves does not say it either: for a minute DNS may not know a name.
 fn is_wrong_address(told: &Told) -> bool {
-    is_wrong_status(&told.status)
+    !told.host.is_empty() && is_wrong_status(&told.status)
 }
 
 /// The same, read off the status alone.
@@ -529,6 +530,14 @@ pub(super) mod tests {
         };
         assert_eq!(hard("5.1.1"), Some((SentState::Bounced, true)));
         assert_eq!(hard("5.7.1"), Some((SentState::Bounced, false)));
+        // DNS did not know the name, and nobody was asked.
+        let nobody = Told {
+            host: String::new(),
+            ..told("5.1.2")
+        };
+        let unasked = ending(soon, Outcome::Failed(nobody), None).map(|it| (it.state, it.hard));
+        assert_eq!(unasked, Some((SentState::Bounced, false)));
+        assert_eq!(hard("5.1.2"), Some((SentState::Bounced, true)));
         // A bare 550 may be about the message.
         assert_eq!(hard("5.0.0"), Some((SentState::Bounced, false)));
         let rest = Some(Duration::from_secs(60));

@@ -325,7 +325,7 @@ async fn note_forward(
         };
         let gone = match outcome {
             Outcome::Delivered(_) => false,
-            Outcome::Failed(told) if ending.hard && !told.host.is_empty() => true,
+            Outcome::Failed(_) if ending.hard => true,
             Outcome::Failed(_) | Outcome::Delayed(_) => continue,
         };
         if let Err(error) = consent::note(&sender.ctx, id, gone).await {
