@@ -158,6 +158,8 @@ pub const MILTER_ANSWER: Duration = Duration::from_secs(30);
 pub const MILTER_END: Duration = Duration::from_secs(120);
 /// All its steps of one message together.
 pub const MILTER_MESSAGE: Duration = Duration::from_secs(180);
+/// It fails so often in a session until it is heard no more there.
+pub const MILTER_FAILURES_MAX: u32 = 3;
 pub const MILTER_READ_BYTES: usize = 4 * 1024;
 /// rspamd answers by then.
 pub const RSPAMD_WAIT: Duration = Duration::from_secs(10);

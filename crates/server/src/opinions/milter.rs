@@ -1,7 +1,7 @@
 //! Milters: programs beside the server that are told of each step of a message's way in.
 //!
 //! A connection is opened at a session's first MAIL and lives as long as the session. A milter that
-//! fails is heard no more in that session.
+//! fails has no say on that message; at the next one it is connected to anew, a few times.
 
 use std::fmt;
 use std::io;
@@ -50,6 +50,8 @@ struct Header {
 struct Milter {
     address: ListenAddress,
     state: State,
+    /// In this session.
+    failures: u32,
 }
 
 enum State {
@@ -100,6 +102,7 @@ impl Milters {
         let list = addresses.iter().map(|address| Milter {
             address: address.clone(),
             state: State::New,
+            failures: 0,
         });
         let list: Vec<Milter> = list.collect();
         (!list.is_empty()).then_some(Milters {
@@ -334,9 +337,10 @@ impl Milter {
             "a milter fails: mail goes on without it"
         );
         self.state = State::Gone;
+        self.failures = self.failures.saturating_add(1);
     }
 
-    /// For the next message; connects the first time. `Some`: the client is refused.
+    /// For the next message; connects the first time, and after a failure. `Some`: the client is refused.
     async fn open(&mut self, ctx: &Arc<Context>, told: &Told) -> Option<bool> {
         if let State::Open(open) = &mut self.state {
             open.done = false;
@@ -344,6 +348,7 @@ impl Milter {
         }
         match self.state {
             State::New => {}
+            State::Gone if self.failures < limits::MILTER_FAILURES_MAX => {}
             State::Refuses(permanent) => return Some(permanent),
             State::Open(_) | State::Content | State::Gone => return None,
         }
@@ -557,6 +562,7 @@ mod tests {
                 in_message: true,
                 patience: limits::MILTER_MESSAGE,
             })),
+            failures: 0,
         };
         let words = [6, 0, steps].map(u32::to_be_bytes);
         let packet = [&b"\0\0\0\x0dO"[..], words.as_flattened()].concat();
