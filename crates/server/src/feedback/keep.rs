@@ -12,7 +12,7 @@ use facteur_senders::reports::aggregate;
 use facteur_store::{Derived, Error, Store};
 
 use super::Session;
-use super::table::{Alike, Row, Table};
+use super::table::{self, Alike, Table};
 
 /// The format is part of the name: another one begins empty.
 const FILE: &str = "feedback-1.redb";
@@ -29,8 +29,8 @@ pub(super) struct Keep {
 /// What the file has to learn.
 pub(super) struct Changes {
     file: Arc<Derived>,
-    gone: Vec<Row>,
-    put: Vec<Row>,
+    letters: table::Changes<aggregate::Row>,
+    sessions: table::Changes<Session>,
 }
 
 impl Keep {
@@ -58,11 +58,14 @@ impl Keep {
     /// `None`: there is nothing to write.
     pub(super) fn take_changes(&mut self) -> Option<Changes> {
         let file = Arc::clone(self.file.as_ref()?);
-        let (mut gone, mut put) = self.letters.take_changes();
-        let (more_gone, more_put) = self.sessions.take_changes();
-        gone.extend(more_gone);
-        put.extend(more_put);
-        (!gone.is_empty() || !put.is_empty()).then_some(Changes { file, gone, put })
+        let letters = self.letters.take_changes();
+        let sessions = self.sessions.take_changes();
+        let nothing = letters.is_empty() && sessions.is_empty();
+        (!nothing).then_some(Changes {
+            file,
+            letters,
+            sessions,
+        })
     }
 }
 
@@ -76,7 +79,11 @@ fn read<R: Alike>(file: &Derived, table: &mut Table<R>) -> Result<(), Error> {
 
 impl Changes {
     pub(super) fn write(self) -> Result<(), Error> {
-        self.file.apply(&self.gone, &self.put)?;
+        let (mut gone, mut put) = self.letters.rows();
+        let (more_gone, more_put) = self.sessions.rows();
+        gone.extend(more_gone);
+        put.extend(more_put);
+        self.file.apply(&gone, &put)?;
         self.file.flush()
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
+use std::sync::Arc;
 
 use facteur_senders::limits::NAME_BYTES_MAX;
 use serde::Serialize;
@@ -30,7 +31,8 @@ pub(super) struct Table<R> {
 /// Of one domain and day.
 #[derive(Debug)]
 struct Counted<R> {
-    rows: HashMap<R, Times>,
+    /// Shared with what is being written.
+    rows: HashMap<Arc<R>, Times>,
     /// Not counted for want of room.
     missed: u64,
     bytes: usize,
@@ -49,6 +51,37 @@ const OVERHEAD: usize = 128;
 
 /// A row of the file.
 pub(super) type Row = (Vec<u8>, Vec<u8>);
+
+/// What the file has to learn. Taking it is quick; writing it out as JSON is not, and no count waits.
+#[derive(Debug)]
+pub(super) struct Changes<R> {
+    /// Spans that go.
+    gone: Vec<Row>,
+    /// Of one domain and day: how its keys begin; number, count and what is counted.
+    put: Vec<(Vec<u8>, Vec<Change<R>>)>,
+}
+
+type Change<R> = (u32, u64, Arc<R>);
+
+impl<R: Alike> Changes<R> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.gone.is_empty() && self.put.is_empty()
+    }
+
+    /// Spans that go, rows that are put.
+    pub(super) fn rows(self) -> (Vec<Row>, Vec<Row>) {
+        let mut put = Vec::new();
+        for (start, changes) in self.put {
+            for (number, times, row) in changes {
+                let key = [start.as_slice(), &number.to_be_bytes()].concat();
+                let mut value = times.to_be_bytes().to_vec();
+                value.extend(serde_json::to_vec(&*row).unwrap_or_default());
+                put.push((key, value));
+            }
+        }
+        (self.gone, put)
+    }
+}
 
 impl<R: Alike> Table<R> {
     pub(super) fn new(letter: u8) -> Self {
@@ -108,7 +141,7 @@ impl<R: Alike> Table<R> {
             now,
             written,
         };
-        counted.rows.insert(row, times);
+        counted.rows.insert(Arc::new(row), times);
         counted.bytes += bytes;
         self.bytes += bytes;
         true
@@ -126,11 +159,11 @@ impl<R: Alike> Table<R> {
         let Some(counted) = self.days.get(&day).and_then(|domains| domains.get(domain)) else {
             return (Vec::new(), 0);
         };
-        let mut rows: Vec<(&R, &Times)> = counted.rows.iter().collect();
+        let mut rows: Vec<(&Arc<R>, &Times)> = counted.rows.iter().collect();
         rows.sort_unstable_by_key(|(_, times)| times.number);
         let rows = rows
             .into_iter()
-            .map(|(row, times)| (row.clone(), times.now));
+            .map(|(row, times)| (R::clone(row), times.now));
         (rows.collect(), counted.missed)
     }
 
@@ -169,47 +202,44 @@ impl<R: Alike> Table<R> {
         }
     }
 
-    fn start(&self, day: Day, domain: &str) -> Vec<u8> {
-        let mut key = vec![self.letter];
-        key.extend_from_slice(&day.to_be_bytes());
-        key.extend_from_slice(domain.as_bytes());
-        key.push(0);
-        key
-    }
-
-    /// What the file has to learn: spans that go, rows that are put.
-    pub(super) fn take_changes(&mut self) -> (Vec<Row>, Vec<Row>) {
+    /// What changed since the last time.
+    pub(super) fn take_changes(&mut self) -> Changes<R> {
+        let letter = self.letter;
         let gone = std::mem::take(&mut self.gone);
         let gone = gone.into_iter().map(|(day, domain)| {
-            let first = self.start(day, &domain);
+            let first = start(letter, day, &domain);
             let mut end = first.clone();
             end.pop();
             end.push(1);
             (first, end)
         });
         let gone: Vec<Row> = gone.collect();
-        let letter = self.letter;
         let mut put = Vec::new();
         for (day, domains) in &mut self.days {
             for (domain, counted) in domains {
+                let mut changes = Vec::new();
                 for (row, times) in &mut counted.rows {
-                    if times.now == times.written {
-                        continue;
+                    if times.now != times.written {
+                        times.written = times.now;
+                        changes.push((times.number, times.now, Arc::clone(row)));
                     }
-                    times.written = times.now;
-                    let mut key = vec![letter];
-                    key.extend_from_slice(&day.to_be_bytes());
-                    key.extend_from_slice(domain.as_bytes());
-                    key.push(0);
-                    key.extend_from_slice(&times.number.to_be_bytes());
-                    let mut value = times.now.to_be_bytes().to_vec();
-                    value.extend(serde_json::to_vec(row).unwrap_or_default());
-                    put.push((key, value));
+                }
+                if !changes.is_empty() {
+                    put.push((start(letter, *day, domain), changes));
                 }
             }
         }
-        (gone, put)
+        Changes { gone, put }
     }
+}
+
+/// How the keys of a domain and day begin.
+fn start(letter: u8, day: Day, domain: &str) -> Vec<u8> {
+    let mut key = vec![letter];
+    key.extend_from_slice(&day.to_be_bytes());
+    key.extend_from_slice(domain.as_bytes());
+    key.push(0);
+    key
 }
 
 #[cfg(test)]
@@ -242,11 +272,13 @@ mod tests {
         }
         assert_eq!(rows(&table, 9, "a.test"), [row("x", 2), row("y", 1)]);
         assert_eq!(table.before(10).len(), 2);
-        let (gone, mut file) = table.take_changes();
+        let changes = table.take_changes();
+        // Counting goes on while they are written.
+        table.count(9, "a.test", "y".to_owned());
+        let (gone, mut file) = changes.rows();
         assert_eq!((gone.len(), file.len()), (0, 4));
         // Only what changed since.
-        table.count(9, "a.test", "y".to_owned());
-        let (_, changed) = table.take_changes();
+        let (_, changed) = table.take_changes().rows();
         assert_eq!(changed.len(), 1);
         for (key, value) in changed {
             file.retain(|(have, _)| *have != key);
@@ -258,13 +290,13 @@ mod tests {
         }
         assert_eq!(rows(&again, 9, "a.test"), [row("x", 2), row("y", 2)]);
         assert_eq!(rows(&again, 10, "a.test"), [row("x", 1)]);
-        assert_eq!(again.take_changes().1.len(), 0);
+        assert!(again.take_changes().is_empty());
         // It goes on where it was.
         again.count(9, "a.test", "z".to_owned());
-        let (_, added) = again.take_changes();
+        let (_, added) = again.take_changes().rows();
         assert!(file.iter().all(|(key, _)| *key != added[0].0));
         again.remove(9, "a.test");
-        let (gone, _) = again.take_changes();
+        let (gone, _) = again.take_changes().rows();
         let [(first, end)] = gone.as_slice() else {
             panic!("{gone:?}");
         };
