@@ -11,8 +11,24 @@ const SEEDS: &[&[u8]] = &[
 ];
 
 const WORDS: &[&str] = &[
-    "\0\0\0\x01", "\0\0\0\x07hX-A\0b\0", "\0\0\0\x0bi\0\0\0\x01X-B\0b\0", "\0\0\0\x06qwhy\0",
-    "c", "a", "r", "t", "d", "s", "p", "y", "b", "+", "-", "e", "m", "O",
+    "\0\0\0\x01",
+    "\0\0\0\x07hX-A\0b\0",
+    "\0\0\0\x0bi\0\0\0\x01X-B\0b\0",
+    "\0\0\0\x06qwhy\0",
+    "c",
+    "a",
+    "r",
+    "t",
+    "d",
+    "s",
+    "p",
+    "y",
+    "b",
+    "+",
+    "-",
+    "e",
+    "m",
+    "O",
 ];
 
 /// Asks for the end again and again, so that every answer is one.

@@ -4,9 +4,6 @@
 //! talks to the server on a Unix socket, where the kernel says whose process it is. Status 0 means that the message is on the server's disk; 75, that
 //! it is not and whoever called shall try again.
 
-mod arguments;
-mod letter;
-mod pieces;
 mod spool;
 mod talk;
 
@@ -17,20 +14,17 @@ use std::path::{Path, PathBuf};
 use crate::output::{Failure, fail};
 use crate::settings::{FILE_DEFAULT, Settings};
 use crate::texts::{self, fill, t};
-use arguments::Mode;
-use letter::Bad;
-use pieces::Pieces;
+use facteur_programs::sendmail::header::{self, ReadError};
+use facteur_programs::sendmail::{Bad, Mode, Pieces, arguments};
 use spool::SpoolError;
 use talk::{Body, Talk, TalkError};
 
-pub use arguments::Call;
-pub use letter::Envelope;
+pub use facteur_programs::sendmail::{Call, Envelope};
 
 /// Where the server listens when no configuration says it.
 const SOCKET_DEFAULT: &str = "/run/facteur/local";
 /// Names the socket, before anything else does.
 const SOCKET_VARIABLE: &str = "FACTEUR_SOCKET";
-const HEADER_BYTES_MAX: usize = 1 << 20;
 
 /// sysexits.h
 const EX_USAGE: u8 = 64;
@@ -136,13 +130,19 @@ fn somebody(call: &Call) -> Result<(), Failure> {
 }
 
 /// Hands a message to the server; gives the envelope that it took.
-pub fn deliver(socket: &Path, call: &Call, input: impl BufRead) -> Result<Envelope, Failure> {
-    let mut pieces = Pieces::new(input, !call.dots_are_text);
+pub fn deliver(socket: &Path, call: &Call, source: impl BufRead) -> Result<Envelope, Failure> {
+    let mut pieces = Pieces::new(source, !call.dots_are_text);
     somebody(call)?;
     let mut talk = Talk::open(socket).map_err(|error| told(socket, error))?;
-    let (header, first) = read_header(&mut pieces)?;
+    let (header, first) = header::read(&mut pieces).map_err(|error| match error {
+        ReadError::Input(error) => input(&error),
+        ReadError::TooBig => Failure {
+            status: EX_DATAERR,
+            ..Failure::new("header", t(texts::SENDMAIL_HEADER))
+        },
+    })?;
     let default = talk.default_sender.clone();
-    let prepared = letter::prepare(&header, call, default.as_deref());
+    let prepared = header::prepare(&header, call, default.as_deref());
     let (envelope, header) = prepared.map_err(|error| bad(&error))?;
     let mut body = Body {
         first,
@@ -151,32 +151,6 @@ pub fn deliver(socket: &Path, call: &Call, input: impl BufRead) -> Result<Envelo
     talk.send(call, &envelope, &header, &mut body)
         .map_err(|error| told(socket, error))?;
     Ok(envelope)
-}
-
-/// The header's lines, and what was read of the body.
-fn read_header<R: BufRead>(
-    pieces: &mut Pieces<R>,
-) -> Result<(Vec<u8>, Option<pieces::Piece>), Failure> {
-    let mut header = Vec::new();
-    while let Some(piece) = pieces.next().map_err(|error| input(&error))? {
-        if piece.begins && piece.ends && piece.bytes.is_empty() {
-            return Ok((header, None));
-        }
-        if piece.begins && !letter::is_header_line(&piece.bytes, header.is_empty()) {
-            return Ok((header, Some(piece)));
-        }
-        header.extend_from_slice(&piece.bytes);
-        if piece.ends {
-            header.extend_from_slice(b"\r\n");
-        }
-        if header.len() > HEADER_BYTES_MAX {
-            return Err(Failure {
-                status: EX_DATAERR,
-                ..Failure::new("header", t(texts::SENDMAIL_HEADER))
-            });
-        }
-    }
-    Ok((header, None))
 }
 
 fn bad(bad: &Bad) -> Failure {

@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Cursor, Read, Seek, Write};
 
-use super::pieces::Pieces;
+use facteur_programs::sendmail::Pieces;
 
 /// Kept in memory.
 const MEMORY_BYTES_MAX: usize = 64 << 10;
@@ -28,7 +28,7 @@ pub fn read(input: impl BufRead, ends_at_dot: bool) -> Result<Whole, SpoolError>
     let mut memory = Vec::new();
     let mut file: Option<BufWriter<File>> = None;
     let mut total = 0u64;
-    while let Some(mut piece) = pieces.next().map_err(SpoolError::Input)? {
+    while let Some(mut piece) = pieces.next_piece().map_err(SpoolError::Input)? {
         if piece.ends {
             piece.bytes.push(b'\n');
         }

@@ -6,9 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use super::arguments::Call;
-use super::letter::Envelope;
-use super::pieces::{Piece, Pieces};
+use facteur_programs::sendmail::{Call, Envelope, Piece, Pieces};
 
 /// A disk that is busy may take long to say that a message is on it.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -172,7 +170,7 @@ impl<R: BufRead> Body<R> {
     fn next(&mut self) -> io::Result<Option<Piece>> {
         match self.first.take() {
             Some(piece) => Ok(Some(piece)),
-            None => self.rest.next(),
+            None => self.rest.next_piece(),
         }
     }
 }

@@ -29,6 +29,15 @@ const OFTEN: Duration = Duration::from_secs(3600);
 impl Strangers {
     /// Somebody logged in.
     pub fn logged_in(&self, peer: PeerAddress, account: AccountId) {
+        self.came(peer, Some(account));
+    }
+
+    /// A program showed a good token.
+    pub fn program_came(&self, peer: PeerAddress) {
+        self.came(peer, None);
+    }
+
+    fn came(&self, peer: PeerAddress, account: Option<AccountId>) {
         let Some(address) = peer.ip().filter(|ip| !ip.is_loopback()) else {
             return;
         };
@@ -42,7 +51,8 @@ impl Strangers {
                 keep.bans.remove(&host(address));
             }
             let mut places = Vec::new();
-            for key in [place(account, None), place(account, Some(address))] {
+            let keys = account.map(|id| [place(id, None), place(id, Some(address))]);
+            for key in keys.into_iter().flatten() {
                 places.extend(seen(keep.places.get(&key, now), now).map(|row| (key, row)));
             }
             let changed = home.is_some() || !places.is_empty();

@@ -1,6 +1,7 @@
 //! Requests of programs to the routes, without sockets.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
@@ -15,6 +16,7 @@ use crate::Config;
 use crate::config::Role;
 use crate::context::{PeerAddress, SessionId};
 use crate::programs::{count, token};
+use crate::strangers::Reason;
 use crate::tls::TlsFacts;
 
 /// Begins and never goes on.
@@ -67,8 +69,12 @@ impl World {
         World { ctx, tokens }
     }
 
-    async fn ask(&self, mut request: Request<Body>) -> (u16, Value) {
-        let address = PeerAddress::Tcp("192.0.2.1:4".parse().unwrap());
+    async fn ask(&self, request: Request<Body>) -> (u16, Value) {
+        self.ask_from("192.0.2.1", request).await
+    }
+
+    async fn ask_from(&self, ip: &str, mut request: Request<Body>) -> (u16, Value) {
+        let address = PeerAddress::Tcp((ip.parse::<IpAddr>().unwrap(), 4).into());
         let mut peer = Peer::new(SessionId(1), Role::Https, address);
         peer.tls = Some(Arc::new(TlsFacts {
             version: "TLSv1.3",
@@ -177,4 +183,43 @@ async fn slow_bodies_of_one_program_leave_room_for_others() {
     let answer = tokio::time::timeout(limits::BODY / 2, world.post(1, None, &letter)).await;
     assert_eq!(answer.map(|answer| answer.0), Ok(202));
     assert!(slow.try_join_next().is_none());
+}
+
+/// Whoever tries tokens is shut out like whoever tries passwords; an old program and those beside a
+/// good one are not.
+#[tokio::test]
+async fn guessing_tokens_leads_to_a_ban() {
+    let world = World::new().await;
+    let ban_of = |ip: &str| {
+        let address = (ip.parse::<IpAddr>().unwrap(), 4).into();
+        world.ctx.strangers.ban_of(PeerAddress::Tcp(address))
+    };
+    let asked = |token: String| {
+        let request = Request::builder().uri("/v1/messages/00");
+        let request = request.header("Authorization", format!("Bearer {token}"));
+        request.body(Body::empty()).unwrap()
+    };
+    let home = world.ask_from("192.0.2.9", asked(world.tokens[0].clone()));
+    assert_eq!(error(&home.await), (404, "no_such_message"));
+    for guess in 0..40 {
+        for (ip, token) in [
+            ("192.0.2.1", format!("guess{guess}")),
+            ("192.0.2.2", "old".to_owned()),
+            ("192.0.2.9", format!("guess{guess}")),
+            ("127.0.0.1", format!("guess{guess}")),
+        ] {
+            let answer = world.ask_from(ip, asked(token)).await;
+            assert_eq!(error(&answer), (401, "bad_token"), "{ip}");
+        }
+        let nothing = Request::builder().uri("/v1/messages/00");
+        let nothing = nothing.body(Body::empty()).unwrap();
+        world.ask_from("192.0.2.3", nothing).await;
+    }
+    assert_eq!(
+        ban_of("192.0.2.1").map(|ban| ban.reason),
+        Some(Reason::Logins)
+    );
+    for ip in ["192.0.2.2", "192.0.2.3", "192.0.2.9", "127.0.0.1"] {
+        assert_eq!(ban_of(ip), None, "{ip}");
+    }
 }

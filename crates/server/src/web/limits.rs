@@ -14,11 +14,6 @@ pub(super) const CONNECTION: Duration = Duration::from_secs(600);
 /// A message as JSON; it is whole in memory, so few come at once.
 pub(super) const BODY_BYTES_MAX: usize = 16 << 20;
 pub(super) const BODIES_AT_ONCE_MAX: usize = 4;
-/// To, Cc and Bcc of one message.
-pub(super) const ADDRESSES_MAX: usize = 1000;
-pub(super) const ATTACHMENTS_MAX: usize = 50;
-pub(super) const FIELDS_MAX: usize = 50;
-pub(super) const FIELD_BYTES_MAX: usize = 4096;
 pub(super) const KEY_BYTES_MAX: usize = 255;
 /// It is kept with each call: as long as a line (RFC 5322 §2.1.1).
 pub(super) const MESSAGE_ID_BYTES_MAX: usize = 998;

@@ -10,11 +10,11 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use facteur_message::facts::Sent as Date;
+use facteur_programs::letter::{self, Given, Letter};
 use facteur_store::{Program, Sent, SentId, SentRecipient, SentState, Taken};
 use hyper::body::Body as _;
 use serde_json::{Value, json};
 
-use super::compose::{self, Given, Letter};
 use super::error::{ApiError, Code};
 use super::limits::{BODY, BODY_BYTES_MAX, KEY_BYTES_MAX, MESSAGE_ID_BYTES_MAX};
 use crate::Context;
@@ -24,6 +24,7 @@ use crate::gate::counted_address;
 use crate::programs::{self, Mandate, Tracking, submit, token};
 use crate::rates::Kind;
 use crate::smtp;
+use crate::strangers::Offence;
 
 pub(super) fn routes() -> Router<Arc<Context>> {
     Router::new()
@@ -110,14 +111,7 @@ fn done_before(ctx: &Context, key: Option<[u8; 16]>) -> Result<Option<Known>, Ap
 }
 
 fn letter_of(body: &[u8]) -> Result<Letter, ApiError> {
-    serde_json::from_slice(body).map_err(|error| {
-        let place = format!(
-            "not the JSON of a message, line {} column {}",
-            error.line(),
-            error.column()
-        );
-        ApiError::new(Code::BadRequest).because(place)
-    })
+    letter::read(body).map_err(|wrong| ApiError::new(Code::BadRequest).because(wrong))
 }
 
 /// `id`: of a message that is new.
@@ -196,16 +190,24 @@ fn allowed(ctx: &Context, peer: &Peer, headers: &HeaderMap) -> Result<Program, A
         .and_then(|value| value.to_str().ok());
     let given = given.and_then(|value| value.split_once(' '));
     let given = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    let owner = match given {
-        Some((_, token)) => token::owner(&ctx.store, token.trim())?,
+    let token = given.map(|(_, token)| token.trim());
+    let owner = match token {
+        Some(token) => token::owner(&ctx.store, token)?,
         None => None,
     };
     let Some(program) = owner else {
         let _ = ctx.rates.take(Kind::BadToken, &address, now);
+        if let Some(token) = token {
+            // The same one again is an old program and no guess.
+            let guess = first_half(blake3::hash(token.as_bytes()));
+            let guess = guess.first_chunk().map(|first| u64::from_be_bytes(*first));
+            ctx.strangers.offend(peer.address, Offence::Login(guess));
+        }
         tracing::info!(session = %peer.session, peer = %peer.address, "no valid token");
         return Err(ApiError::new(Code::BadToken));
     };
     peer.place.logged_in();
+    ctx.strangers.program_came(peer.address);
     Ok(program)
 }
 
@@ -239,7 +241,7 @@ async fn read(body: Body) -> Result<axum::body::Bytes, ApiError> {
     }
 }
 
-fn make(ctx: &Context, letter: Letter, mandate: &Mandate) -> Result<compose::Made, ApiError> {
+fn make(ctx: &Context, letter: Letter, mandate: &Mandate) -> Result<letter::Made, ApiError> {
     let mut random = [0u8; 16];
     ctx.clock.random(&mut random);
     let message_id = smtp::message_id(&random, &ctx.config.hostname);
@@ -255,7 +257,7 @@ fn make(ctx: &Context, letter: Letter, mandate: &Mandate) -> Result<compose::Mad
         },
         token: &token,
     };
-    let made = compose::make(letter, given)
+    let made = letter::make(letter, given)
         .map_err(|wrong| ApiError::new(Code::BadRequest).because(wrong))?;
     if made.message_id.len() > MESSAGE_ID_BYTES_MAX {
         let wrong = format!("raw: a Message-ID of more than {MESSAGE_ID_BYTES_MAX} bytes");

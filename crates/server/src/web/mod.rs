@@ -5,9 +5,7 @@
 //! every answer to a program comes after the commit; a refusal is one JSON object.
 
 mod bodies;
-mod compose;
 mod error;
-mod few;
 mod limits;
 mod messages;
 pub mod own_sts;

@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// `max` and one more at most.
-pub(super) fn list<'de, D, T>(deserializer: D, max: usize) -> Result<Vec<T>, D::Error>
+pub(crate) fn list<'de, D, T>(deserializer: D, max: usize) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
@@ -19,7 +19,7 @@ where
 }
 
 /// `max` and one more at most.
-pub(super) fn object<'de, D>(
+pub(crate) fn object<'de, D>(
     deserializer: D,
     max: usize,
 ) -> Result<BTreeMap<String, String>, D::Error>
@@ -30,7 +30,7 @@ where
 }
 
 /// The same, of a list that has begun.
-pub(super) fn rest<'de, A, T>(mut list: A, max: usize) -> Result<Vec<T>, A::Error>
+pub(crate) fn rest<'de, A, T>(mut list: A, max: usize) -> Result<Vec<T>, A::Error>
 where
     A: SeqAccess<'de>,
     T: Deserialize<'de>,

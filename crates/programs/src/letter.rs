@@ -11,8 +11,8 @@ use facteur_message::{Address, address, encoded_word, header};
 use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 
-use super::few;
-use super::limits::{ADDRESSES_MAX, ATTACHMENTS_MAX, FIELD_BYTES_MAX, FIELDS_MAX};
+use crate::few;
+use crate::limits::{ADDRESSES_MAX, ATTACHMENTS_MAX, FIELD_BYTES_MAX, FIELDS_MAX};
 
 /// One address or several: `"a@b.example"`, `"Ann <a@b.example>"`, or a list of such.
 #[derive(Clone, Debug)]
@@ -131,6 +131,14 @@ const FIELDS: [&str; 12] = [
     "References",
     "Sender",
 ];
+
+/// The error says in our words where it is no message; no library's text in it.
+pub fn read(json: &[u8]) -> Result<Letter, String> {
+    serde_json::from_slice(json).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        format!("not the JSON of a message, line {line} column {column}")
+    })
+}
 
 /// The error says in our words what is wrong.
 pub fn make(letter: Letter, given: Given<'_>) -> Result<Made, String> {

@@ -1,11 +1,15 @@
 //! A message from a program of this machine made fit to be sent: names without a domain get ours, Bcc
 //! goes, a missing From is written. Pure.
 
+use std::io::{self, BufRead};
+
 use facteur_message::build::Header;
 use facteur_message::header::fields;
 use facteur_message::{Address, address, encoded_word};
 
 use super::arguments::Call;
+use super::pieces::{Piece, Pieces};
+use crate::limits::HEADER_BYTES_MAX;
 
 /// Fields that name who gets the message (RFC 5322 §3.6.3), and the same of one that is sent on.
 const RECIPIENTS: [&str; 3] = ["To", "Cc", "Bcc"];
@@ -40,8 +44,36 @@ pub enum Bad {
     NoRecipient,
 }
 
+/// Why no header could be read.
+#[derive(Debug)]
+pub enum ReadError {
+    Input(io::Error),
+    TooBig,
+}
+
+/// The header's lines with CRLF, without the blank line, and what was read of the body.
+pub fn read<R: BufRead>(pieces: &mut Pieces<R>) -> Result<(Vec<u8>, Option<Piece>), ReadError> {
+    let mut header = Vec::new();
+    while let Some(piece) = pieces.next_piece().map_err(ReadError::Input)? {
+        if piece.begins && piece.ends && piece.bytes.is_empty() {
+            return Ok((header, None));
+        }
+        if piece.begins && !is_header_line(&piece.bytes, header.is_empty()) {
+            return Ok((header, Some(piece)));
+        }
+        header.extend_from_slice(&piece.bytes);
+        if piece.ends {
+            header.extend_from_slice(b"\r\n");
+        }
+        if header.len() > HEADER_BYTES_MAX {
+            return Err(ReadError::TooBig);
+        }
+    }
+    Ok((header, None))
+}
+
 /// A line that may be in a header; `first`: nothing is before it.
-pub fn is_header_line(line: &[u8], first: bool) -> bool {
+fn is_header_line(line: &[u8], first: bool) -> bool {
     if matches!(line.first(), Some(b' ' | b'\t')) {
         return !first;
     }

@@ -3,7 +3,7 @@
 
 use std::io::{self, BufRead};
 
-const PIECE_BYTES_MAX: usize = 64 << 10;
+use crate::limits::PIECE_BYTES_MAX;
 
 /// Some of a line, without its end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,6 +15,7 @@ pub struct Piece {
     pub ends: bool,
 }
 
+#[derive(Debug)]
 pub struct Pieces<R> {
     input: R,
     /// A line with a dot alone is the end.
@@ -36,7 +37,7 @@ impl<R: BufRead> Pieces<R> {
     }
 
     /// `None`: the message is over. A last line without an end gets one.
-    pub fn next(&mut self) -> io::Result<Option<Piece>> {
+    pub fn next_piece(&mut self) -> io::Result<Option<Piece>> {
         if self.done {
             return Ok(None);
         }
@@ -93,11 +94,11 @@ mod tests {
         let input = BufReader::with_capacity(buffer, Cursor::new(text.to_vec()));
         let mut pieces = Pieces::new(input, ends_at_dot);
         let mut lines = Vec::new();
-        while let Some(piece) = pieces.next().unwrap() {
+        while let Some(piece) = pieces.next_piece().unwrap() {
             assert!(piece.begins && piece.ends, "{piece:?}");
             lines.push(piece.bytes);
         }
-        assert_eq!(pieces.next().unwrap(), None);
+        assert_eq!(pieces.next_piece().unwrap(), None);
         lines
     }
 
@@ -117,22 +118,22 @@ mod tests {
     fn a_long_line_comes_in_pieces() {
         let long = vec![b'x'; PIECE_BYTES_MAX + 1];
         let mut pieces = Pieces::new(Cursor::new(long), true);
-        let first = pieces.next().unwrap().unwrap();
+        let first = pieces.next_piece().unwrap().unwrap();
         assert_eq!(
             (first.bytes.len(), first.begins, first.ends),
             (PIECE_BYTES_MAX, true, false)
         );
-        let second = pieces.next().unwrap().unwrap();
+        let second = pieces.next_piece().unwrap().unwrap();
         assert_eq!(
             (second.bytes.len(), second.begins, second.ends),
             (1, false, true)
         );
-        assert_eq!(pieces.next().unwrap(), None);
+        assert_eq!(pieces.next_piece().unwrap(), None);
         // A dot that begins no line ends nothing.
         let mut long = vec![b'x'; PIECE_BYTES_MAX];
         long.extend_from_slice(b".\n");
         let mut pieces = Pieces::new(Cursor::new(long), true);
-        pieces.next().unwrap().unwrap();
-        assert_eq!(pieces.next().unwrap().unwrap().bytes, b".");
+        pieces.next_piece().unwrap().unwrap();
+        assert_eq!(pieces.next_piece().unwrap().unwrap().bytes, b".");
     }
 }
