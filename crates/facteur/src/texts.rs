@@ -253,6 +253,7 @@ texts! {
     TRACE_FAILED: "{0}: failed; {1}", "{0} : échec ; {1}";
     TRACE_AGAIN: "tried again at {0}", "nouvel essai à {0}";
     TRACE_REPORTED: "the sender is told", "l'expéditeur en est informé";
+    TRACE_UNPROVEN: "nobody is told: nothing showed that the sender was who it said", "personne n'est averti : rien ne montrait que l'expéditeur était celui qu'il disait";
     ABOUT_SEARCH: "The search catalogue", "Le catalogue de recherche";
     ABOUT_SEARCH_REBUILD: "Throw the search catalogue away and have it made anew",
         "Jeter le catalogue de recherche et le faire refaire";

@@ -204,6 +204,11 @@ pub const CALLS_LOOK_AGAIN: Duration = Duration::from_secs(60);
 pub const CONSENT_TIME: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How often mail that waits for it looks whether he did; an answer wakes it.
 pub const CONSENT_LOOK_AGAIN: Duration = Duration::from_secs(3600);
+/// That a held message came into its mailboxes is remembered for so long: a server that lost power in between
+/// may be off for a while.
+pub const CAME_HOME_REMEMBERED: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Who has mail sent on is told so often that some was lost.
+pub const CONSENT_LOST_AGAIN: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Questions to one address in a week.
 pub const CONSENT_LETTERS_A_WEEK_MAX: usize = 3;
 /// Questions that the filters of one account give rise to in a day.

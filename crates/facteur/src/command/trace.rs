@@ -89,6 +89,9 @@ fn tried(event: &Value) -> Vec<String> {
     if flag(event, "reported") {
         lines.push(t(texts::TRACE_REPORTED).to_owned());
     }
+    if flag(event, "unproven") {
+        lines.push(t(texts::TRACE_UNPROVEN).to_owned());
+    }
     lines
 }
 

@@ -19,6 +19,9 @@ use crate::intake::Intake;
 use crate::limits::CONSENT_TIME;
 use crate::smtp::directory::{self, Found, Target};
 
+/// Of what another host said.
+const REPLY_CHARS_MAX: usize = 500;
+
 /// `{source}`, `{target}`, `{domain}`, `{until}`, `{yes}` and `{no}` are filled in.
 struct Words {
     system: &'static str,
@@ -31,6 +34,8 @@ struct Words {
     confirmed: [&'static str; 2],
     stopped: [&'static str; 2],
     gone: [&'static str; 2],
+    /// With `{reply}`.
+    lost: [&'static str; 2],
 }
 
 const EN: Words = Words {
@@ -61,6 +66,13 @@ const EN: Words = Words {
         "Mail is no longer sent on to {target}",
         "Hello,\n\nthe mail server of {target} has said several times that there is no such\n\
          address. Mail for {source} is no longer sent on there.\n",
+    ],
+    lost: [
+        "Mail for {source} did not reach {target}",
+        "Hello,\n\nmail for {source} could not be sent on to {target}:\n\n    {reply}\n\n\
+         Nothing showed that its sender was who it said, so a report could have gone to somebody\n\
+         who never wrote it: nobody else is told. The history of the server has each such message\n\
+         (facteur trace {target}). You are told once in 30 days.\n",
     ],
 };
 
@@ -94,6 +106,14 @@ const FR: Words = Words {
         "Le courrier n'est plus transféré à {target}",
         "Bonjour,\n\nle serveur de courrier de {target} a dit plusieurs fois que cette adresse\n\
          n'existe pas. Le courrier de {source} n'y est plus transféré.\n",
+    ],
+    lost: [
+        "Du courrier de {source} n'est pas arrivé à {target}",
+        "Bonjour,\n\ndu courrier de {source} n'a pas pu être transféré à {target} :\n\n    {reply}\n\n\
+         Rien ne montrait que son expéditeur était celui qu'il disait ; un avis aurait pu aller à\n\
+         quelqu'un qui ne l'a jamais écrit : personne d'autre n'est averti. L'historique du serveur\n\
+         garde chacun de ces messages (facteur trace {target}). Vous en êtes averti une fois en\n\
+         30 jours.\n",
     ],
 };
 
@@ -218,6 +238,30 @@ pub async fn news(
     forward: &Forward,
     state: ForwardState,
 ) -> Result<Vec<Letter>, Error> {
+    let texts = |words: &'static Words| match state {
+        ForwardState::Asked => words.asked,
+        ForwardState::Confirmed => words.confirmed,
+        ForwardState::Stopped => words.stopped,
+        ForwardState::Gone => words.gone,
+    };
+    tell(ctx, forward, texts, "").await
+}
+
+/// The same are told that mail was lost, and why.
+pub async fn lost(
+    ctx: &Arc<Context>,
+    forward: &Forward,
+    reply: &str,
+) -> Result<Vec<Letter>, Error> {
+    tell(ctx, forward, |words| words.lost, reply).await
+}
+
+async fn tell(
+    ctx: &Arc<Context>,
+    forward: &Forward,
+    texts: impl Fn(&'static Words) -> [&'static str; 2],
+    reply: &str,
+) -> Result<Vec<Letter>, Error> {
     let Some((source, french)) = source_of(ctx, forward)? else {
         return Ok(Vec::new());
     };
@@ -239,13 +283,12 @@ pub async fn news(
         return Ok(Vec::new());
     }
     let words = words(french);
-    let [subject, text] = match state {
-        ForwardState::Asked => words.asked,
-        ForwardState::Confirmed => words.confirmed,
-        ForwardState::Stopped => words.stopped,
-        ForwardState::Gone => words.gone,
-    };
-    let fill = |text: &str| filled(text, forward, &source);
+    let [subject, text] = texts(words);
+    // What another host said is one line of text.
+    let said = reply.split(|c: char| c.is_whitespace() || c.is_control());
+    let said: String = said.collect::<Vec<_>>().join(" ");
+    let said: String = said.chars().take(REPLY_CHARS_MAX).collect();
+    let fill = |text: &str| filled(text, forward, &source).replace("{reply}", &said);
     let from = format!("postmaster@{}", ctx.config.hostname);
     let header = header(ctx, (words.system, &from), &to, &fill(subject));
     let message = Entity::text("plain", &fill(text)).into_message(header);

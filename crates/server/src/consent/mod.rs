@@ -14,13 +14,13 @@ use facteur_message::Facts;
 use facteur_smtp::Address;
 use facteur_store::limits::FORWARD_ASKED_KEPT;
 use facteur_store::{
-    Error, Forward, ForwardId, ForwardSource, ForwardState, NewQueueEntry, QueueEntry, Store,
-    Timestamp,
+    Error, Forward, ForwardId, ForwardSource, ForwardState, Memory, NewQueueEntry, Parcel,
+    QueueEntry, Store, Timestamp,
 };
 
 use crate::context::Context;
 use crate::drive;
-use crate::limits::{CONSENT_FAILURES_MAX, CONSENT_LOOK_AGAIN, CONSENT_TIME};
+use crate::limits::{CONSENT_FAILURES_MAX, CONSENT_LOOK_AGAIN, CONSENT_LOST_AGAIN, CONSENT_TIME};
 use crate::smtp::directory::{self, Onward, Target};
 
 pub use ask::{Question, ask_for_account, question, set_by_hand, vouch};
@@ -209,6 +209,37 @@ pub async fn note(ctx: &Arc<Context>, id: ForwardId, gone: bool) -> Result<(), E
         }
         None => Ok(()),
     }
+}
+
+/// Mail that went on was lost, and its sender may not be told: who has it sent on is, once in a while.
+/// `reply`: why the last one was.
+pub async fn lost(ctx: &Arc<Context>, id: ForwardId, reply: &str) -> Result<(), Error> {
+    let Some(forward) = ctx.store.forward(id)? else {
+        return Ok(());
+    };
+    let until = ctx.clock.now().after(CONSENT_LOST_AGAIN);
+    let mut hasher = blake3::Hasher::new_derive_key("facteur 2026 mail that was lost");
+    let mut key = [0; 16];
+    hasher.update(&id.0).finalize_xof().fill(&mut key);
+    let letters = letter::lost(ctx, &forward, reply).await?.into_iter();
+    let parcels: Vec<Parcel> = letters
+        .map(|(body, local, queue)| Parcel {
+            once: local.first().map(|delivery| Memory {
+                account: delivery.account,
+                key,
+                until,
+            }),
+            body,
+            mailboxes: Vec::new(),
+            local,
+            queue,
+            aside: None,
+        })
+        .collect();
+    if !parcels.is_empty() {
+        ctx.store.deliver_parcels(parcels, Vec::new()).await?;
+    }
+    Ok(())
 }
 
 /// The change, the news of it, and another look at what waits.

@@ -72,6 +72,9 @@ pub enum What {
         again: Option<i64>,
         /// The sender is told of it by a report.
         reported: bool,
+        /// Nobody is told that it failed: nothing showed that its sender was who it said.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unproven: bool,
     },
 }
 
@@ -168,6 +171,7 @@ mod tests {
             }],
             again: Some(60_000),
             reported: false,
+            unproven: false,
         };
         let event = Event::new(key.clone(), Timestamp(5), what);
         let line = event.line();

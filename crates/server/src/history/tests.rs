@@ -37,6 +37,7 @@ fn tried(number: u8, at: i64, address: &str) -> Event {
         }],
         again: None,
         reported: false,
+        unproven: false,
     };
     Event::new(Key::of(BlobId([number; 32])), Timestamp(at), what)
 }

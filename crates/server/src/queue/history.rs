@@ -10,11 +10,19 @@ use crate::alarm;
 use crate::history::limits::{RECIPIENTS_MAX, TEXT_BYTES_MAX};
 use crate::history::{self, Event, Key, What};
 
-/// `outcomes`: one for each recipient of the entry, as for [`super::plan::plan`].
-pub fn tell(ctx: &Arc<Context>, entry: &QueueEntry, outcomes: &[Option<Outcome>], next: &Next) {
+/// `outcomes`: one for each recipient of the entry, as for [`super::plan::plan`]; `unproven`: nobody is
+/// told of what fails.
+pub fn tell(
+    ctx: &Arc<Context>,
+    entry: &QueueEntry,
+    outcomes: &[Option<Outcome>],
+    next: &Next,
+    unproven: bool,
+) {
     let failed = outcomes.iter().flatten();
     let failed = failed.filter(|outcome| matches!(outcome, Outcome::Failed(_)));
-    match failed.count() {
+    let failed = failed.count();
+    match failed {
         0 => {}
         count => alarm::note_bounces(ctx, &entry.reverse_path, count),
     }
@@ -33,6 +41,7 @@ pub fn tell(ctx: &Arc<Context>, entry: &QueueEntry, outcomes: &[Option<Outcome>]
         recipients: recipients.take(RECIPIENTS_MAX).collect(),
         again: next.entry.as_ref().map(|entry| entry.due.0),
         reported: !next.report.is_empty(),
+        unproven: unproven && failed > 0,
     };
     let key = Key::of(entry.blob);
     ctx.history.tell(Event::new(key, ctx.clock.now(), what));

@@ -54,3 +54,5 @@ pub const RECIPIENTS_AT_ONCE: usize = 100;
 pub const REPORT_WAIT: Duration = Duration::from_secs(120);
 /// Entries of one message that are looked at for that.
 pub const SIBLINGS_MAX: usize = 1_000;
+/// Messages of several entries of which it is known how far they are.
+pub const SETTLED_MAX: usize = 10_000;

@@ -2,10 +2,12 @@
 //! be told of by who is first: else two that end at the same moment would each hold its own lease, and
 //! each write a report.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use facteur_store::QueueId;
+use facteur_store::{QueueGroup, QueueId};
+
+use super::limits::SETTLED_MAX;
 
 /// Shared by all attempts.
 #[derive(Debug, Default)]
@@ -13,6 +15,9 @@ pub struct Reports {
     turn: Arc<tokio::sync::Mutex<()>>,
     /// Leased entries that have nothing but a report to give, and wait for their turn.
     offered: Mutex<HashSet<QueueId>>,
+    /// By the first entry of a message: all before this one are tried to their end, and none is ever
+    /// tried again. So each is looked at about once, however many there are.
+    settled: Mutex<HashMap<QueueId, QueueId>>,
 }
 
 /// The turn; the entry is no longer offered.
@@ -33,6 +38,35 @@ impl Reports {
             Some(offer) if !offer.stands() => None,
             _ => Some(turn),
         }
+    }
+
+    /// Another entry of the message than `id` is still to be tried. `find`: the first that is, from that
+    /// one on.
+    pub fn others_open<E>(
+        &self,
+        group: QueueGroup,
+        id: QueueId,
+        find: impl Fn(QueueId) -> Result<Option<QueueId>, E>,
+    ) -> Result<bool, E> {
+        let from = self.settled().get(&group.first).copied();
+        let open = find(from.unwrap_or(group.first))?;
+        let mut settled = self.settled();
+        if settled.len() >= SETTLED_MAX {
+            settled.clear();
+        }
+        match open {
+            Some(open) => settled.insert(group.first, open),
+            None => settled.insert(group.first, QueueId(u64::MAX)),
+        };
+        drop(settled);
+        match open {
+            Some(open) if open == id => Ok(find(QueueId(id.0.saturating_add(1)))?.is_some()),
+            open => Ok(open.is_some()),
+        }
+    }
+
+    fn settled(&self) -> MutexGuard<'_, HashMap<QueueId, QueueId>> {
+        self.settled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// By who has the turn.
@@ -75,7 +109,40 @@ impl Drop for Offer<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::{Cell, RefCell};
+    use std::convert::Infallible;
+
     use super::*;
+
+    /// Entries end in any order, and few are looked at for that.
+    #[test]
+    fn each_entry_is_looked_at_about_once() {
+        const COUNT: u64 = 1_000;
+        let group = QueueGroup {
+            first: QueueId(5),
+            count: COUNT as u32,
+        };
+        for order in [1, 7, 999] {
+            let (open, looked) = (RefCell::new(vec![true; COUNT as usize]), Cell::new(0));
+            let reports = Reports::default();
+            let find = |from: QueueId| {
+                let open = open.borrow();
+                let mut rest = open.iter().enumerate().skip((from.0 - 5) as usize);
+                let found = rest.find(|(_, open)| {
+                    looked.set(looked.get() + 1);
+                    **open
+                });
+                Ok::<_, Infallible>(found.map(|(at, _)| QueueId(5 + at as u64)))
+            };
+            for step in 0..COUNT {
+                let at = step * order % COUNT;
+                let id = QueueId(5 + at);
+                assert_eq!(reports.others_open(group, id, find), Ok(step + 1 < COUNT));
+                open.borrow_mut()[at as usize] = false;
+            }
+            assert!(looked.get() < 4 * COUNT, "{order}: {}", looked.get());
+        }
+    }
 
     #[tokio::test]
     async fn who_waits_may_be_told_of_by_who_is_first() {

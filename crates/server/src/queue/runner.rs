@@ -8,7 +8,7 @@ use std::time::Duration;
 use facteur_smtp::Address;
 use facteur_store::{
     Delivery, Error, FlagNames, NewBody, NewMessage, NewQueueEntry, QueueEntry, QueueRecipient,
-    Spot, Timestamp,
+    RecipientState, Spot, Timestamp,
 };
 use tokio::task::JoinSet;
 
@@ -248,10 +248,14 @@ async fn transfer(sender: &Sender, entry: QueueEntry, mut lease: Lease<'_>) -> C
         words,
         "attempt"
     );
-    if attempt.rest.is_none() {
-        history::tell(&sender.ctx, &entry, &attempt.outcomes, &next);
+    let unproven = is_unproven(sender, &entry);
+    if attempt.rest.is_none() || done {
+        history::tell(&sender.ctx, &entry, &attempt.outcomes, &next, unproven);
     }
     note_forward(sender, &entry, &attempt.outcomes, &next).await;
+    if unproven {
+        tell_owner(sender, &entry, &next).await;
+    }
     keep(sender, &entry, &next, &mut lease).await;
     attempt.contact
 }
@@ -284,13 +288,16 @@ fn weigh<'a>(sender: &'a Sender, next: &plan::Next) -> Result<(Decision, Vec<Lea
     if next.report.is_empty() && next.after.owing.is_none() {
         return Ok((owed::decide(now, next, Vec::new(), false), Vec::new()));
     }
-    let siblings = store.queue_siblings(&next.after, limits::SIBLINGS_MAX)?;
-    let waits = siblings.iter().any(owed::is_open);
+    let (group, id) = (next.after.group, next.after.id);
+    let waits = group.count > 1
+        && sender.reports.others_open(group, id, |from| {
+            store.queue_find_sibling(group, from, owed::is_open)
+        })?;
     if owed::is_for_later(now, next, waits) {
         return Ok((owed::decide(now, next, Vec::new(), waits), Vec::new()));
     }
     let (mut leases, mut others) = (Vec::new(), Vec::new());
-    for sibling in siblings {
+    for sibling in store.queue_siblings(&next.after, limits::SIBLINGS_MAX)? {
         let id = sibling.id;
         let owes = sibling.owing.is_some() && sibling.reverse_path == next.after.reverse_path;
         if !owes || sibling.held {
@@ -332,6 +339,39 @@ async fn note_forward(
             tracing::warn!(%error, "whether an address outside is still there is not counted");
         }
     }
+}
+
+/// Nothing showed that its sender was who it said: no report goes there.
+fn is_unproven(sender: &Sender, entry: &QueueEntry) -> bool {
+    let found = forward::is_unproven_path(&sender.ctx.store, &entry.reverse_path);
+    found.unwrap_or_else(|error| {
+        tracing::error!(id = entry.id.0, %error, "whose address it is can't be read");
+        false
+    })
+}
+
+/// Mail that went on is lost, and its sender hears nothing: who had it sent on does, now and then.
+async fn tell_owner(sender: &Sender, entry: &QueueEntry, next: &plan::Next) {
+    let (Some(reply), Some(id)) = (lost(entry, next), entry.wishes.forward) else {
+        return;
+    };
+    tracing::info!(
+        id = entry.id.0,
+        reply,
+        "mail is lost and nobody is told: its sender was not proven"
+    );
+    if let Err(error) = consent::lost(&sender.ctx, id, &reply).await {
+        tracing::warn!(%error, "who has mail sent on does not hear that some was lost");
+    }
+}
+
+/// What was said when a recipient failed now.
+fn lost(entry: &QueueEntry, next: &plan::Next) -> Option<String> {
+    let mut ends = entry.recipients.iter().zip(&next.after.recipients);
+    ends.find_map(|(before, after)| match (&before.state, &after.state) {
+        (RecipientState::Pending, RecipientState::Failed { reply }) => Some(reply.clone()),
+        _ => None,
+    })
 }
 
 /// Writes down what became of an attempt, and its report.

@@ -8,7 +8,7 @@ use facteur_senders::{Seen, dmarc};
 use facteur_smtp::Recipient;
 use facteur_smtp::address::{Address, Domain};
 use facteur_smtp::server::{Envelope, Outcome, Refusal};
-use facteur_store::{Error, NewBody, NewQueueEntry, NewSent, Store};
+use facteur_store::{BlobId, Error, Memory, NewBody, NewQueueEntry, NewSent, Store};
 
 use super::commit::Written;
 use super::decide::{Authors, Door, Gathered, Verdict, decide};
@@ -20,7 +20,7 @@ use super::undeliverable::{self, Sorted, Undeliverable};
 use super::{Driver, Target, refusal};
 use crate::config::Role;
 use crate::consent::{self, Reply};
-use crate::context::{Counters, SessionId};
+use crate::context::{Counters, PeerAddress, SessionId};
 use crate::dkim;
 use crate::drive::Stream;
 use crate::history::{Event, Key};
@@ -272,6 +272,9 @@ impl<S: Stream> Driver<S> {
             mut sorted,
             noted,
         } = decided.inspect_err(|refusal| self.tell_refused(key.clone(), &facts, *refusal))?;
+        let path = self.reverse_path();
+        let origin = judged.origin.as_ref();
+        self.proven = origin.is_none_or(|origin| origin.is_proven(&path));
         self.hear_reports(&facts, &head).await?;
         let filed = self.reports(&body, &facts, &judged, &sorted).await;
         let opinions = self.opinions(&noted, &head, &sorted).await;
@@ -308,6 +311,7 @@ impl<S: Stream> Driver<S> {
             filings: &filings,
             signature: &signature,
         };
+        let once = self.once(body.body.id(), &sorted);
         let commit = self.plan(body, &facts, written, &sorted, plans);
         let results = sorted.results.clone();
         let (copies, queued) = (commit.local.len(), commit.queue.len());
@@ -315,10 +319,15 @@ impl<S: Stream> Driver<S> {
         // Before anything else can happen to it.
         let at = ctx.clock.now();
         if !commit.is_nothing() || self.tracking.is_some() {
-            let sent = self.to_remember(&sorted.targets, &sorted.reports, &commit.queue);
-            let done = commit.send(&ctx.store, sent).await;
-            let taken = done.map_err(|error| self.store_failed(&error))?;
-            if self.was_done_before(taken) {
+            let done_before = match once {
+                Some(once) => commit.send_once(&ctx.store, once).await.map(|done| !done),
+                None => {
+                    let sent = self.to_remember(&sorted.targets, &sorted.reports, &commit.queue);
+                    let taken = commit.send(&ctx.store, sent).await;
+                    taken.map(|taken| self.was_done_before(taken))
+                }
+            };
+            if done_before.map_err(|error| self.store_failed(&error))? {
                 return Ok(results);
             }
         } else if sorted.targets.iter().all(Vec::is_empty) {
@@ -337,6 +346,7 @@ impl<S: Stream> Driver<S> {
             queued,
             "message accepted"
         );
+        self.tell_untold(&key, &sorted);
         for key in std::iter::once(key).chain(renamed) {
             let event = self.accepted(&facts, &judged, &sorted.targets, &fates);
             ctx.history.tell(Event::new(key, at, event));
@@ -385,6 +395,31 @@ impl<S: Stream> Driver<S> {
             }
         }
         Ok(())
+    }
+
+    /// What was held comes from our own queue, whose entry goes in a commit of its own: when the power
+    /// fails between the two, it comes once more, byte for byte, to the same recipients.
+    fn once(&self, blob: BlobId, sorted: &Sorted) -> Option<Memory> {
+        let ctx = self.wire.context();
+        if self.wire.peer().address != PeerAddress::Inside {
+            return None;
+        }
+        let mut hasher = blake3::Hasher::new_derive_key("facteur 2026 held mail that came home");
+        hasher
+            .update(&blob.0)
+            .update(self.reverse_path().as_bytes());
+        for (recipient, _) in &self.session.envelope()?.recipients {
+            if let Recipient::Address(address) = recipient {
+                hasher.update(&[0]).update(address.to_string().as_bytes());
+            }
+        }
+        let mut key = [0; 16];
+        hasher.finalize_xof().fill(&mut key);
+        Some(Memory {
+            account: *sorted.accounts().first()?,
+            key,
+            until: ctx.clock.now().after(limits::CAME_HOME_REMEMBERED),
+        })
     }
 
     /// What is kept of a program's message beside itself.

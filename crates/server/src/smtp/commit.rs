@@ -65,6 +65,22 @@ impl Commit {
             let done = store.deliver(self.body, self.local, self.queue).await;
             return done.map(|_| None);
         }
+        let (parcels, memories) = self.into_parcels();
+        if let Some(sent) = sent {
+            let taken = store.deliver_sent(parcels, memories, sent).await;
+            return taken.map(Some);
+        }
+        let done = store.deliver_parcels(parcels, memories).await;
+        done.map(|_| None)
+    }
+
+    /// Unless it was done before; false: it was.
+    pub(super) async fn send_once(self, store: &Store, once: Memory) -> Result<bool, Error> {
+        let (parcels, memories) = self.into_parcels();
+        store.deliver_once(parcels, memories, once).await
+    }
+
+    fn into_parcels(self) -> (Vec<Parcel>, Vec<Memory>) {
         let mut parcels = self.written;
         if !self.local.is_empty() || !self.queue.is_empty() {
             parcels.push(Parcel {
@@ -76,12 +92,7 @@ impl Commit {
                 once: None,
             });
         }
-        if let Some(sent) = sent {
-            let taken = store.deliver_sent(parcels, self.memories, sent).await;
-            return taken.map(Some);
-        }
-        let done = store.deliver_parcels(parcels, self.memories).await;
-        done.map(|_| None)
+        (parcels, self.memories)
     }
 }
 
@@ -179,7 +190,8 @@ impl<S: Stream> Driver<S> {
         }
     }
 
-    /// One for each domain, and one of those who are told of without being sent anything.
+    /// One for each domain, and one of those who are told of without being sent anything. A sender
+    /// that is not proven may be anybody, and is told of nobody.
     fn entries(
         &self,
         remote: BTreeMap<(&str, Option<ForwardId>), Remote>,
@@ -202,7 +214,7 @@ impl<S: Stream> Driver<S> {
                 consent::on_behalf(entry, onward)
             })
             .collect();
-        if !told.is_empty() && !self.reverse_path().is_empty() {
+        if !told.is_empty() && !self.reverse_path().is_empty() && self.proven {
             let hostname = self.wire.context().config.hostname.as_str();
             queue.push(NewQueueEntry {
                 reverse_path: self.reverse_path(),
@@ -215,10 +227,21 @@ impl<S: Stream> Driver<S> {
     pub(super) fn queue_entry(
         &self,
         domain: &str,
-        recipients: Vec<QueueRecipient>,
+        mut recipients: Vec<QueueRecipient>,
         facts: &Facts,
         trace: &str,
     ) -> NewQueueEntry {
+        if !self.proven {
+            // RFC 3461 §4.1: NEVER, for us and for the hosts behind us. Whatever who sent it asked for:
+            // it may be about somebody else.
+            for recipient in &mut recipients {
+                recipient.notify = Some(Notify {
+                    success: false,
+                    failure: false,
+                    delay: false,
+                });
+            }
+        }
         let ctx = self.wire.context();
         let now: Timestamp = ctx.clock.now();
         let parameters = self

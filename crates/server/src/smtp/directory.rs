@@ -37,7 +37,8 @@ pub enum Target {
     },
     /// An address of ours to which the owner of an address outside answers.
     Reply(Reply),
-    /// An address of ours to which hosts report what became of a program's mail.
+    /// An address of ours to which hosts report what became of a program's mail, or of mail whose
+    /// sender was not proven.
     Report,
 }
 
@@ -112,7 +113,7 @@ pub fn find_for(store: &Store, recipient: &Address, size: u64) -> Result<Found, 
 }
 
 /// An address that we made: one under which mail of others went on from here, then who is behind it;
-/// one that answers a question of ours. One that we did not make, or that is too old, is a name like
+/// one that answers a question of ours, or drops reports. One that we did not make, or that is too old, is a name like
 /// any other.
 fn rewritten(store: &Store, recipient: &Address) -> Result<Option<Found>, Error> {
     let local = recipient.local.to_lowercase();
@@ -132,6 +133,9 @@ fn rewritten(store: &Store, recipient: &Address) -> Result<Option<Found>, Error>
         targets.push(Target::Report);
         return Ok(Some(Found::Targets(targets)));
     }
+    if forward::is_unproven(store, &local)? {
+        return Ok(Some(Found::Targets(vec![Target::Report])));
+    }
     let Some(original) = forward::original(store, &recipient.local)? else {
         return Ok(None);
     };
@@ -150,6 +154,11 @@ pub fn find_postmaster(store: &Store) -> Result<Found, Error> {
         }
     }
     Ok(Found::Nobody)
+}
+
+/// The address of a domain's postmaster.
+pub fn postmaster_of(domain: &str) -> String {
+    format!("{POSTMASTER}@{domain}")
 }
 
 /// The postmaster of the recipient's domain.

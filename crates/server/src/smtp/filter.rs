@@ -153,7 +153,9 @@ impl<S: Stream> Driver<S> {
             let targets = sorted.targets.iter().flatten();
             targets.filter_map(|target| stop(target, taken)).collect()
         };
-        let mut seen: Vec<AccountId> = open.iter().map(|stop| stop.account).collect();
+        // Who gets it as a report has it, too.
+        let accounts = open.iter().map(|stop| stop.account);
+        let mut seen: Vec<AccountId> = accounts.chain(taken.reports.iter().copied()).collect();
         let mut rejected: HashMap<AccountId, facteur_sieve::message::Reject> = HashMap::new();
         let mut done: Vec<AccountId> = Vec::new();
         while let Some(stop) = open.pop_front() {

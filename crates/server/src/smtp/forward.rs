@@ -1,10 +1,13 @@
 //! Mail of others that goes on: the envelope sender under which it leaves (SRS), and the way back of
-//! reports to it.
+//! reports to it, or to nobody.
 //!
 //! A host that gets it asks the domain of the envelope sender whether we may send for it (SPF); that
 //! of a stranger says no. So it leaves under an address of ours that stands for his. To that address
-//! only reports are taken, and they go straight to him.
+//! only reports are taken, and they go straight to him. Where nothing showed that he sent it, he may be
+//! anybody whose address was made use of: then it leaves under an address of ours that takes reports and
+//! drops them.
 
+use aws_lc_rs::constant_time;
 use facteur_senders::srs;
 use facteur_smtp::address::{Address, Domain};
 use facteur_smtp::server::Envelope;
@@ -32,6 +35,44 @@ pub(crate) fn original(store: &Store, local: &str) -> Result<Option<Address>, Er
     };
     let original = srs::original(&secret, local, day(store));
     Ok(original.and_then(|text| Address::parse(&text).ok()))
+}
+
+const UNPROVEN: &str = "unproven+";
+const UNPROVEN_CHARS: usize = 16;
+
+/// The local part under which mail of somebody who is not proven leaves: nobody else makes one up.
+fn unproven_local(secret: &[u8; 32], sender: &str) -> String {
+    let id = unproven_hash(secret, sender);
+    let mac = unproven_hash(secret, &format!("{UNPROVEN}{id}"));
+    format!("{UNPROVEN}{id}{mac}")
+}
+
+fn unproven_hash(secret: &[u8; 32], text: &str) -> String {
+    let key = blake3::derive_key("facteur 2026 senders that are not proven", secret);
+    let hash = blake3::keyed_hash(&key, text.as_bytes()).to_hex();
+    hash.chars().take(UNPROVEN_CHARS).collect()
+}
+
+/// Whether a local part is one of those; `local` in lower case.
+pub(crate) fn is_unproven(store: &Store, local: &str) -> Result<bool, Error> {
+    let tail = local.strip_prefix(UNPROVEN);
+    let Some((id, mac)) = tail.and_then(|tail| tail.split_at_checked(UNPROVEN_CHARS)) else {
+        return Ok(false);
+    };
+    let Some(secret) = store.secret()? else {
+        return Ok(false);
+    };
+    let right = unproven_hash(&secret, &format!("{UNPROVEN}{id}"));
+    let same = constant_time::verify_slices_are_equal(mac.as_bytes(), right.as_bytes());
+    Ok(same.is_ok())
+}
+
+/// The same of a reverse-path.
+pub(crate) fn is_unproven_path(store: &Store, path: &str) -> Result<bool, Error> {
+    match path.rsplit_once('@') {
+        Some((local, _)) => is_unproven(store, &local.to_lowercase()),
+        None => Ok(false),
+    }
 }
 
 /// Whom a message that could not be delivered came from.
@@ -73,6 +114,16 @@ impl<S: Stream> Driver<S> {
             self.rewritten = Some(format!("{}@{domain}", later::local_part(&secret, id)));
             return Ok(());
         }
+        if !self.proven {
+            let path = sender.to_string().to_lowercase();
+            let Some(home) = home(&store, envelope)? else {
+                return Ok(());
+            };
+            let secret = store.make_secret().await?;
+            let local = unproven_local(&secret, &path);
+            self.rewritten = Some(format!("{local}@{}", domain_to_ascii(&home)));
+            return Ok(());
+        }
         let is_ours = match directory::key(sender) {
             Some((_, domain)) => store.domain(&domain)?.is_some(),
             None => false,
@@ -107,5 +158,10 @@ fn home(store: &Store, envelope: &Envelope) -> Result<Option<String>, Error> {
             return Ok(Some(domain));
         }
     }
-    Ok(None)
+    // For the postmaster without a domain.
+    Ok(store
+        .domains()?
+        .into_iter()
+        .next()
+        .map(|domain| domain.name))
 }

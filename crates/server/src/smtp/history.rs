@@ -10,10 +10,11 @@ use facteur_store::AccountId;
 use super::body::Judged;
 use super::filter::Fate;
 use super::sender::Origin;
+use super::undeliverable::Sorted;
 use super::{Driver, Target};
 use crate::drive::Stream;
 use crate::history::limits::{RECIPIENTS_MAX, TEXT_BYTES_MAX};
-use crate::history::{Event, Key, Way, What};
+use crate::history::{self, Event, Key, Way, What};
 
 impl<S: Stream> Driver<S> {
     /// What is told of a message that is on the disk. `targets`: of each recipient; none for who
@@ -43,6 +44,36 @@ impl<S: Stream> Driver<S> {
                 .map(Origin::codes)
                 .unwrap_or_default(),
         }
+    }
+
+    /// Who does not get a message that others get, when nobody is told of it: its sender is not proven.
+    pub(super) fn tell_untold(&self, key: &Key, sorted: &Sorted) {
+        if self.proven || self.reverse_path().is_empty() {
+            return;
+        }
+        let given = self.given_recipients();
+        let untold = sorted.reports.iter().filter_map(|(place, why)| {
+            Some(history::Outcome {
+                address: given.get(*place)?.clone(),
+                state: "failed".to_owned(),
+                host: String::new(),
+                reply: why.told().to_owned(),
+            })
+        });
+        let recipients: Vec<_> = untold.take(RECIPIENTS_MAX).collect();
+        if recipients.is_empty() {
+            return;
+        }
+        let hostname = &self.wire.context().config.hostname;
+        let what = What::Tried {
+            queue: 0,
+            domain: hostname.clone(),
+            recipients,
+            again: None,
+            reported: false,
+            unproven: true,
+        };
+        self.tell(key.clone(), what);
     }
 
     /// Nobody gets it.

@@ -172,7 +172,14 @@ impl<S: Stream> Driver<S> {
         match verdict {
             RcptVerdict::Accept(targets) => match self.milters_rcpt(recipient).await {
                 None => {
-                    let held = if here { self.held(recipient) } else { None };
+                    let held = match here {
+                        true => self.held(recipient),
+                        false => Ok(None),
+                    };
+                    let held = match held {
+                        Ok(held) => held,
+                        Err(error) => return self.failed("RCPT", &error),
+                    };
                     let targets = held.unwrap_or(targets);
                     self.targets.push(targets);
                     Outcome::Ok
@@ -211,17 +218,35 @@ impl<S: Stream> Driver<S> {
 
     /// RFC 4865: a message that is held waits in the queue, our own people's copies too: what is to
     /// happen to them is found out when its time has come.
-    fn held(&self, recipient: &Recipient) -> Option<Vec<Target>> {
-        self.session.envelope()?.parameters.hold?;
-        let Recipient::Address(address) = recipient else {
-            return None;
+    fn held(&self, recipient: &Recipient) -> Result<Option<Vec<Target>>, facteur_store::Error> {
+        let envelope = self.session.envelope();
+        if envelope.is_none_or(|envelope| envelope.parameters.hold.is_none()) {
+            return Ok(None);
+        }
+        let store = &self.wire.context().store;
+        let (address, domain) = match recipient {
+            Recipient::Address(address) => {
+                let Some((_, domain)) = directory::key(address) else {
+                    return Ok(None);
+                };
+                // `root` and the like are somebody for a program alone, and only now.
+                let found = directory::find(store, address)?;
+                match self.stands_for_postmaster(recipient, &found) {
+                    true => (directory::postmaster_of(&domain), domain),
+                    false => (address.to_string(), domain),
+                }
+            }
+            // Without a domain it is nobody's when its time has come.
+            Recipient::Postmaster => match store.domains()?.into_iter().next() {
+                Some(domain) => (directory::postmaster_of(&domain.name), domain.name),
+                None => return Ok(None),
+            },
         };
-        let (_, domain) = directory::key(address)?;
-        Some(vec![Target::Remote {
-            address: address.to_string(),
+        Ok(Some(vec![Target::Remote {
+            address,
             domain: domain_to_ascii(&domain),
             forward: None,
-        }])
+        }]))
     }
 
     /// One of the groups behind it takes no mail from who sends this.
@@ -288,15 +313,20 @@ impl<S: Stream> Driver<S> {
         recipient: &Recipient,
         found: Found,
     ) -> Result<Found, facteur_store::Error> {
-        let (Recipient::Address(address), Found::Nobody, Some(_)) =
-            (recipient, &found, &self.wire.peer().user)
-        else {
-            return Ok(found);
-        };
-        match programs::is_local_user(&address.local) {
-            true => directory::find_responsible(&self.wire.context().store, address),
-            false => Ok(found),
+        match recipient {
+            Recipient::Address(address) if self.stands_for_postmaster(recipient, &found) => {
+                directory::find_responsible(&self.wire.context().store, address)
+            }
+            _ => Ok(found),
         }
+    }
+
+    fn stands_for_postmaster(&self, recipient: &Recipient, found: &Found) -> bool {
+        let program = self.wire.peer().user.is_some();
+        let Recipient::Address(address) = recipient else {
+            return false;
+        };
+        program && *found == Found::Nobody && programs::is_local_user(&address.local)
     }
 
     /// The store failed; the peer hears that it may try again.

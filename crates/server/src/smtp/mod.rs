@@ -97,6 +97,8 @@ struct Driver<S> {
     body: body::Incoming,
     /// Under what the open transaction's message goes on to other hosts, when not under its own sender.
     rewritten: Option<String>,
+    /// A report about the open transaction's message would go to who sent it.
+    proven: bool,
     /// Transactions so far; names messages in the log.
     messages: u32,
     /// When the client last got something done.
@@ -144,6 +146,7 @@ impl<S: Stream> Driver<S> {
             targets: Vec::new(),
             body: body::Incoming::None,
             rewritten: None,
+            proven: true,
             pace: None,
             over: false,
             standing: 0.0,
@@ -315,6 +318,7 @@ impl<S: Stream> Driver<S> {
     fn forget(&mut self) {
         self.targets = Vec::new();
         self.rewritten = None;
+        self.proven = true;
         let body = std::mem::replace(&mut self.body, body::Incoming::None);
         self.milters = self.milters.take().or(body.into_milters());
         if let Some(milters) = &mut self.milters {

@@ -4,11 +4,12 @@ use facteur_filter::Vouched;
 use facteur_message::Facts;
 use facteur_senders::results::{self, Findings};
 use facteur_senders::strain::Strainer;
-use facteur_senders::{Seen, Tap};
+use facteur_senders::{Seen, Tap, dkim, spf};
 use facteur_smtp::server::Refusal;
 
 use super::Driver;
 use super::decide::Door;
+use crate::admin::domain_to_ascii;
 use crate::drive::Stream;
 use crate::senders::{self, Arrived, Author, Told, Word};
 
@@ -67,6 +68,11 @@ impl Origin {
         self.told.codes()
     }
 
+    /// Whether a report to this reverse-path would go to who sent the message.
+    pub(super) fn is_proven(&self, reverse_path: &str) -> bool {
+        is_proven(&self.findings, reverse_path)
+    }
+
     /// As the junk filter is told. Another's signature is no sign of junk: lists and mailing services
     /// put theirs on what they pass on.
     pub(super) fn vouched(&self) -> Vouched {
@@ -76,6 +82,26 @@ impl Origin {
             Word::OtherSigned(_) | Word::Unknown => Vouched::Unknown,
         }
     }
+}
+
+/// The domain of the reverse-path sent it (SPF), signed it, or stands behind the author in that very
+/// domain (DMARC). Of the null reverse-path nothing is to be proven.
+fn is_proven(findings: &Findings, reverse_path: &str) -> bool {
+    let Some((_, domain)) = reverse_path.rsplit_once('@') else {
+        return reverse_path.is_empty();
+    };
+    let domain = domain_to_ascii(domain).to_lowercase();
+    // Who owns a domain owns those below it, and not the other way round.
+    let owns = |owner: &str| {
+        let owner = owner.to_lowercase();
+        let below = domain.strip_suffix(owner.as_str());
+        owner.contains('.') && below.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    };
+    let sent = !findings.spf_of_hello && findings.spf.outcome == spf::Outcome::Pass;
+    let mut signatures = findings.dkim.iter();
+    let signed = signatures.any(|one| one.outcome == dkim::Outcome::Pass && owns(&one.domain));
+    let aligned = findings.dmarc.aligned.is_some() && owns(&findings.dmarc.domain);
+    sent || signed || aligned
 }
 
 impl<S: Stream> Driver<S> {
@@ -142,5 +168,64 @@ impl<S: Stream> Driver<S> {
             told,
             listed: listed.is_some(),
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use facteur_senders::dmarc::{self, Aligned};
+
+    use super::*;
+
+    #[test]
+    fn to_whom_a_report_may_go() {
+        let spf = |outcome, spf_of_hello| Findings {
+            spf: spf::Checked {
+                outcome,
+                ..spf::Checked::default()
+            },
+            spf_of_hello,
+            ..Findings::default()
+        };
+        let signed = |domain: &str, outcome| Findings {
+            dkim: vec![dkim::Checked {
+                outcome,
+                domain: domain.to_owned(),
+                selector: String::new(),
+                algorithm: None,
+                prefix: String::new(),
+                testing: false,
+            }],
+            ..Findings::default()
+        };
+        let aligned = |domain: &str| Findings {
+            dmarc: dmarc::Checked {
+                domain: domain.to_owned(),
+                aligned: Some(Aligned::Signed(domain.to_owned())),
+                ..dmarc::Checked::default()
+            },
+            ..Findings::default()
+        };
+        let path = "a@Mail.bank.test";
+        for (findings, path, proven) in [
+            (Findings::default(), path, false),
+            (Findings::default(), "", true),
+            (spf(spf::Outcome::Pass, false), path, true),
+            (spf(spf::Outcome::Pass, true), path, false),
+            (spf(spf::Outcome::SoftFail, false), path, false),
+            (spf(spf::Outcome::TempError, false), path, false),
+            (signed("mail.bank.test", dkim::Outcome::Pass), path, true),
+            (signed("BANK.test", dkim::Outcome::Pass), path, true),
+            (signed("bank.test", dkim::Outcome::Fail("x")), path, false),
+            // Whoever writes in another's name signs in his own.
+            (signed("evil.test", dkim::Outcome::Pass), path, false),
+            (signed("ank.test", dkim::Outcome::Pass), path, false),
+            (signed("test", dkim::Outcome::Pass), path, false),
+            (signed("a.mail.bank.test", dkim::Outcome::Pass), path, false),
+            (aligned("bank.test"), path, true),
+            (aligned("evil.test"), path, false),
+        ] {
+            assert_eq!(is_proven(&findings, path), proven, "{path} {findings:?}");
+        }
     }
 }

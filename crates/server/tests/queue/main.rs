@@ -203,6 +203,20 @@ impl World {
         }
     }
 
+    /// What the disk kept, and a program that starts on it.
+    async fn after_power_cut(self) -> World {
+        self.disk.cut_power();
+        let disk = self.disk.reboot(1);
+        let options = Options {
+            reserved_bytes: 1 << 20,
+            ..Options::default()
+        };
+        let seam: Arc<dyn Clock> = self.clock.clone();
+        let (store, _) = Store::open(Arc::new(disk.clone()), seam, options).unwrap();
+        let ctx = Context::new(self.ctx.config.clone(), store).unwrap();
+        World { disk, ctx, ..self }
+    }
+
     fn store(&self) -> &Store {
         &self.ctx.store
     }
@@ -898,6 +912,31 @@ async fn what_was_held_is_delivered_at_home_when_its_time_comes() {
     let inbox = world.inbox();
     assert_eq!(inbox.len(), 1, "{inbox:?}");
     assert!(inbox[0].contains("Final-Recipient: rfc822; nobody@example.test\r\n"));
+}
+
+/// The power may fail between the commit that delivers it and the one that ends its entry.
+#[tokio::test]
+async fn what_was_held_comes_home_once_whenever_the_power_fails() {
+    let mut between = 0;
+    for operation in 1..20 {
+        let world = World::new(nothing).await;
+        world.enqueue("example.test", &["alice"], as_it_is).await;
+        world.disk.cut_power_at(world.disk.operations() + operation);
+        let running = tokio::spawn(queue::run(world.sender()));
+        // What can't be read any more has no power.
+        let all = || world.store().queue_list(&QueueFilter::default(), None, 1);
+        while world.disk.has_power() && all().is_ok_and(|all| !all.is_empty()) {
+            tokio::task::yield_now().await;
+        }
+        running.abort();
+        let _ = running.await;
+        let world = world.after_power_cut().await;
+        between += usize::from(world.inbox().len() == 1 && world.entries().len() == 1);
+        world.run();
+        world.until_empty().await;
+        assert_eq!(world.inbox().len(), 1, "cut at operation {operation}");
+    }
+    assert!(between > 0, "the moment was met");
 }
 
 /// A domain is ours by its Unicode name, and its mail waits under the A-labels.

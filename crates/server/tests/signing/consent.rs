@@ -171,6 +171,26 @@ async fn without_an_answer_mail_comes_back() {
     assert_eq!(world.states().await, ["confirmed"]);
 }
 
+/// Nothing shows who sent it: it is dropped, and who looks after the alias hears of it once.
+#[tokio::test]
+async fn without_an_answer_mail_of_nobody_is_dropped() {
+    let world = World::new().await;
+    world.lead("bob@far.test", false).await;
+    world.one_arrived().await;
+    world.clock.advance(DAY * 6);
+    for from in ["carol@other.test", "dave@other.test"] {
+        let to = ("away@example.test", "250");
+        world.offer("203.0.113.9:999", from, to, MAIL).await;
+    }
+    let before = world.inbox();
+    world.clock.advance(DAY);
+    assert!(world.arrived().await.is_empty());
+    assert_eq!(world.inbox(), before + 1, "the postmaster is told once");
+    let trace = world.ask("GET", "/v1/trace?about=carol@other.test", None);
+    let trace = trace.await.to_string();
+    assert!(trace.contains(r#""unproven":true"#), "{trace}");
+}
+
 #[tokio::test]
 async fn the_administrator_may_vouch_and_stop() {
     let world = World::new().await;

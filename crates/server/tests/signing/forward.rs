@@ -73,9 +73,101 @@ async fn what_cannot_go_on_comes_back() {
     assert!(!text.contains("SRS0="), "{text}");
 }
 
+impl World {
+    /// The stranger may send for other.test.
+    fn vouched(self) -> World {
+        let record = b"v=spf1 ip4:203.0.113.9 -all".to_vec();
+        let question = Question::new(Kind::Txt, "other.test");
+        self.dns.set_answer(question, Answer::Txt(vec![record]));
+        self
+    }
+
+    async fn trace(&self, about: &str) -> String {
+        let path = format!("/v1/trace?about={about}");
+        self.ask("GET", &path, None).await.to_string()
+    }
+}
+
+const UNTOLD: &str = r#""unproven":true"#;
+
+/// Anybody can write in anybody's name: who did not send it hears nothing of it, now or later.
+#[tokio::test]
+async fn a_sender_that_is_not_proven_is_told_of_nothing() {
+    let world = World::new().await;
+    world.alias("away@example.test", "bob@far.test").await;
+    world.alias("gone@example.test", "nobody@far.test").await;
+    let carol = "carol@other.test";
+    // Ours as well: it is not one of us who sends this.
+    for from in [carol, "alice@example.test"] {
+        let to = ("gone@example.test", "250");
+        world.offer(STRANGER, from, to, MAIL).await;
+        assert!(world.arrived().await.is_empty(), "{from}");
+    }
+    let trace = world.trace("nobody@far.test").await;
+    assert!(trace.contains(UNTOLD), "{trace}");
+
+    let to = ("away@example.test", "250");
+    world.offer(STRANGER, carol, to, MAIL).await;
+    let from = address(&world.one_arrived().await.from);
+    assert!(from.starts_with("unproven+"), "{from}");
+    // Who asks whether there is such an address hears yes, and a report is dropped.
+    let report = "From: postmaster@far.test\r\nTo: x@example.test\r\n\r\nno\r\n";
+    world.offer(STRANGER, "", (&from, "250"), report).await;
+    assert!(world.arrived().await.is_empty());
+    let to = (from.as_str(), "550");
+    world.offer(STRANGER, "x@far.test", to, report).await;
+    let forged = from.replace("unproven+", "unproven+0");
+    world.offer(STRANGER, "", (&forged, "550"), report).await;
+
+    // What comes from who may send for the domain comes back to him.
+    let world = world.vouched();
+    let to = ("gone@example.test", "250");
+    world.offer(STRANGER, carol, to, MAIL).await;
+    assert_eq!(address(&world.one_arrived().await.to), carol);
+}
+
+/// One of several does not get it: that others do is no reason to write to somebody else.
+#[tokio::test]
+async fn a_filter_that_refuses_writes_to_nobody_unproven() {
+    let world = World::new().await;
+    world.alias("away@example.test", "bob@far.test").await;
+    world.script("require \"reject\"; reject \"no\";").await;
+    let data = format!("{MAIL}.\r\n");
+    let lines = [
+        ("EHLO mx.other.test\r\n", "250"),
+        ("MAIL FROM:<carol@other.test>\r\n", "250"),
+        (
+            "RCPT TO:<away@example.test> NOTIFY=SUCCESS,FAILURE\r\n",
+            "250",
+        ),
+        (
+            "RCPT TO:<alice@example.test> NOTIFY=SUCCESS,FAILURE\r\n",
+            "250",
+        ),
+        ("DATA\r\n", "354"),
+        (data.as_str(), "250"),
+        ("QUIT\r\n", "221"),
+    ];
+    world.session(Role::Smtp, STRANGER, &lines).await;
+    assert_eq!(address(&world.one_arrived().await.to), "bob@far.test");
+    let trace = world.trace("alice@example.test").await;
+    assert!(trace.contains(UNTOLD), "{trace}");
+    let world = world.vouched();
+    world.session(Role::Smtp, STRANGER, &lines).await;
+    // It waits a moment for others of the same message.
+    let owed = |entries: &[QueueEntry]| entries.iter().all(|entry| entry.owing.is_some());
+    let mut told = world.arrived_until(owed).await;
+    world.clock.advance(Duration::from_secs(120));
+    told.extend(world.arrived().await);
+    let refused = |taken: &Taken| String::from_utf8_lossy(&taken.message).contains("refuses");
+    let told: Vec<&Taken> = told.iter().filter(|taken| refused(taken)).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(address(&told[0].to), "carol@other.test");
+}
+
 #[tokio::test]
 async fn what_others_rewrote_goes_straight_back_to_them() {
-    let world = World::new().await;
+    let world = World::new().await.vouched();
     world.alias("away@example.test", "bob@far.test").await;
     let before = "SRS0=HHH=TT=a.test=d@other.test";
     world
@@ -89,7 +181,7 @@ async fn what_others_rewrote_goes_straight_back_to_them() {
 
 #[tokio::test]
 async fn our_own_and_nobody_stay_as_they_are() {
-    let world = World::new().await;
+    let world = World::new().await.vouched();
     world.alias("away@example.test", "bob@far.test").await;
     world.submit("away@example.test", LETTER).await;
     let taken = world.one_arrived().await;
@@ -109,7 +201,7 @@ async fn our_own_and_nobody_stay_as_they_are() {
 /// An alias to the outside, and a filter's redirect.
 #[tokio::test]
 async fn what_goes_on_is_sealed() {
-    let world = World::new().await.published().await;
+    let world = World::new().await.published().await.vouched();
     world.alias("away@example.test", "bob@far.test").await;
     world.agreed("bob@far.test").await;
     world.script("redirect \"bob@far.test\";").await;

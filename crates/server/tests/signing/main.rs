@@ -221,9 +221,13 @@ impl World {
 
     /// A session on that port; each line has to be answered as it says.
     async fn session(&self, role: Role, address: &str, lines: &[(&str, &str)]) {
-        let (ours, theirs) = tokio::io::duplex(1 << 20);
         let address = PeerAddress::Tcp(address.parse().unwrap());
         let peer = Peer::new(SessionId(1), role, address);
+        self.session_of(peer, lines).await;
+    }
+
+    async fn session_of(&self, peer: Peer, lines: &[(&str, &str)]) {
+        let (ours, theirs) = tokio::io::duplex(1 << 20);
         let served = tokio::spawn(smtp::serve(theirs, peer, Arc::clone(&self.ctx)));
         let mut stream = BufReader::new(ours);
         let hello = ("", "220");
@@ -321,9 +325,11 @@ impl World {
                 news.changed().await.unwrap();
             }
         };
-        tokio::time::timeout(Duration::from_secs(60), drain)
-            .await
-            .unwrap();
+        let drained = tokio::time::timeout(Duration::from_secs(60), drain).await;
+        drained.unwrap_or_else(|_| {
+            let all = self.ctx.store.queue_list(&QueueFilter::default(), None, 10);
+            panic!("still {all:?}");
+        });
         runner.abort();
         let _ = runner.await;
         std::mem::take(&mut self.sink.0.lock().unwrap())

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use facteur_server::programs::{self, Mandate, Tracking};
+use facteur_server::programs::{self, LocalUser, Mandate, Tracking};
 use facteur_server::tls::TlsFacts;
 use facteur_store::{Program, SentId, SentState};
 
@@ -177,4 +177,37 @@ async fn a_complaint_counts_for_who_got_the_message() {
         assert_eq!(world.states_of(id), [state], "{kind} {named}");
     }
     assert!(world.suppressed("bob@far.test"));
+}
+
+/// RFC 4865: whom a program means by a name without a mailbox is found out when it says so, and not when
+/// the time has come, when nobody knows any more who said it.
+#[tokio::test]
+async fn what_is_held_for_the_postmaster_comes_to_him() {
+    let world = World::new().await;
+    let mut peer = Peer::new(SessionId(1), Role::Local, PeerAddress::Unix);
+    let login = "root".to_owned();
+    peer.user = Some(LocalUser { uid: 0, login });
+    for to in ["root@example.test", "Postmaster"] {
+        let recipient = format!("RCPT TO:<{to}>\r\n");
+        let lines = [
+            ("EHLO localhost\r\n", "250"),
+            ("MAIL FROM:<alice@example.test> HOLDFOR=3600\r\n", "250"),
+            (recipient.as_str(), "250"),
+            ("DATA\r\n", "354"),
+            ("From: alice@example.test\r\n\r\nheld\r\n.\r\n", "250"),
+            ("QUIT\r\n", "221"),
+        ];
+        world.session_of(peer.clone(), &lines).await;
+    }
+    let held = || {
+        let letters = world.letters();
+        let held = letters
+            .iter()
+            .filter(|text| text.ends_with("\r\n\r\nheld\r\n"));
+        held.count()
+    };
+    assert_eq!(held(), 0, "it waits");
+    world.clock.advance(Duration::from_secs(3600));
+    assert!(world.arrived().await.is_empty());
+    assert_eq!(held(), 2);
 }

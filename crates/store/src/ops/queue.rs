@@ -205,6 +205,28 @@ impl Store {
         Ok(found)
     }
 
+    /// The first entry of a message from this one on that is like that.
+    pub fn queue_find_sibling(
+        &self,
+        group: QueueGroup,
+        from: QueueId,
+        is: impl Fn(&QueueEntry) -> bool,
+    ) -> Result<Option<QueueId>, Error> {
+        let end = QueueId(group.first.0.saturating_add(u64::from(group.count)));
+        let (first, end) = (keys::queue(from.max(group.first)), keys::queue(end));
+        let mut found = None;
+        self.view()?.scan(&first, &end, |key, value| {
+            if let Some(Name::Queue(id)) = keys::parse(key)
+                && is(&rows::decode_queue(value, id)?)
+            {
+                found = Some(id);
+                return Ok(ControlFlow::Break(()));
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(found)
+    }
+
     pub fn queue_entry(&self, id: QueueId) -> Result<Option<QueueEntry>, Error> {
         entry(&self.view()?, id)
     }

@@ -182,6 +182,31 @@ impl Store {
             .await
     }
 
+    /// The same, unless it was done before; false: it was, and nothing is done now.
+    pub async fn deliver_once(
+        &self,
+        parcels: Vec<Parcel>,
+        memories: Vec<Memory>,
+        once: Memory,
+    ) -> Result<bool, Error> {
+        if self.is_full() {
+            return Err(Error::DiskFull);
+        }
+        let cost = parcels.iter().map(Parcel::cost).sum();
+        self.engine
+            .write(cost, move |tx| {
+                if remembers(tx, once.account, once.key)? {
+                    return Ok(false);
+                }
+                send_all(tx, &parcels)?;
+                for memory in memories.iter().chain([&once]) {
+                    remember(tx, *memory)?;
+                }
+                Ok(true)
+            })
+            .await
+    }
+
     /// Forgets what is past its time, and of too much what would be forgotten next; true when
     /// there was something.
     pub(crate) async fn forget_step(&self, account: AccountId) -> Result<bool, Error> {
