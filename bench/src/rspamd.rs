@@ -13,6 +13,9 @@ use anyhow::{Context, Result, bail};
 /// Its own default: from here on a header says that it is junk.
 pub const ADD_HEADER_POINTS: f32 = 6.0;
 
+/// The suffixes of names that it finds addresses by.
+const SUFFIXES: &str = "/usr/share/rspamd/effective_tld_names.dat";
+
 const STARTING: Duration = Duration::from_millis(100);
 const STARTS_MAX: u32 = 3000;
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -61,6 +64,7 @@ impl Rspamd {
             std::fs::create_dir_all(&folder)?;
             std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777))?;
         }
+        std::fs::write(home.join("suffixes"), plain_suffixes()?)?;
         let (check, control) = (free_port()?, free_port()?);
         for (name, text) in settings(home, check, control) {
             std::fs::write(home.join("conf/override.d").join(name), text)?;
@@ -118,17 +122,29 @@ impl Drop for Rspamd {
     }
 }
 
+/// Those of one label: all of them are compiled for minutes, and the others change no points here.
+fn plain_suffixes() -> Result<String> {
+    let all = std::fs::read_to_string(SUFFIXES).context(SUFFIXES)?;
+    let lines = all.lines();
+    Ok(lines
+        .filter(|line| !line.starts_with("//") && !line.contains('.'))
+        .fold(String::new(), |text, line| text + line + "\n"))
+}
+
 fn settings(home: &Path, check: SocketAddr, control: SocketAddr) -> Vec<(String, String)> {
     let db = home.join("db");
     let db = db.to_string_lossy();
+    let suffixes = home.join("suffixes");
+    let suffixes = suffixes.to_string_lossy();
     let off = OFF.map(|name| (format!("{name}.conf"), "enabled = false;\n".to_owned()));
     let own = [
         (
             "options.inc",
             // Its regular expressions find the same without being compiled for minutes.
-            "disable_hyperscan = true;\n\
-             dns { nameserver = [\"127.0.0.1:1:1\"]; timeout = 0.1s; retransmits = 1; }\n"
-                .into(),
+            format!(
+                "disable_hyperscan = true;\nurl_tld = \"{suffixes}\";\n\
+                 dns {{ nameserver = [\"127.0.0.1:1:1\"]; timeout = 0.1s; retransmits = 1; }}\n"
+            ),
         ),
         ("worker-proxy.inc", "enabled = false;\n".into()),
         ("worker-fuzzy.inc", "enabled = false;\n".into()),

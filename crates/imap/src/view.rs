@@ -79,9 +79,14 @@ pub struct Told {
 impl View {
     /// Uids ascending.
     pub fn new(uids: impl IntoIterator<Item = u32>) -> Self {
+        View::of_ranges(uids.into_iter().map(|uid| (uid, uid)))
+    }
+
+    /// Ranges of uids ascending, first and last.
+    pub fn of_ranges(ranges: impl IntoIterator<Item = (u32, u32)>) -> Self {
         let mut view = View::default();
-        for uid in uids {
-            view.push_range(uid, uid);
+        for (first, last) in ranges {
+            view.push_range(first, last);
         }
         view
     }

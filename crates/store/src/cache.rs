@@ -32,7 +32,67 @@ struct Inner {
     modseq: ModSeq,
     len: usize,
     /// None is empty; uids ascend within a page and from page to page.
-    pages: Vec<Arc<Vec<Row>>>,
+    pages: Vec<Arc<Page>>,
+}
+
+/// Neighbours in a mailbox, and what lets a walk pass them by.
+#[derive(Clone, Debug, Default)]
+struct Page {
+    rows: Vec<Row>,
+    /// Of the last one that changed.
+    newest: ModSeq,
+    /// Whether the owner has seen them all.
+    seen: bool,
+}
+
+impl Page {
+    fn new(rows: Vec<Row>) -> Arc<Self> {
+        let newest = rows.iter().map(|row| row.modseq).max();
+        let is_seen = |row: &Row| row.flags.system.contains(SystemFlags::SEEN);
+        Arc::new(Page {
+            newest: newest.unwrap_or_default(),
+            seen: rows.iter().all(is_seen),
+            rows,
+        })
+    }
+
+    fn first(&self) -> Option<Uid> {
+        self.rows.first().map(|row| row.uid)
+    }
+
+    fn last(&self) -> Option<Uid> {
+        self.rows.last().map(|row| row.uid)
+    }
+
+    /// No uid is missing between its first and its last.
+    fn is_dense(&self) -> bool {
+        let span = |(first, last): (Uid, Uid)| (last.0 - first.0) as usize + 1;
+        self.first().zip(self.last()).map(span) == Some(self.rows.len())
+    }
+
+    /// The rows with a uid in `first..=last`.
+    fn within(&self, first: Uid, last: Uid) -> &[Row] {
+        let start = match self.first() {
+            Some(uid) if uid < first => self.rows.partition_point(|row| row.uid < first),
+            _ => 0,
+        };
+        let end = match self.last() {
+            Some(uid) if uid > last => self.rows.partition_point(|row| row.uid <= last),
+            _ => self.rows.len(),
+        };
+        self.rows.get(start..end).unwrap_or_default()
+    }
+
+    /// Runs of consecutive uids.
+    fn runs(&self) -> impl Iterator<Item = (Uid, Uid)> + '_ {
+        let whole = self.first().zip(self.last()).filter(|_| self.is_dense());
+        let single = match whole {
+            Some(_) => &[][..],
+            None => &self.rows,
+        };
+        let single = single.iter().map(|row| (row.uid, row.uid));
+        whole.into_iter().chain(single)
+    }
 }
 
 impl Index {
@@ -47,7 +107,7 @@ impl Index {
         match &self.seen {
             None => self.inner.mailbox.unseen,
             Some(seen) => {
-                let uids = self.inner.pages.iter().flat_map(|page| page.iter());
+                let uids = self.inner.pages.iter().flat_map(|page| &page.rows);
                 let unseen = uids.filter(|row| !seen.contains(row.uid)).count();
                 u32::try_from(unseen).unwrap_or(u32::MAX)
             }
@@ -83,9 +143,9 @@ impl Index {
     }
 
     pub fn get(&self, uid: Uid) -> Option<Row> {
-        let page = self.inner.pages.get(self.inner.page_of(uid))?;
-        let at = page.binary_search_by_key(&uid, |row| row.uid).ok()?;
-        page.get(at).map(|row| self.show(*row))
+        let rows = &self.inner.pages.get(self.inner.page_of(uid))?.rows;
+        let at = rows.binary_search_by_key(&uid, |row| row.uid).ok()?;
+        rows.get(at).map(|row| self.show(*row))
     }
 
     /// All rows, ascending uid.
@@ -93,7 +153,7 @@ impl Index {
         self.inner
             .pages
             .iter()
-            .flat_map(|page| page.iter().map(|row| self.show(*row)))
+            .flat_map(|page| page.rows.iter().map(|row| self.show(*row)))
     }
 
     /// Rows with a uid in `first..=last`, ascending.
@@ -101,30 +161,49 @@ impl Index {
         let pages = self.inner.pages.get(self.inner.page_of(first)..);
         let pages = pages.unwrap_or_default().iter();
         pages
-            .take_while(move |page| page.first().is_some_and(|row| row.uid <= last))
-            .flat_map(move |page| within(page, first, last))
+            .take_while(move |page| page.first().is_some_and(|uid| uid <= last))
+            .flat_map(move |page| page.within(first, last))
             .map(|row| self.show(*row))
     }
-}
 
-/// The rows of a page with a uid in `first..=last`.
-fn within(page: &[Row], first: Uid, last: Uid) -> &[Row] {
-    let start = match page.first() {
-        Some(row) if row.uid < first => page.partition_point(|row| row.uid < first),
-        _ => 0,
-    };
-    let end = match page.last() {
-        Some(row) if row.uid > last => page.partition_point(|row| row.uid <= last),
-        _ => page.len(),
-    };
-    page.get(start..end).unwrap_or_default()
+    /// Rows that changed after `since`, ascending uid. Costs what changed, not what is there.
+    pub fn changed_since(&self, since: ModSeq) -> impl Iterator<Item = Row> + '_ {
+        let pages = self.inner.pages.iter();
+        pages
+            .filter(move |page| page.newest > since)
+            .flat_map(|page| &page.rows)
+            .filter(move |row| row.modseq > since)
+            .map(|row| self.show(*row))
+    }
+
+    /// The uids that are there, as ascending ranges, neighbours not always joined. Costs the holes, not the messages.
+    pub fn uid_ranges(&self) -> impl Iterator<Item = (Uid, Uid)> + '_ {
+        self.inner.pages.iter().flat_map(|page| page.runs())
+    }
+
+    /// How many messages stand before the first without \Seen, in the eyes of its viewer.
+    pub fn seen_first(&self) -> Option<usize> {
+        let mut before = 0;
+        for page in &self.inner.pages {
+            // What others have seen is not in the rows.
+            if !(page.seen && self.seen.is_none()) {
+                let is_unseen =
+                    |row: &Row| !self.show(*row).flags.system.contains(SystemFlags::SEEN);
+                if let Some(at) = page.rows.iter().position(is_unseen) {
+                    return Some(before + at);
+                }
+            }
+            before += page.rows.len();
+        }
+        None
+    }
 }
 
 impl Inner {
     /// The page that has the uid, or would have it.
     fn page_of(&self, uid: Uid) -> usize {
         self.pages
-            .partition_point(|page| page.last().is_some_and(|row| row.uid < uid))
+            .partition_point(|page| page.last().is_some_and(|last| last < uid))
     }
 
     fn apply(&mut self, update: &MailboxUpdate) {
@@ -134,11 +213,11 @@ impl Inner {
             // The last page takes everything behind it, until it is full.
             let last_page = at >= self.pages.len();
             let at = match self.pages.last() {
-                Some(page) if last_page && page.len() < PAGE_ROWS => self.pages.len() - 1,
+                Some(page) if last_page && page.rows.len() < PAGE_ROWS => self.pages.len() - 1,
                 _ => at,
             };
             let end = match self.pages.get(at).and_then(|page| page.last()) {
-                Some(row) if at + 1 < self.pages.len() || row.uid >= *uid => row.uid,
+                Some(last) if at + 1 < self.pages.len() || last >= *uid => last,
                 _ => Uid(u32::MAX),
             };
             let count = edits.partition_point(|(uid, _)| *uid <= end);
@@ -146,14 +225,14 @@ impl Inner {
             self.replace_page(at, mine);
             edits = rest;
         }
-        self.len = self.pages.iter().map(|page| page.len()).sum();
+        self.len = self.pages.iter().map(|page| page.rows.len()).sum();
     }
 
     fn replace_page(&mut self, at: usize, edits: &[(Uid, Option<Row>)]) {
         let mut merged: Vec<Row> = Vec::with_capacity(PAGE_ROWS.max(edits.len()));
         let old = self.pages.get(at).cloned().unwrap_or_default();
         let mut edits = edits.iter().peekable();
-        for row in old.iter() {
+        for row in &old.rows {
             while let Some((_, edit)) = edits.next_if(|(uid, _)| *uid < row.uid) {
                 merged.extend(edit);
             }
@@ -163,7 +242,9 @@ impl Inner {
             }
         }
         merged.extend(edits.filter_map(|(_, edit)| *edit));
-        let pages = merged.chunks(PAGE_ROWS).map(|rows| Arc::new(rows.to_vec()));
+        let pages = merged
+            .chunks(PAGE_ROWS)
+            .map(|rows| Page::new(rows.to_vec()));
         let range = at.min(self.pages.len())..(at + 1).min(self.pages.len());
         self.pages.splice(range, pages);
     }
@@ -473,14 +554,14 @@ fn load(view: &View, account: AccountId, id: MailboxId) -> Result<Index, Error> 
     let mut len = 0;
     view.scan(&first, &end, |key, value| {
         if page.len() == PAGE_ROWS {
-            pages.push(Arc::new(std::mem::take(&mut page)));
+            pages.push(Page::new(std::mem::take(&mut page)));
         }
         page.push(rows::decode_row(value, uid_of(key)?)?);
         len += 1;
         Ok(ControlFlow::Continue(()))
     })?;
     if !page.is_empty() {
-        pages.push(Arc::new(page));
+        pages.push(Page::new(page));
     }
     Ok(Index {
         inner: Arc::new(Inner {

@@ -2,14 +2,13 @@
 
 use facteur_imap::command::{MailboxName, Search, SearchKey, Source};
 use facteur_imap::text;
-use facteur_imap::view::View;
 use facteur_store::{Error, Rights};
 
 use super::door::{Asked, Handle};
 use super::error::Failure;
 use super::find::Target;
 use super::link::Link;
-use super::selected::Hit;
+use super::selected::{Hit, view_of};
 use super::{Handled, User, contexts, done, search};
 use crate::drive::{self, Stream};
 
@@ -81,7 +80,7 @@ async fn in_mailbox<S: Stream>(
         Err(Error::NoSuchMailbox) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let view = View::new(index.rows().map(|row| row.uid.0));
+    let view = view_of(&index);
     drop(index);
     let target = Target {
         mailbox: reading,

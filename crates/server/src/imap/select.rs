@@ -14,8 +14,8 @@ use super::door::Handle;
 use super::error::Failure;
 use super::link::Link;
 use super::list::special_uses;
-use super::selected::{Selected, Walk, flag_list, numbers};
-use super::{Handled, User, limits};
+use super::selected::{Selected, flag_list, numbers, present, view_of};
+use super::{Handled, User};
 use crate::drive::{self, Stream};
 
 pub(super) async fn select<S: Stream>(
@@ -33,7 +33,7 @@ pub(super) async fn select<S: Stream>(
     let index = drive::blocking(move || reading.index(&store)).await?;
     let read_only = request.read_only || handle.is_read_only();
     let mailbox = index.mailbox();
-    let view = View::new(index.rows().map(|row| row.uid.0));
+    let view = view_of(&index);
     link.session.respond(&Untagged::Selected(&SelectData {
         mailbox: handle.name(),
         special_use: special_uses(handle.record().special_use),
@@ -106,13 +106,8 @@ pub(super) fn check_rights<S: Stream>(link: &mut Link<S>, user: &mut User) -> Re
 }
 
 fn first_unseen(index: &Index) -> Option<u32> {
-    if index.unseen() == 0 {
-        return None;
-    }
-    index
-        .rows()
-        .position(|row| !row.flags.system.contains(facteur_store::SystemFlags::SEEN))
-        .and_then(|position| u32::try_from(position + 1).ok())
+    let before = index.seen_first()?;
+    u32::try_from(before + 1).ok()
 }
 
 /// RFC 7162 §3.2.5: what happened since the client was here last.
@@ -143,23 +138,21 @@ async fn resync<S: Stream>(
         };
         link.say(&vanished).await?;
     }
-    let mut walk = Walk::new(&asked);
-    loop {
-        let hits = walk.next(index, &selected.view, limits::ROWS_MAX);
-        if hits.is_empty() {
-            return Ok(());
-        }
-        for hit in hits.iter().filter(|hit| hit.row.modseq > since) {
-            let changed = FlagsChanged {
-                sequence: hit.sequence,
-                uid: hit.row.uid.0,
-                modseq: hit.row.modseq.0,
-                flags: flag_list(hit.row.flags, &index.mailbox().keywords),
-                silent: false,
-            };
-            link.say(&Untagged::FlagsChanged(changed)).await?;
-        }
+    for row in index.changed_since(since) {
+        let uid = row.uid.0;
+        let Some(sequence) = selected.view.sequence(uid).filter(|_| asked.contains(uid)) else {
+            continue;
+        };
+        let changed = FlagsChanged {
+            sequence,
+            uid,
+            modseq: row.modseq.0,
+            flags: flag_list(row.flags, &index.mailbox().keywords),
+            silent: false,
+        };
+        link.say(&Untagged::FlagsChanged(changed)).await?;
     }
+    Ok(())
 }
 
 /// A set in which `*` and `$` mean nothing.
@@ -169,8 +162,7 @@ fn plain(set: &SequenceSet) -> Numbers {
 
 /// Those of `asked` that no message has.
 pub(super) fn absent(index: &Index, asked: &Numbers) -> Numbers {
-    let present: Numbers = index.rows().map(|row| row.uid.0).collect();
-    asked.difference(&present)
+    asked.difference(&present(index))
 }
 
 /// The largest uid up to which the client's sequence numbers are still right: nothing below it can

@@ -169,6 +169,16 @@ pub(super) fn flag_names(flags: flag::FlagNames) -> FlagNames {
     }
 }
 
+/// The messages of a mailbox as somebody knows them who has just opened it.
+pub(super) fn view_of(index: &Index) -> View {
+    View::of_ranges(index.uid_ranges().map(|(first, last)| (first.0, last.0)))
+}
+
+/// Uids of all messages that are there.
+pub(super) fn present(index: &Index) -> Numbers {
+    Numbers::from_ranges(index.uid_ranges().map(|(first, last)| (first.0, last.0)))
+}
+
 pub(super) fn uid_set(numbers: &Numbers) -> UidSet {
     UidSet::from_ranges(numbers.ranges().iter().copied())
 }

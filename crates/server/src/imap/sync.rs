@@ -14,7 +14,7 @@ use super::error::Failure;
 use super::fetch;
 use super::limits;
 use super::link::Link;
-use super::selected::{Hit, Selected, Walk, flag_list};
+use super::selected::{Hit, Selected, Walk, flag_list, present};
 use super::{User, contexts};
 use crate::drive::Stream;
 
@@ -214,15 +214,8 @@ fn news(gathered: Gathered, own: &Own) -> News {
 fn compare(selected: &Selected, index: &Index, since: ModSeq, own: &Own) -> News {
     let view = &selected.view;
     let last = view.last_uid().unwrap_or(0);
-    let present: Numbers = index.rows().map(|row| row.uid.0).collect();
-    let known: Numbers = (1..=view.len())
-        .filter_map(|sequence| view.uid(sequence))
-        .collect();
-    let updated: Numbers = index
-        .rows()
-        .filter(|row| row.modseq > since)
-        .map(|row| row.uid.0)
-        .collect();
+    let (present, known) = (present(index), view.uids());
+    let updated: Numbers = index.changed_since(since).map(|row| row.uid.0).collect();
     News {
         added: present.difference(&Numbers::from_ranges([(0, last)])),
         updated: updated.intersection(&known).union(&own.echo),

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use facteur_sim::model::{AccountState, MailboxState, Model};
 use facteur_store::{
-    AccountId, BlobId, Grantee, MailboxId, Message, ModSeq, Place, QueueFilter, Row, Store,
+    AccountId, BlobId, Grantee, Index, MailboxId, Message, ModSeq, Place, QueueFilter, Row, Store,
     SystemFlags, ThreadId, Tombstone, Uid, UidSet,
 };
 
@@ -227,6 +227,7 @@ fn compare_mailbox(
         .map(|message| message.row)
         .collect();
     same("rows", &rows, &wanted)?;
+    compare_walks(&index, &wanted)?;
     same("mailbox of the index", index.mailbox(), &mailbox.mailbox())?;
     same("len", &index.len(), &wanted.len())?;
     let mut found = Vec::new();
@@ -342,12 +343,35 @@ fn compare_rights(
                 .collect();
             let found: Vec<Row> = index.rows().collect();
             same("rows as others see them", &found, &wanted)?;
+            compare_walks(&index, &wanted)?;
             let unseen = |row: &&Row| !row.flags.system.contains(SystemFlags::SEEN);
             let unseen = wanted.iter().filter(unseen).count() as u32;
             same("unseen", &index.unseen(), &unseen)?;
         }
     }
     Ok(())
+}
+
+/// The ways through a mailbox that pass over what they don't need, against all of its rows.
+fn compare_walks(index: &Index, rows: &[Row]) -> Result<(), Difference> {
+    let middle = rows.get(rows.len() / 2).map_or(0, |row| row.modseq.0);
+    for since in [0, middle.saturating_sub(1), middle].map(ModSeq) {
+        let wanted: Vec<Row> = rows
+            .iter()
+            .filter(|row| row.modseq > since)
+            .copied()
+            .collect();
+        let found: Vec<Row> = index.changed_since(since).collect();
+        same("changed since", &found, &wanted)?;
+    }
+    let ranges = index
+        .uid_ranges()
+        .flat_map(|(first, last)| first.0..=last.0);
+    let wanted = rows.iter().map(|row| row.uid.0);
+    same("uids", &ranges.collect::<Vec<_>>(), &wanted.collect())?;
+    let is_unseen = |row: &Row| !row.flags.system.contains(SystemFlags::SEEN);
+    let wanted = rows.iter().position(is_unseen);
+    same("seen first", &index.seen_first(), &wanted)
 }
 
 /// Whole and in pieces, byte for byte.
