@@ -27,6 +27,8 @@ const CALL: u8 = b'h';
 const REQUEST: u8 = b'i';
 /// A message of a program.
 const SENT: u8 = b'm';
+/// What became of a recipient of it since it was sent.
+const FATE: u8 = b'o';
 /// The message of a program that a queue entry is.
 const FOLLOWED: u8 = b'n';
 /// An address that is not tried for programs.
@@ -86,6 +88,8 @@ pub enum Name<'a> {
     /// Domain and selector.
     Signing(&'a [u8], &'a [u8]),
     Sent(SentId),
+    /// And the recipient's place in it.
+    Fate(SentId, u32),
     Followed(QueueId),
     Request([u8; 16]),
     Call(CallPlace),
@@ -306,6 +310,16 @@ pub fn sent(id: SentId) -> Vec<u8> {
 
 pub fn all_sent() -> Span {
     all_with(vec![SENT])
+}
+
+pub fn fate(id: SentId, place: u32) -> Vec<u8> {
+    let mut key = tagged(FATE, &id.0);
+    key.extend_from_slice(&place.to_be_bytes());
+    key
+}
+
+pub fn fates(id: SentId) -> Span {
+    all_with(tagged(FATE, &id.0))
 }
 
 pub fn followed(entry: QueueId) -> Vec<u8> {
@@ -566,6 +580,10 @@ pub fn parse(key: &[u8]) -> Option<Name<'_>> {
             Name::Signing(domain, selector.get(1..)?)
         }
         SENT => Name::Sent(SentId(number(rest)?)),
+        FATE => {
+            let (id, place) = rest.split_at_checked(16)?;
+            Name::Fate(SentId(number(id)?), u32::from_be_bytes(number(place)?))
+        }
         FOLLOWED => Name::Followed(QueueId(u64::from_be_bytes(number(rest)?))),
         REQUEST => Name::Request(number(rest)?),
         CALL => {
@@ -640,6 +658,10 @@ mod tests {
         let next = waiting("far.test.x", Spot::default());
         assert!(first < waiting("far.test", spot) && waiting("far.test", spot) < end);
         assert!(end <= next && waiting_after(Some("far.test")).0 <= next);
+        let id = SentId([0xff; 16]);
+        assert_eq!(parse(&fate(id, 7)), Some(Name::Fate(id, 7)));
+        let (first, end) = fates(id);
+        assert!(first < fate(id, 0) && fate(id, u32::MAX) < end);
         assert_eq!(parse(POSITION), Some(Name::Position));
         assert_eq!(parse(SECRET), Some(Name::Secret));
         assert_eq!(parse(b""), None);

@@ -1056,6 +1056,20 @@ pub fn encode_sent(sent: &Sent) -> Vec<u8> {
     w.0
 }
 
+/// Message and place are in the key.
+pub fn encode_fate(recipient: &SentRecipient) -> Vec<u8> {
+    let mut w = Writer::version(VERSION);
+    write_sent_recipient(&mut w, recipient);
+    w.0
+}
+
+pub fn decode_fate(bytes: &[u8]) -> Result<SentRecipient, Error> {
+    let mut r = Reader::version(bytes, "fate of a program's message", VERSION)?;
+    let recipient = read_sent_recipient(&mut r)?;
+    r.end()?;
+    Ok(recipient)
+}
+
 pub fn decode_sent(bytes: &[u8], id: SentId) -> Result<Sent, Error> {
     let first = bytes.first() == Some(&VERSION);
     let version = if first { VERSION } else { SENT_VERSION };

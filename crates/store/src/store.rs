@@ -173,6 +173,18 @@ impl Store {
         shared.is_full()
     }
 
+    /// Removes one row; false: it was not there.
+    pub(crate) async fn remove_row(&self, key: Vec<u8>) -> Result<bool, Error> {
+        self.write(move |tx| {
+            let found = tx.get(&key)?.is_some();
+            if found {
+                tx.delete(key);
+            }
+            Ok(found)
+        })
+        .await
+    }
+
     /// A small transaction.
     pub(crate) async fn write<T, F>(&self, run: F) -> Result<T, Error>
     where

@@ -40,15 +40,7 @@ impl Store {
 
     /// False: there was none.
     pub async fn remove_program(&self, name: &str) -> Result<bool, Error> {
-        let key = keys::program(name);
-        self.write(move |tx| {
-            let found = tx.get(&key)?.is_some();
-            if found {
-                tx.delete(key);
-            }
-            Ok(found)
-        })
-        .await
+        self.remove_row(keys::program(name)).await
     }
 }
 

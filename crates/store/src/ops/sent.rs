@@ -180,9 +180,23 @@ impl Store {
             .await
     }
 
+    /// With what became of its recipients until now.
     pub fn sent(&self, id: SentId) -> Result<Option<Sent>, Error> {
-        let value = self.view()?.get(&keys::sent(id))?;
-        value.map(|value| rows::decode_sent(&value, id)).transpose()
+        let view = self.view()?;
+        let Some(value) = view.get(&keys::sent(id))? else {
+            return Ok(None);
+        };
+        let mut sent = rows::decode_sent(&value, id)?;
+        let (first, end) = keys::fates(id);
+        view.scan(&first, &end, |key, value| {
+            if let Some(Name::Fate(_, place)) = keys::parse(key)
+                && let Some(recipient) = sent.recipients.get_mut(place as usize)
+            {
+                *recipient = rows::decode_fate(value)?;
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(Some(sent))
     }
 
     /// What reports said of a message after a host took it. Believed of its recipients alone; of its
@@ -310,15 +324,8 @@ impl Store {
 
     /// False: it was not there.
     pub async fn unsuppress(&self, address: &str) -> Result<bool, Error> {
-        let key = keys::suppressed(&address.to_lowercase());
-        self.write(move |tx| {
-            let found = tx.get(&key)?.is_some();
-            if found {
-                tx.delete(key);
-            }
-            Ok(found)
-        })
-        .await
+        self.remove_row(keys::suppressed(&address.to_lowercase()))
+            .await
     }
 
     /// Forgets what is past its time, a bounded part of it.
@@ -371,21 +378,27 @@ fn oldest(view: &View) -> Result<Option<SentId>, Error> {
 }
 
 fn forget(tx: &mut Tx<'_>, before: Timestamp) -> Result<(), Error> {
-    let (mut old, mut bytes) = (Vec::new(), 0);
+    let (mut old, mut bytes, mut rows) = (Vec::new(), 0, 0);
     tx.each(&keys::all_sent(), |key, value| {
         let Some(Name::Sent(id)) = keys::parse(key) else {
             return Ok(ControlFlow::Continue(()));
         };
         // Their names ascend by time.
-        if id.at() >= before || old.len() >= CARE_ROWS_MAX || bytes >= CARE_BYTES_MAX {
+        if id.at() >= before || rows >= CARE_ROWS_MAX || bytes >= CARE_BYTES_MAX {
             return Ok(ControlFlow::Break(()));
         }
+        let sent = rows::decode_sent(value, id)?;
+        // Of each recipient there may be one more.
+        rows += 1 + sent.recipients.len();
         bytes += value.len();
-        old.push((key.to_vec(), rows::decode_sent(value, id)?.key));
+        old.push((key.to_vec(), sent));
         Ok(ControlFlow::Continue(()))
     })?;
-    for (key, request) in old {
-        if let Some(request) = request {
+    for (key, sent) in old {
+        for (fate, _) in tx.scan(&keys::fates(sent.id), sent.recipients.len())? {
+            tx.delete(fate);
+        }
+        if let Some(request) = sent.key {
             tx.delete(keys::request(request));
         }
         tx.delete(key);
@@ -451,13 +464,13 @@ pub fn settle(
     let Some(value) = tx.get(&keys::sent(followed.id))? else {
         return Ok(false);
     };
-    let mut sent = rows::decode_sent(&value, followed.id)?;
+    let sent = rows::decode_sent(&value, followed.id)?;
     let dropped = Ending {
         state: SentState::Bounced,
         hard: false,
         told: REMOVED.to_owned(),
     };
-    let mut changed = Vec::new();
+    let mut changed = false;
     for (at, (recipient, place)) in entry.recipients.iter().zip(&followed.places).enumerate() {
         let pending = recipient.state == RecipientState::Pending;
         let ending = match endings.get(at).and_then(Option::as_ref) {
@@ -465,35 +478,45 @@ pub fn settle(
             None if gone && pending => &dropped,
             None => continue,
         };
-        let found = place.and_then(|place| sent.recipients.get_mut(place as usize));
-        let (Some(place), Some(of)) = (*place, found) else {
+        let Some(place) = *place else {
             continue;
         };
-        if is_news(of.state, ending.state) {
-            of.state = ending.state;
-            of.told.clone_from(&ending.told);
-            of.at = tx.now();
-            changed.push(place);
-        }
+        let Some(of) = fate(tx, &sent, place)? else {
+            continue;
+        };
         // Behind an alias it is another address that is wrong.
         if ending.hard && recipient.address.eq_ignore_ascii_case(&of.address) {
-            suppress(tx, &of.address.clone(), &ending.told);
+            suppress(tx, &of.address, &ending.told);
         }
+        changed |= tell(tx, &sent, (place, of), ending)?;
     }
-    tell(tx, &sent, &changed)
+    Ok(changed)
 }
 
-/// Writes down what changed, and who is to be told of it.
-fn tell(tx: &mut Tx<'_>, sent: &Sent, changed: &[u32]) -> Result<bool, Error> {
-    if changed.is_empty() {
+/// A recipient with what became of it until now; none at that place.
+fn fate(tx: &Tx<'_>, sent: &Sent, place: u32) -> Result<Option<SentRecipient>, Error> {
+    if let Some(value) = tx.get(&keys::fate(sent.id, place))? {
+        return rows::decode_fate(&value).map(Some);
+    }
+    Ok(sent.recipients.get(place as usize).cloned())
+}
+
+/// Writes down what is news of a recipient, in a row of its own (of one message there are as many as
+/// it has recipients), and that it is to be told. False: it is none.
+fn tell(
+    tx: &mut Tx<'_>,
+    sent: &Sent,
+    (place, mut of): (u32, SentRecipient),
+    ending: &Ending,
+) -> Result<bool, Error> {
+    if !is_news(of.state, ending.state) {
         return Ok(false);
     }
-    tx.put(keys::sent(sent.id), rows::encode_sent(sent));
-    for place in changed {
-        if let Some(recipient) = sent.recipients.get(*place as usize) {
-            call(tx, sent, *place, recipient)?;
-        }
-    }
+    of.state = ending.state;
+    of.told.clone_from(&ending.told);
+    of.at = tx.now();
+    tx.put(keys::fate(sent.id, place), rows::encode_fate(&of));
+    call(tx, sent, place, &of)?;
     Ok(true)
 }
 
@@ -501,29 +524,32 @@ fn later(tx: &mut Tx<'_>, id: SentId, reports: &[Later]) -> Result<bool, Error> 
     let Some(value) = tx.get(&keys::sent(id))? else {
         return Ok(false);
     };
-    let mut sent = rows::decode_sent(&value, id)?;
+    let sent = rows::decode_sent(&value, id)?;
     let only = sent.recipients.len() == 1;
-    let mut changed = Vec::new();
+    let mut changed = false;
     for Later { addresses, ending } in reports {
-        for (place, of) in (0..).zip(&mut sent.recipients) {
+        for (place, of) in (0..).zip(&sent.recipients) {
             let named = addresses
                 .iter()
                 .any(|it| it.eq_ignore_ascii_case(&of.address));
             let complaint = ending.state == SentState::Complained;
-            if !(named || only) || !is_news(of.state, ending.state) {
+            if !(named || only) {
                 continue;
             }
-            of.state = ending.state;
-            of.told.clone_from(&ending.told);
-            of.at = tx.now();
-            changed.push(place);
+            let Some(now) = fate(tx, &sent, place)? else {
+                continue;
+            };
+            if !tell(tx, &sent, (place, now), ending)? {
+                continue;
+            }
+            changed = true;
             // Of another address it is not known that this one is wrong.
             if ending.hard && (named || complaint) {
-                suppress(tx, &of.address.clone(), &ending.told);
+                suppress(tx, &of.address, &ending.told);
             }
         }
     }
-    tell(tx, &sent, &changed)
+    Ok(changed)
 }
 
 /// A recipient behind an alias may have several ends: the worst of them stands.

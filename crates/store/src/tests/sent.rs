@@ -1,6 +1,7 @@
 //! Mail of programs whose fate is kept.
 
 use super::*;
+use crate::keys;
 
 fn program(hook: bool) -> Program {
     Program {
@@ -313,4 +314,34 @@ async fn reports_that_come_by_mail_are_believed_of_recipients_alone() {
     assert_eq!(states(&store, one), [BouncedLater]);
     assert_eq!(store.suppressed("a@remote.test").unwrap(), None);
     assert_eq!(store.suppressed("elsewhere@far.test").unwrap(), None);
+}
+
+/// A message to many is as many queue entries: none of them writes all its recipients anew.
+#[tokio::test]
+async fn what_became_of_a_recipient_is_a_row_of_its_own() {
+    use SentState::{Delivered, Queued, Suppressed};
+    let place = Place::new();
+    let (store, _) = place.open();
+    let alice = person(&store, "alice").await;
+    store.add_program(program(false)).await.unwrap();
+    let id = SentId::new(store.clock().now(), [1; 8]);
+    deliver(&store, alice, sent(id, 1)).await;
+    let row = |key: &[u8]| store.view().unwrap().get(key).unwrap();
+    let before = row(&keys::sent(id));
+    let entry = store.queue_list(&QueueFilter::default(), None, 1).unwrap();
+    let endings = vec![ending(Delivered, false), None];
+    let settled = store.queue_settle(entry[0].id, None, endings, vec![], vec![]);
+    assert!(settled.await.unwrap());
+    assert_eq!(row(&keys::sent(id)), before);
+    let expected = [Delivered, Delivered, Queued, Suppressed];
+    assert_eq!(states(&store, id), expected);
+    assert!(row(&keys::fate(id, 1)).is_some());
+    // It goes with the message.
+    place.clock.advance(Duration::from_secs(31 * 86_400));
+    // The first round measures.
+    for _ in 0..2 {
+        while store.maintain().await.unwrap() {}
+    }
+    assert_eq!(store.sent(id).unwrap(), None);
+    assert_eq!(row(&keys::fate(id, 1)), None);
 }

@@ -46,6 +46,12 @@ pub fn check(view: &View, report: &mut Report) -> Result<References, Error> {
             Some(Name::Sent(id)) => {
                 rows::decode_sent(value, id)?;
             }
+            Some(Name::Fate(id, _)) => {
+                rows::decode_fate(value)?;
+                if view.get(&keys::sent(id))?.is_none() {
+                    report.fault(format!("the fate of a message not there: {id:?}"));
+                }
+            }
             Some(Name::Followed(id)) => {
                 rows::decode_followed(value)?;
                 if view.get(&keys::queue(id))?.is_none() {
