@@ -37,6 +37,7 @@ mod http;
 pub mod imap;
 pub mod intake;
 pub mod junk;
+mod kept;
 pub mod limits;
 pub mod listen;
 pub mod managesieve;

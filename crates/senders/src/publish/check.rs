@@ -404,17 +404,27 @@ fn dmarc(name: &str, answers: &mut Answers) -> Result<Finding, Wanted> {
     Ok(judged.with(found))
 }
 
+/// The records that begin so.
+fn texts_of(
+    name: &str,
+    begins: &str,
+    answers: &mut Answers,
+) -> Result<Result<Vec<String>, Nothing>, Wanted> {
+    let texts = match answers.txt(name)? {
+        Ok(texts) => texts,
+        Err(why) => return Ok(Err(why)),
+    };
+    let texts = texts.iter();
+    let texts = texts.map(|text| String::from_utf8_lossy(text).into_owned());
+    Ok(Ok(texts.filter(|text| text.starts_with(begins)).collect()))
+}
+
 /// RFC 8460 §3: what does not begin so is not looked at; with several there is none.
 fn tls_reports(site: &Site<'_>, name: &str, answers: &mut Answers) -> Result<Finding, Wanted> {
-    let texts = match answers.txt(name)? {
+    let texts = match texts_of(name, "v=TLSRPTv1", answers)? {
         Ok(texts) => texts,
         Err(why) => return Ok(nothing(why)),
     };
-    let texts: Vec<String> = texts
-        .iter()
-        .map(|text| String::from_utf8_lossy(text).into_owned())
-        .filter(|text| text.starts_with("v=TLSRPTv1"))
-        .collect();
     let named = |text: &String| {
         let mut fields = text.split(';').map(str::trim);
         let rua = fields.find_map(|field| field.strip_prefix("rua="));
@@ -480,16 +490,11 @@ fn policy_host(site: &Site<'_>, name: &str, answers: &mut Answers) -> Result<Fin
 }
 
 fn policy(site: &Site<'_>, name: &str, answers: &mut Answers) -> Result<Finding, Wanted> {
-    let texts = match answers.txt(name)? {
+    // RFC 8461 §3.1: what does not begin so is not looked at; with several there is none.
+    let texts = match texts_of(name, "v=STSv1", answers)? {
         Ok(texts) => texts,
         Err(why) => return Ok(nothing(why)),
     };
-    // RFC 8461 §3.1: what does not begin so is not looked at; with several there is none.
-    let texts: Vec<String> = texts
-        .iter()
-        .map(|text| String::from_utf8_lossy(text).into_owned())
-        .filter(|text| text.starts_with("v=STSv1"))
-        .collect();
     let own = site.policy.map(|policy| policy.record.as_str());
     let bare = |text: &str| text.replace(' ', "").trim_end_matches(';').to_owned();
     let judged = match texts.as_slice() {

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use quick_xml::escape::escape;
 use serde::{Deserialize, Serialize};
 
-use super::text;
+use super::{named, text, word_of};
 use crate::dkim;
 use crate::dmarc::Policy;
 use crate::spf;
@@ -107,33 +107,23 @@ pub enum ReasonKind {
 }
 
 impl ReasonKind {
-    pub const ALL: [ReasonKind; 7] = [
-        ReasonKind::Forwarded,
-        ReasonKind::SampledOut,
-        ReasonKind::TrustedForwarder,
-        ReasonKind::MailingList,
-        ReasonKind::LocalPolicy,
-        ReasonKind::PolicyTestMode,
-        ReasonKind::Other,
+    /// As they are written.
+    pub const WORDS: [(ReasonKind, &'static str); 7] = [
+        (ReasonKind::Forwarded, "forwarded"),
+        (ReasonKind::SampledOut, "sampled_out"),
+        (ReasonKind::TrustedForwarder, "trusted_forwarder"),
+        (ReasonKind::MailingList, "mailing_list"),
+        (ReasonKind::LocalPolicy, "local_policy"),
+        (ReasonKind::PolicyTestMode, "policy_test_mode"),
+        (ReasonKind::Other, "other"),
     ];
 
     pub fn word(self) -> &'static str {
-        match self {
-            ReasonKind::Forwarded => "forwarded",
-            ReasonKind::SampledOut => "sampled_out",
-            ReasonKind::TrustedForwarder => "trusted_forwarder",
-            ReasonKind::MailingList => "mailing_list",
-            ReasonKind::LocalPolicy => "local_policy",
-            ReasonKind::PolicyTestMode => "policy_test_mode",
-            ReasonKind::Other => "other",
-        }
+        word_of(&Self::WORDS, self)
     }
 
     pub fn parse(word: &str) -> Self {
-        let found = Self::ALL
-            .into_iter()
-            .find(|kind| kind.word().eq_ignore_ascii_case(word));
-        found.unwrap_or_default()
+        named(&Self::WORDS, word).unwrap_or_default()
     }
 }
 
@@ -160,26 +150,19 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    pub const ALL: [Verdict; 7] = [
-        Verdict::None,
-        Verdict::Pass,
-        Verdict::Fail,
-        Verdict::Policy,
-        Verdict::Neutral,
-        Verdict::TempError,
-        Verdict::PermError,
+    /// As they are written.
+    pub const WORDS: [(Verdict, &'static str); 7] = [
+        (Verdict::None, "none"),
+        (Verdict::Pass, "pass"),
+        (Verdict::Fail, "fail"),
+        (Verdict::Policy, "policy"),
+        (Verdict::Neutral, "neutral"),
+        (Verdict::TempError, "temperror"),
+        (Verdict::PermError, "permerror"),
     ];
 
     pub fn word(self) -> &'static str {
-        match self {
-            Verdict::None => "none",
-            Verdict::Pass => "pass",
-            Verdict::Fail => "fail",
-            Verdict::Policy => "policy",
-            Verdict::Neutral => "neutral",
-            Verdict::TempError => "temperror",
-            Verdict::PermError => "permerror",
-        }
+        word_of(&Self::WORDS, self)
     }
 }
 

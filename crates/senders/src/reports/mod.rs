@@ -16,6 +16,20 @@ pub use tls::TlsReport;
 
 use std::fmt;
 
+/// A word for each value, as reports write it.
+type Words<T, const N: usize> = [(T, &'static str); N];
+
+fn word_of<T: Copy + PartialEq, const N: usize>(words: &Words<T, N>, value: T) -> &'static str {
+    let found = words.iter().find(|(one, _)| *one == value);
+    found.map_or("", |(_, word)| word)
+}
+
+/// In any case.
+fn named<T: Copy, const N: usize>(words: &Words<T, N>, word: &str) -> Option<T> {
+    let found = words.iter().find(|(_, one)| one.eq_ignore_ascii_case(word));
+    found.map(|(value, _)| *value)
+}
+
 /// Why something is no report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bad {

@@ -41,7 +41,7 @@ struct ReportsView {
 
 /// Every word that `why` of a failed connection may be.
 pub fn tls_failures() -> impl Iterator<Item = &'static str> {
-    FailureKind::ALL.into_iter().map(FailureKind::word)
+    FailureKind::WORDS.into_iter().map(|(_, word)| word)
 }
 
 pub(super) fn routes() -> Router<Arc<Context>> {

@@ -13,6 +13,7 @@ use facteur_store::{Derived, Error, Store};
 
 use super::Session;
 use super::table::{self, Alike, Table};
+use crate::kept;
 
 /// The format is part of the name: another one begins empty.
 const FILE: &str = "feedback-1.redb";
@@ -33,9 +34,10 @@ pub(super) struct Changes {
     sessions: table::Changes<Session>,
 }
 
-impl Keep {
-    /// A file that can't be read is begun anew.
-    pub(super) fn open(store: &Store) -> Keep {
+impl kept::Keep for Keep {
+    type Changes = Changes;
+
+    fn open(store: &Store) -> Keep {
         let mut keep = Keep {
             file: None,
             letters: Table::new(1),
@@ -55,8 +57,7 @@ impl Keep {
         keep
     }
 
-    /// `None`: there is nothing to write.
-    pub(super) fn take_changes(&mut self) -> Option<Changes> {
+    fn take_changes(&mut self) -> Option<Changes> {
         let file = Arc::clone(self.file.as_ref()?);
         let letters = self.letters.take_changes();
         let sessions = self.sessions.take_changes();
@@ -67,6 +68,15 @@ impl Keep {
             sessions,
         })
     }
+
+    fn write(changes: Changes) -> Result<(), Error> {
+        let (mut gone, mut put) = changes.letters.rows();
+        let (more_gone, more_put) = changes.sessions.rows();
+        gone.extend(more_gone);
+        put.extend(more_put);
+        changes.file.apply(&gone, &put)?;
+        changes.file.flush()
+    }
 }
 
 fn read<R: Alike>(file: &Derived, table: &mut Table<R>) -> Result<(), Error> {
@@ -75,15 +85,4 @@ fn read<R: Alike>(file: &Derived, table: &mut Table<R>) -> Result<(), Error> {
         table.restore(key, value);
         Ok(ControlFlow::Continue(()))
     })
-}
-
-impl Changes {
-    pub(super) fn write(self) -> Result<(), Error> {
-        let (mut gone, mut put) = self.letters.rows();
-        let (more_gone, more_put) = self.sessions.rows();
-        gone.extend(more_gone);
-        put.extend(more_put);
-        self.file.apply(&gone, &put)?;
-        self.file.flush()
-    }
 }

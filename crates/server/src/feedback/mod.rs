@@ -20,6 +20,7 @@ use facteur_store::{Clock, Error, Reported, Store, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
+use crate::kept::Kept;
 use keep::Keep;
 pub use turn::{run, save, turn};
 
@@ -54,9 +55,8 @@ pub struct Policy {
 #[derive(Debug)]
 pub struct Feedback {
     is_on: bool,
-    store: Store,
     clock: Arc<dyn Clock>,
-    kept: Mutex<Option<Keep>>,
+    kept: Kept<Keep>,
     /// Reports that could not be sent, and until when they are left alone.
     resting: Mutex<HashMap<Reported, Timestamp>>,
 }
@@ -67,8 +67,7 @@ impl Feedback {
         Feedback {
             is_on: config.send_reports,
             clock: Arc::clone(store.clock()),
-            store,
-            kept: Mutex::new(None),
+            kept: Kept::new(store),
             resting: Mutex::default(),
         }
     }
@@ -97,30 +96,18 @@ impl Feedback {
     /// Reads the file; until then the first who counts does. Blocking.
     pub fn load(&self) {
         if self.is_on {
-            drop(self.open());
+            self.kept.load();
         }
     }
 
     /// Writes what changed and makes it durable. Blocking.
     pub fn save(&self) -> Result<(), Error> {
-        let changes = match lock(&self.kept).as_mut() {
-            Some(kept) => kept.take_changes(),
-            None => return Ok(()),
-        };
-        changes.map_or(Ok(()), keep::Changes::write)
-    }
-
-    fn open(&self) -> MutexGuard<'_, Option<Keep>> {
-        let mut kept = lock(&self.kept);
-        if kept.is_none() {
-            *kept = Some(Keep::open(&self.store));
-        }
-        kept
+        self.kept.save()
     }
 
     /// Work on what is kept.
-    fn with<T: Default>(&self, work: impl FnOnce(&mut Keep) -> T) -> T {
-        self.open().as_mut().map(work).unwrap_or_default()
+    fn with<T>(&self, work: impl FnOnce(&mut Keep) -> T) -> T {
+        self.kept.with(work)
     }
 }
 

@@ -14,6 +14,7 @@ use facteur_store::{Derived, Error, Store};
 
 use super::table::{Key, Row, Table};
 use super::{ban, grey, homes};
+use crate::kept;
 
 /// The format is part of the name: another one begins empty.
 const FILE: &str = "strangers-1.redb";
@@ -34,9 +35,10 @@ pub(super) struct Changes {
     rows: Vec<(Vec<u8>, Option<Row>)>,
 }
 
-impl Keep {
-    /// A file that can't be read is begun anew.
-    pub(super) fn open(store: &Store) -> Keep {
+impl kept::Keep for Keep {
+    type Changes = Changes;
+
+    fn open(store: &Store) -> Keep {
         let mut keep = Keep {
             file: None,
             bans: Table::new(ban::KIND),
@@ -57,6 +59,34 @@ impl Keep {
         keep
     }
 
+    fn take_changes(&mut self) -> Option<Changes> {
+        let file = Arc::clone(self.file.as_ref()?);
+        let mut rows = Vec::new();
+        for table in self.tables() {
+            let letter = table.kind().letter;
+            let changed = table.take_changes().into_iter();
+            rows.extend(changed.map(|(key, row)| ([&[letter][..], &key].concat(), row)));
+        }
+        (!rows.is_empty()).then_some(Changes { file, rows })
+    }
+
+    fn write(changes: Changes) -> Result<(), Error> {
+        let (mut gone, mut put) = (Vec::new(), Vec::new());
+        for (key, row) in changes.rows {
+            match row {
+                Some(row) => put.push((key, row.encode())),
+                None => {
+                    let after = [key.as_slice(), &[0]].concat();
+                    gone.push((key, after));
+                }
+            }
+        }
+        changes.file.apply(&gone, &put)?;
+        changes.file.flush()
+    }
+}
+
+impl Keep {
     fn tables(&mut self) -> [&mut Table; 4] {
         [
             &mut self.bans,
@@ -79,34 +109,5 @@ impl Keep {
             })?;
         }
         Ok(())
-    }
-
-    /// `None`: there is nothing to write.
-    pub(super) fn take_changes(&mut self) -> Option<Changes> {
-        let file = Arc::clone(self.file.as_ref()?);
-        let mut rows = Vec::new();
-        for table in self.tables() {
-            let letter = table.kind().letter;
-            let changed = table.take_changes().into_iter();
-            rows.extend(changed.map(|(key, row)| ([&[letter][..], &key].concat(), row)));
-        }
-        (!rows.is_empty()).then_some(Changes { file, rows })
-    }
-}
-
-impl Changes {
-    pub(super) fn write(self) -> Result<(), Error> {
-        let (mut gone, mut put) = (Vec::new(), Vec::new());
-        for (key, row) in self.rows {
-            match row {
-                Some(row) => put.push((key, row.encode())),
-                None => {
-                    let after = [key.as_slice(), &[0]].concat();
-                    gone.push((key, after));
-                }
-            }
-        }
-        self.file.apply(&gone, &put)?;
-        self.file.flush()
     }
 }

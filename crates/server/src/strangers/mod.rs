@@ -26,6 +26,7 @@ use crate::config::{Config, ListenAddress};
 use crate::context::{Context, PeerAddress};
 use crate::drive;
 use crate::gate::counted_address;
+use crate::kept::Kept;
 use crate::limits;
 use ban::Tally;
 pub use ban::{Ban, Offence, Protected, Reason};
@@ -34,12 +35,11 @@ pub use network::Network;
 
 #[derive(Debug)]
 pub struct Strangers {
-    store: Store,
     clock: Arc<dyn Clock>,
     trusted: Vec<Network>,
     /// Addresses of this machine, as far as they were met.
     own: Mutex<HashSet<IpAddr>>,
-    kept: Mutex<Option<Keep>>,
+    kept: Kept<Keep>,
     /// Of the hour.
     tallies: Mutex<HashMap<IpAddr, Tally>>,
     news: tokio::sync::Notify,
@@ -58,10 +58,9 @@ impl Strangers {
         let own = own.filter(|ip| !ip.is_unspecified());
         Strangers {
             clock: Arc::clone(store.clock()),
-            store,
             trusted: config.trusted_networks.clone(),
             own: Mutex::new(own.map(|ip| ip.to_canonical()).collect()),
-            kept: Mutex::new(None),
+            kept: Kept::new(store),
             tallies: Mutex::default(),
             news: tokio::sync::Notify::new(),
         }
@@ -85,36 +84,21 @@ impl Strangers {
 
     /// Reads the file; until then the first who asks does. Blocking.
     pub fn load(&self) {
-        drop(self.open());
+        self.kept.load();
     }
 
     /// Writes what changed and makes it durable. Blocking.
     pub fn save(&self) -> Result<(), Error> {
-        let changes = match lock(&self.kept).as_mut() {
-            Some(kept) => kept.take_changes(),
-            None => return Ok(()),
-        };
-        match changes {
-            Some(changes) => changes.write(),
-            None => Ok(()),
-        }
+        self.kept.save()
     }
 
     fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    fn open(&self) -> MutexGuard<'_, Option<Keep>> {
-        let mut kept = lock(&self.kept);
-        if kept.is_none() {
-            *kept = Some(Keep::open(&self.store));
-        }
-        kept
-    }
-
     /// Work on what is kept.
-    fn with<T: Default>(&self, work: impl FnOnce(&mut Keep) -> T) -> T {
-        self.open().as_mut().map(work).unwrap_or_default()
+    fn with<T>(&self, work: impl FnOnce(&mut Keep) -> T) -> T {
+        self.kept.with(work)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::dmarc::Policy;
 use crate::limits::{
     REPORT_COUNT_MAX, REPORT_DEPTH_MAX, REPORT_LIST_MAX, REPORT_ROWS_MAX, REPORT_TEXT_BYTES_MAX,
 };
-use crate::reports::{Bad, text};
+use crate::reports::{Bad, named, text};
 use crate::spf;
 
 /// Bytes of an element's text and name that are looked at: spaces around it do not count.
@@ -276,10 +276,7 @@ fn signature(signature: &mut Signature, name: &str, text: &str) {
         "selector" => signature.selector = text::some(text),
         "human_result" => signature.human = text::some(text),
         "result" => {
-            let word = text.trim();
-            let mut all = Verdict::ALL.into_iter();
-            let found = all.find(|verdict| verdict.word().eq_ignore_ascii_case(word));
-            signature.result = found.unwrap_or_default();
+            signature.result = named(&Verdict::WORDS, text.trim()).unwrap_or_default();
         }
         _ => {}
     }

@@ -8,6 +8,8 @@ use facteur_message::date::Civil;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::{named, word_of};
+
 pub use read::parse;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,21 +53,19 @@ pub enum PolicyKind {
 }
 
 impl PolicyKind {
+    const WORDS: [(PolicyKind, &'static str); 3] = [
+        (PolicyKind::Tlsa, "tlsa"),
+        (PolicyKind::Sts, "sts"),
+        (PolicyKind::NotFound, "no-policy-found"),
+    ];
+
     pub fn word(self) -> &'static str {
-        match self {
-            PolicyKind::Tlsa => "tlsa",
-            PolicyKind::Sts => "sts",
-            PolicyKind::NotFound => "no-policy-found",
-        }
+        word_of(&Self::WORDS, self)
     }
 
     /// What nobody registered is no policy.
     fn parse(word: &str) -> Self {
-        let kinds = [PolicyKind::Tlsa, PolicyKind::Sts];
-        let found = kinds
-            .into_iter()
-            .find(|kind| kind.word().eq_ignore_ascii_case(word));
-        found.unwrap_or_default()
+        named(&Self::WORDS, word).unwrap_or_default()
     }
 }
 
@@ -90,41 +90,27 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
-    pub const ALL: [FailureKind; 11] = [
-        FailureKind::StarttlsNotSupported,
-        FailureKind::HostMismatch,
-        FailureKind::Expired,
-        FailureKind::NotTrusted,
-        FailureKind::TlsaInvalid,
-        FailureKind::DnssecInvalid,
-        FailureKind::DaneRequired,
-        FailureKind::StsFetch,
-        FailureKind::StsInvalid,
-        FailureKind::StsWebpki,
-        FailureKind::Other,
+    /// As they are written.
+    pub const WORDS: [(FailureKind, &'static str); 11] = [
+        (FailureKind::StarttlsNotSupported, "starttls-not-supported"),
+        (FailureKind::HostMismatch, "certificate-host-mismatch"),
+        (FailureKind::Expired, "certificate-expired"),
+        (FailureKind::NotTrusted, "certificate-not-trusted"),
+        (FailureKind::TlsaInvalid, "tlsa-invalid"),
+        (FailureKind::DnssecInvalid, "dnssec-invalid"),
+        (FailureKind::DaneRequired, "dane-required"),
+        (FailureKind::StsFetch, "sts-policy-fetch-error"),
+        (FailureKind::StsInvalid, "sts-policy-invalid"),
+        (FailureKind::StsWebpki, "sts-webpki-invalid"),
+        (FailureKind::Other, "validation-failure"),
     ];
 
     pub fn word(self) -> &'static str {
-        match self {
-            FailureKind::StarttlsNotSupported => "starttls-not-supported",
-            FailureKind::HostMismatch => "certificate-host-mismatch",
-            FailureKind::Expired => "certificate-expired",
-            FailureKind::NotTrusted => "certificate-not-trusted",
-            FailureKind::TlsaInvalid => "tlsa-invalid",
-            FailureKind::DnssecInvalid => "dnssec-invalid",
-            FailureKind::DaneRequired => "dane-required",
-            FailureKind::StsFetch => "sts-policy-fetch-error",
-            FailureKind::StsInvalid => "sts-policy-invalid",
-            FailureKind::StsWebpki => "sts-webpki-invalid",
-            FailureKind::Other => "validation-failure",
-        }
+        word_of(&Self::WORDS, self)
     }
 
     pub fn parse(word: &str) -> Self {
-        let found = Self::ALL
-            .into_iter()
-            .find(|kind| kind.word().eq_ignore_ascii_case(word));
-        found.unwrap_or_default()
+        named(&Self::WORDS, word).unwrap_or_default()
     }
 }
 
