@@ -1,6 +1,9 @@
-//! Facts as bytes: a version, then varints (LEB128) and length-prefixed byte strings in the order
-//! of the types. Read by this version and the ones after it; what cannot be read is rebuilt from
-//! the message.
+//! Facts as bytes: a version, the head (all but the structure) as one byte string, the structure.
+//! Both are varints (LEB128) and length-prefixed byte strings. Read by this version and the ones
+//! after it; what cannot be read is rebuilt from the message.
+//!
+//! The order is for those who read one thing of many messages: the structure is found without a
+//! look at the head, and the envelope is near the head's beginning.
 //!
 //! Part offsets are written relative to the end of what was written before, so that most take
 //! one or two bytes.
@@ -11,31 +14,15 @@ use crate::facts::{
 };
 use crate::limits::{DEPTH_MAX, PARTS_MAX};
 
-const VERSION: u8 = 1;
-/// Of an envelope, before its lists of addresses.
-const ENVELOPE_STRINGS: usize = 4;
-const ENVELOPE_LISTS: usize = 6;
+const VERSION: u8 = 2;
 
 impl Facts {
     /// Versioned, compact. Inverse of [`Facts::decode`].
     pub fn encode(&self) -> Vec<u8> {
+        let mut head = Writer::default();
+        head.facts(self);
         let mut out = Writer(vec![VERSION]);
-        out.number(self.size);
-        out.number(u64::from(self.degraded.0));
-        out.number(
-            u64::from(self.has_attachment)
-                | (u64::from(self.subject_is_reply) << 1)
-                | (u64::from(self.has_8bit) << 2)
-                | (u64::from(self.has_nul) << 3),
-        );
-        out.header(&self.header);
-        out.bytes(self.preview.as_bytes());
-        out.fixed(self.subject_key);
-        out.number(self.thread_keys.len() as u64);
-        for key in &self.thread_keys {
-            out.fixed(*key);
-        }
-        out.envelope(&self.envelope);
+        out.bytes(&head.0);
         out.part(&self.root, 0);
         out.0
     }
@@ -46,13 +33,10 @@ impl Facts {
     /// # Errors
     /// [`DecodeError`] when the bytes are of an unknown version or damaged.
     pub fn decode(bytes: &[u8]) -> Result<Facts, DecodeError> {
-        let mut input = Reader::new(bytes);
-        let mut facts = input.head()?;
-        facts.root = input.part(0, 0)?;
-        if !input.rest.is_empty() {
-            return Err(DecodeError);
-        }
-        Ok(facts)
+        Ok(Facts {
+            root: Part::read(Reader::after_head(bytes)?)?,
+            ..Facts::decode_head(bytes)?
+        })
     }
 
     /// The same without the structure: `root` is an empty part.
@@ -60,7 +44,10 @@ impl Facts {
     /// # Errors
     /// [`DecodeError`] when the bytes are of an unknown version or damaged.
     pub fn decode_head(bytes: &[u8]) -> Result<Facts, DecodeError> {
-        Reader::new(bytes).head()
+        let mut input = Reader::of_head(bytes)?;
+        let facts = input.facts()?;
+        input.end()?;
+        Ok(facts)
     }
 }
 
@@ -71,13 +58,12 @@ impl<'a> Envelope<&'a [u8]> {
     /// # Errors
     /// [`DecodeError`] when the bytes are of an unknown version or damaged.
     pub fn stored(facts: &'a [u8]) -> Result<Option<Self>, DecodeError> {
-        let mut input = Reader::new(facts);
+        let mut input = Reader::of_head(facts)?;
         input.begin()?;
         let header = input.header()?;
         if !header.has_date || !header.has_message_id {
             return Ok(None);
         }
-        input.skip_to_envelope()?;
         input.envelope().map(Some)
     }
 }
@@ -88,19 +74,19 @@ impl<'a> Part<&'a [u8]> {
     /// # Errors
     /// [`DecodeError`] when the bytes are of an unknown version or damaged.
     pub fn stored(facts: &'a [u8]) -> Result<Self, DecodeError> {
-        let mut input = Reader::new(facts);
-        input.begin()?;
-        input.header()?;
-        input.skip_to_envelope()?;
-        input.skip_envelope()?;
-        let root = input.part(0, 0)?;
-        match input.rest.is_empty() {
-            true => Ok(root),
-            false => Err(DecodeError),
-        }
+        Part::read(Reader::after_head(facts)?)
     }
 }
 
+impl<'a, B: From<&'a [u8]> + Default> Part<B> {
+    fn read(mut input: Reader<'a>) -> Result<Self, DecodeError> {
+        let root = input.part(0, 0)?;
+        input.end()?;
+        Ok(root)
+    }
+}
+
+#[derive(Default)]
 struct Writer(Vec<u8>);
 
 impl Writer {
@@ -134,6 +120,26 @@ impl Writer {
                 self.number(value.len() as u64 + 1);
                 self.0.extend_from_slice(value);
             }
+        }
+    }
+
+    /// All but the structure.
+    fn facts(&mut self, facts: &Facts) {
+        self.number(facts.size);
+        self.number(u64::from(facts.degraded.0));
+        self.number(
+            u64::from(facts.has_attachment)
+                | (u64::from(facts.subject_is_reply) << 1)
+                | (u64::from(facts.has_8bit) << 2)
+                | (u64::from(facts.has_nul) << 3),
+        );
+        self.header(&facts.header);
+        self.envelope(&facts.envelope);
+        self.bytes(facts.preview.as_bytes());
+        self.fixed(facts.subject_key);
+        self.number(facts.thread_keys.len() as u64);
+        for key in &facts.thread_keys {
+            self.fixed(*key);
         }
     }
 
@@ -287,10 +293,29 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(bytes: &'a [u8]) -> Self {
-        Reader {
-            rest: bytes,
-            parts: 0,
+    fn new(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        match bytes.split_first() {
+            Some((&VERSION, rest)) => Ok(Reader { rest, parts: 0 }),
+            _ => Err(DecodeError),
+        }
+    }
+
+    fn of_head(facts: &'a [u8]) -> Result<Self, DecodeError> {
+        let mut input = Reader::new(facts)?;
+        input.rest = input.bytes()?;
+        Ok(input)
+    }
+
+    fn after_head(facts: &'a [u8]) -> Result<Self, DecodeError> {
+        let mut input = Reader::new(facts)?;
+        input.bytes::<&[u8]>()?;
+        Ok(input)
+    }
+
+    fn end(&self) -> Result<(), DecodeError> {
+        match self.rest.is_empty() {
+            true => Ok(()),
+            false => Err(DecodeError),
         }
     }
 
@@ -300,9 +325,18 @@ impl<'a> Reader<'a> {
         Ok(*first)
     }
 
+    /// Most are of one byte.
+    #[inline]
     fn number(&mut self) -> Result<u64, DecodeError> {
-        let mut value = 0_u64;
-        for shift in (0..64).step_by(7) {
+        match self.byte()? {
+            byte if byte < 0x80 => Ok(u64::from(byte)),
+            first => self.long_number(first),
+        }
+    }
+
+    fn long_number(&mut self, first: u8) -> Result<u64, DecodeError> {
+        let mut value = u64::from(first & 0x7f);
+        for shift in (7..64).step_by(7) {
             let byte = self.byte()?;
             let bits = u64::from(byte & 0x7f);
             if shift == 63 && bits > 1 {
@@ -368,46 +402,21 @@ impl<'a> Reader<'a> {
 
     /// What comes before the header: size, limits that were met, flags.
     fn begin(&mut self) -> Result<(u64, Degraded, u64), DecodeError> {
-        if self.byte()? != VERSION {
-            return Err(DecodeError);
-        }
         let size = self.number()?;
         let degraded = Degraded(u16::try_from(self.number()?).map_err(|_| DecodeError)?);
         Ok((size, degraded, self.number()?))
     }
 
-    /// From behind the header.
-    fn skip_to_envelope(&mut self) -> Result<(), DecodeError> {
-        self.bytes::<&[u8]>()?;
-        self.fixed()?;
-        let keys = self.number()?;
-        let length = keys.checked_mul(8).ok_or(DecodeError)?;
-        self.take::<&[u8]>(length)?;
-        Ok(())
-    }
-
-    fn skip_envelope(&mut self) -> Result<(), DecodeError> {
-        for _ in 0..ENVELOPE_STRINGS {
-            self.optional::<&[u8]>()?;
-        }
-        for _ in 0..ENVELOPE_LISTS {
-            for _ in 0..self.number()? {
-                self.address::<&[u8]>()?;
-            }
-        }
-        Ok(())
-    }
-
     /// All but the structure.
-    fn head(&mut self) -> Result<Facts, DecodeError> {
+    fn facts(&mut self) -> Result<Facts, DecodeError> {
         let (size, degraded, flags) = self.begin()?;
         Ok(Facts {
             size,
             header: self.header()?,
+            envelope: self.envelope()?,
             preview: String::from_utf8(self.bytes()?).map_err(|_| DecodeError)?,
             subject_key: self.fixed()?,
             thread_keys: self.list(Reader::fixed)?,
-            envelope: self.envelope()?,
             root: Part::default(),
             subject_is_reply: flags & 2 != 0,
             has_attachment: flags & 1 != 0,
