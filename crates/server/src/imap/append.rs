@@ -15,7 +15,7 @@ use facteur_imap::url::MessageUrl;
 use facteur_imap::{Outcome, Reply, Untagged, text};
 use facteur_store::{Error, NewBody, NewMessage, Rights, Store, Uid};
 
-use super::content::{Chunk, Content, Item, Logical, Problem};
+use super::content::{Content, Item, Logical, Problem};
 use super::copy::{no_target, shows_uids};
 use super::door::Handle;
 use super::error::Failure;
@@ -179,7 +179,7 @@ pub(super) async fn take<S: Stream>(link: &mut Link<S>, user: &mut User, range: 
 /// The next part of the message is one that is stored (RFC 4469 §3).
 pub(super) async fn url<S: Stream>(link: &mut Link<S>, user: &mut User, url: &str) -> Handled {
     let copied = match content_of(link, user, url).await {
-        Ok(chunks) => copy_chunks(link.store(), user, chunks).await,
+        Ok((content, held)) => copy_content(link.store(), user, content, &held).await,
         Err(failure) => Err(failure),
     };
     match copied {
@@ -191,12 +191,13 @@ pub(super) async fn url<S: Stream>(link: &mut Link<S>, user: &mut User, url: &st
     }
 }
 
-/// What a URL names; anything that is not there, or not this user's, is one answer.
+/// What a URL names, and the bytes that it refers to; anything that is not there, or not this
+/// user's, is one answer.
 async fn content_of<S: Stream>(
     link: &Link<S>,
     user: &User,
     url: &str,
-) -> Result<Vec<Chunk>, Failure> {
+) -> Result<(Content, Vec<u8>), Failure> {
     let bad = || Failure::from(Reply::no(text::BAD_URL).with(Code::BadUrl(url.to_owned())));
     let named = MessageUrl::parse(url).ok_or_else(bad)?;
     let store = link.store().clone();
@@ -219,38 +220,49 @@ async fn content_of<S: Stream>(
         partial: named.partial,
         peek: true,
     };
-    let item = drive::blocking(move || {
+    let (item, held) = drive::blocking(move || {
         let bodies = store.bodies()?;
         let logical = Logical::new(&bodies, reading.threads_of(), message);
-        Ok(logical.item(&attribute, StringForm::Utf8))
+        let mut held = Vec::new();
+        let item = logical.item(&attribute, StringForm::Utf8, &mut held);
+        Ok((item, held))
     })
     .await?;
     match item {
-        Ok(Item::Content(Content::Chunks(chunks))) => Ok(chunks),
+        Ok(Item::Content(content)) if !matches!(content, Content::Nil) => Ok((content, held)),
         Err(Problem::Store(error)) => Err(error.into()),
         _ => Err(bad()),
     }
 }
 
-async fn copy_chunks(store: &Store, user: &mut User, chunks: Vec<Chunk>) -> Result<(), Failure> {
+async fn copy_content(
+    store: &Store,
+    user: &mut User,
+    content: Content,
+    held: &[u8],
+) -> Result<(), Failure> {
     let append = user.append.as_mut().ok_or(Failure::Fault)?;
     if let Some(failure) = append.failure.take() {
         return Err(failure);
     }
-    for chunk in chunks {
-        match chunk {
-            Chunk::Bytes(bytes) => append.take(&bytes).await,
-            Chunk::Stored(Source::Body(blob), range) => {
-                let mut at = range.start;
-                while at < range.end && append.failure.is_none() {
-                    let len = (range.end - at).min(STREAM_BYTES);
-                    append
-                        .take(&drive::read_body(store, blob, at, len).await?)
-                        .await;
-                    at += len;
-                }
-            }
-            Chunk::Stored(Source::Decoded { .. }, _) => return Err(Failure::Fault),
+    let (at, streamed) = match content {
+        Content::Nil => return Err(Failure::Fault),
+        Content::Held(at) => (at, None),
+        Content::Streamed(streamed) => {
+            let Source::Body(blob) = streamed.source else {
+                return Err(Failure::Fault);
+            };
+            (streamed.held, Some((blob, streamed.range)))
+        }
+    };
+    append.take(held.get(at).unwrap_or_default()).await;
+    if let Some((blob, range)) = streamed {
+        let mut at = range.start;
+        while at < range.end && append.failure.is_none() {
+            let len = (range.end - at).min(STREAM_BYTES);
+            let bytes = drive::read_body(store, blob, at, len).await?;
+            append.take(&bytes).await;
+            at += len;
         }
     }
     match append.failure.take() {

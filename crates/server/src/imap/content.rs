@@ -20,17 +20,14 @@ use super::link::Source;
 use super::{header, object_id};
 use crate::limits::STREAM_BYTES;
 
-/// What an envelope takes, about, and anything else that is printed from the facts.
-const ENVELOPE_BYTES: usize = 512;
-const STRUCTURE_BYTES: usize = 128;
-
-/// One item, ready to be announced.
+/// One item, ready to be announced. Ranges are of the bytes that were gathered for it and for the
+/// items before it.
 #[derive(Debug)]
 pub(super) enum Item {
     /// Taken from the index's row.
     Row,
     /// Printed already: ENVELOPE, BODY, BODYSTRUCTURE, PREVIEW.
-    Structure(Vec<u8>),
+    Structure(Range<usize>),
     Content(Content),
     Binary {
         content: Content,
@@ -46,13 +43,17 @@ pub(super) enum Item {
 pub(super) enum Content {
     /// There is no such part.
     Nil,
-    Chunks(Vec<Chunk>),
+    Held(Range<usize>),
+    Streamed(Box<Streamed>),
 }
 
+/// Content that is too large to be held.
 #[derive(Debug)]
-pub(super) enum Chunk {
-    Bytes(Vec<u8>),
-    Stored(Source, Range<u64>),
+pub(super) struct Streamed {
+    /// What comes before.
+    pub(super) held: Range<usize>,
+    pub(super) source: Source,
+    pub(super) range: Range<u64>,
 }
 
 /// Why an item can't be given.
@@ -66,30 +67,6 @@ pub(super) enum Problem {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         Problem::Store(error)
-    }
-}
-
-impl Item {
-    /// Bytes that it holds in memory.
-    pub(super) fn held_bytes(&self) -> usize {
-        match self {
-            Item::Row | Item::Size(_) | Item::SaveDate(_) => 0,
-            Item::ObjectId(id) => id.len(),
-            Item::Structure(bytes) => bytes.len(),
-            Item::Content(content) | Item::Binary { content, .. } => match content {
-                Content::Nil => 0,
-                Content::Chunks(chunks) => chunks.iter().map(Chunk::held_bytes).sum(),
-            },
-        }
-    }
-}
-
-impl Chunk {
-    fn held_bytes(&self) -> usize {
-        match self {
-            Chunk::Bytes(bytes) => bytes.len(),
-            Chunk::Stored(..) => 0,
-        }
     }
 }
 
@@ -162,13 +139,16 @@ impl<'a, B: AsRef<[u8]>> Logical<'a, B> {
         self.prefix_len() + self.message.body_size
     }
 
+    /// What the item is a range of goes to the end of `out`.
     pub(super) fn item(
         &self,
         attribute: &FetchAttribute,
         form: StringForm,
+        out: &mut Vec<u8>,
     ) -> Result<Item, Problem> {
-        let mut out = Vec::new();
-        let structure = match attribute {
+        let start = out.len();
+        let facts = self.message.facts.as_ref();
+        match attribute {
             FetchAttribute::Uid
             | FetchAttribute::Flags
             | FetchAttribute::InternalDate
@@ -180,44 +160,39 @@ impl<'a, B: AsRef<[u8]>> Logical<'a, B> {
                 let nil = Item::Content(Content::Nil);
                 return Ok(self.thread_id().map_or(nil, Item::ObjectId));
             }
-            FetchAttribute::Envelope => {
-                out.reserve(ENVELOPE_BYTES);
-                match Envelope::stored(self.message.facts.as_ref()) {
-                    Ok(Some(envelope)) => structure::envelope(&mut out, &envelope, form),
-                    _ => structure::envelope(&mut out, &self.head()?.envelope, form),
-                }
-                out
+            FetchAttribute::Envelope => match Envelope::stored(facts) {
+                Ok(Some(envelope)) => structure::envelope(out, &envelope, form),
+                _ => structure::envelope(out, &self.head()?.envelope, form),
+            },
+            FetchAttribute::Body => match Part::stored(facts) {
+                Ok(root) => structure::body(out, &root, form),
+                Err(_) => structure::body(out, &self.facts()?.root, form),
+            },
+            FetchAttribute::BodyStructure => match Part::stored(facts) {
+                Ok(root) => structure::body_structure(out, &root, form),
+                Err(_) => structure::body_structure(out, &self.facts()?.root, form),
+            },
+            FetchAttribute::Preview => structure::preview(out, &self.head()?.preview, form),
+            FetchAttribute::Rfc822 => {
+                return Ok(Item::Content(self.content(0..self.size(), None, out)?));
             }
-            FetchAttribute::Body => {
-                out.reserve(STRUCTURE_BYTES);
-                match Part::stored(self.message.facts.as_ref()) {
-                    Ok(root) => structure::body(&mut out, &root, form),
-                    Err(_) => structure::body(&mut out, &self.facts()?.root, form),
-                }
-                out
+            FetchAttribute::Rfc822Header => {
+                return Ok(Item::Content(self.content(self.header()?, None, out)?));
             }
-            FetchAttribute::BodyStructure => {
-                out.reserve(STRUCTURE_BYTES);
-                match Part::stored(self.message.facts.as_ref()) {
-                    Ok(root) => structure::body_structure(&mut out, &root, form),
-                    Err(_) => structure::body_structure(&mut out, &self.facts()?.root, form),
-                }
-                out
+            FetchAttribute::Rfc822Text => {
+                return Ok(Item::Content(self.content(self.text()?, None, out)?));
             }
-            FetchAttribute::Preview => {
-                structure::preview(&mut out, &self.head()?.preview, form);
-                out
-            }
-            FetchAttribute::Rfc822 => return self.content(0..self.size(), None),
-            FetchAttribute::Rfc822Header => return self.content(self.header()?, None),
-            FetchAttribute::Rfc822Text => return self.content(self.text()?, None),
             FetchAttribute::Section {
                 section, partial, ..
-            } => return self.section(section, *partial),
-            FetchAttribute::Binary { part, partial, .. } => return self.binary(part, *partial),
+            } => return Ok(Item::Content(self.section(section, *partial, out)?)),
+            FetchAttribute::Binary { part, partial, .. } => {
+                let content = self.binary(part, *partial, out)?;
+                let nul = has_nul(&content, out);
+                return Ok(Item::Binary { content, nul });
+            }
             FetchAttribute::BinarySize { part } => return self.binary_size(part),
-        };
-        Ok(Item::Structure(structure))
+        }
+        Ok(Item::Structure(start..out.len()))
     }
 
     /// The header with its blank line; the prefix is its beginning.
@@ -234,13 +209,17 @@ impl<'a, B: AsRef<[u8]>> Logical<'a, B> {
         start..start.max(self.prefix_len() + span.end)
     }
 
-    fn section(&self, section: &Section, partial: Option<Partial>) -> Result<Item, Problem> {
+    fn section(
+        &self,
+        section: &Section,
+        partial: Option<Partial>,
+        out: &mut Vec<u8>,
+    ) -> Result<Content, Error> {
         if section.part.is_empty() && section.text == SectionText::All {
-            return self.content(0..self.size(), partial);
+            return self.content(0..self.size(), partial, out);
         }
-        let nil = Ok(Item::Content(Content::Nil));
         let Some(part) = self.facts()?.section(&section.part) else {
-            return nil;
+            return Ok(Content::Nil);
         };
         // The header and text meant: of the whole, or of a message inside (RFC 9051 §6.4.5.1).
         let inner = if section.part.is_empty() {
@@ -250,31 +229,20 @@ impl<'a, B: AsRef<[u8]>> Logical<'a, B> {
                 .map(|nested| (self.span(nested.root.header), self.span(nested.root.body)))
         };
         match (&section.text, inner) {
-            (SectionText::All, _) => self.content(self.span(part.body), partial),
-            (SectionText::Mime, _) => self.content(self.span(part.header), partial),
-            (SectionText::Header, Some((header, _))) => self.content(header, partial),
-            (SectionText::Text, Some((_, text))) => self.content(text, partial),
+            (SectionText::All, _) => self.content(self.span(part.body), partial, out),
+            (SectionText::Mime, _) => self.content(self.span(part.header), partial, out),
+            (SectionText::Header, Some((header, _))) => self.content(header, partial, out),
+            (SectionText::Text, Some((_, text))) => self.content(text, partial, out),
             (SectionText::HeaderFields(names), Some((header, _))) => {
-                self.fields(header, names, false, partial)
+                let picked = header::pick(&self.read_header(header)?, names, false);
+                Ok(held(cut(&picked, partial), out))
             }
             (SectionText::HeaderFieldsNot(names), Some((header, _))) => {
-                self.fields(header, names, true, partial)
+                let picked = header::pick(&self.read_header(header)?, names, true);
+                Ok(held(cut(&picked, partial), out))
             }
-            (_, None) => nil,
+            (_, None) => Ok(Content::Nil),
         }
-    }
-
-    fn fields(
-        &self,
-        header: Range<u64>,
-        names: &[String],
-        not: bool,
-        partial: Option<Partial>,
-    ) -> Result<Item, Problem> {
-        let picked = header::pick(&self.read_header(header)?, names, not);
-        Ok(Item::Content(Content::Chunks(vec![Chunk::Bytes(cut(
-            picked, partial,
-        ))])))
     }
 
     /// A header block, as far as anybody looks at it.
@@ -282,19 +250,30 @@ impl<'a, B: AsRef<[u8]>> Logical<'a, B> {
         let end = header
             .end
             .min(header.start.saturating_add(HEADER_BYTES_MAX));
-        self.read(header.start..end)
+        let mut block = Vec::new();
+        self.read(header.start..end, &mut block)?;
+        Ok(block)
     }
 
-    fn content(&self, range: Range<u64>, partial: Option<Partial>) -> Result<Item, Problem> {
+    fn content(
+        &self,
+        range: Range<u64>,
+        partial: Option<Partial>,
+        out: &mut Vec<u8>,
+    ) -> Result<Content, Error> {
         let range = clip(range, partial);
-        let chunks = if range.end - range.start <= INLINE_BYTES_MAX {
-            vec![Chunk::Bytes(self.read(range)?)]
-        } else {
-            let (prefix, body) = self.split(range);
-            let source = Source::Body(self.message.blob);
-            vec![Chunk::Bytes(prefix.to_vec()), Chunk::Stored(source, body)]
-        };
-        Ok(Item::Content(Content::Chunks(chunks)))
+        let start = out.len();
+        if range.end - range.start <= INLINE_BYTES_MAX {
+            self.read(range, out)?;
+            return Ok(Content::Held(start..out.len()));
+        }
+        let (prefix, range) = self.split(range);
+        out.extend_from_slice(prefix);
+        Ok(Content::Streamed(Box::new(Streamed {
+            held: start..out.len(),
+            source: Source::Body(self.message.blob),
+            range,
+        })))
     }
 
     /// Bytes of the prefix, and the range of the body.
@@ -311,14 +290,10 @@ impl<'a, B: AsRef<[u8]>> Logical<'a, B> {
         (prefix, body)
     }
 
-    fn read(&self, range: Range<u64>) -> Result<Vec<u8>, Error> {
-        let range = range.start..range.end.min(self.size());
-        let (prefix, body) = self.split(range.clone());
-        let len = usize::try_from(range.end.saturating_sub(range.start));
-        let mut out = Vec::with_capacity(len.unwrap_or_default());
+    fn read(&self, range: Range<u64>, out: &mut Vec<u8>) -> Result<(), Error> {
+        let (prefix, body) = self.split(range.start..range.end.min(self.size()));
         out.extend_from_slice(prefix);
-        self.bodies.read(self.message.blob, body, &mut out)?;
-        Ok(out)
+        self.bodies.read(self.message.blob, body, out)
     }
 
     /// Body bytes in pieces, until `each` says that it has enough.
@@ -330,38 +305,35 @@ impl<'a, B: AsRef<[u8]>> Logical<'a, B> {
         read_pieces(self.bodies, &self.message, range, each)
     }
 
-    fn binary(&self, path: &[u32], partial: Option<Partial>) -> Result<Item, Problem> {
+    fn binary(
+        &self,
+        path: &[u32],
+        partial: Option<Partial>,
+        out: &mut Vec<u8>,
+    ) -> Result<Content, Problem> {
         let Some((range, encoding)) = self.encoded(path)? else {
-            return Ok(Item::Binary {
-                content: Content::Nil,
-                nul: false,
-            });
+            return Ok(Content::Nil);
         };
         if encoding == Encoding::Identity {
-            let Item::Content(content) = self.content(range, partial)? else {
-                return Err(Problem::UnknownEncoding);
-            };
-            let nul = has_nul(&content);
-            return Ok(Item::Binary { content, nul });
+            return Ok(self.content(range, partial, out)?);
         }
         let decoded = self.decode(range.clone(), encoding)?;
-        let content = match decoded.bytes {
-            Some(bytes) => Chunk::Bytes(cut(bytes, partial)),
-            None => {
-                let source = Source::Decoded {
-                    blob: self.message.blob,
-                    span: Span {
-                        start: range.start.saturating_sub(self.prefix_len()),
-                        end: range.end.saturating_sub(self.prefix_len()),
-                    },
-                    encoding,
-                };
-                Chunk::Stored(source, clip(0..decoded.size, partial))
-            }
+        if let Some(bytes) = decoded.bytes {
+            return Ok(held(cut(&bytes, partial), out));
+        }
+        let source = Source::Decoded {
+            blob: self.message.blob,
+            span: Span {
+                start: range.start.saturating_sub(self.prefix_len()),
+                end: range.end.saturating_sub(self.prefix_len()),
+            },
+            encoding,
         };
-        let content = Content::Chunks(vec![content]);
-        let nul = has_nul(&content);
-        Ok(Item::Binary { content, nul })
+        Ok(Content::Streamed(Box::new(Streamed {
+            held: out.len()..out.len(),
+            source,
+            range: clip(0..decoded.size, partial),
+        })))
     }
 
     fn binary_size(&self, path: &[u32]) -> Result<Item, Problem> {
@@ -435,14 +407,18 @@ pub(super) fn encoding(part: &Part) -> Encoding {
 }
 
 /// What is streamed unseen may hold a NUL: literal8 is right for both.
-fn has_nul(content: &Content) -> bool {
+fn has_nul(content: &Content, out: &[u8]) -> bool {
     match content {
         Content::Nil => false,
-        Content::Chunks(chunks) => chunks.iter().any(|chunk| match chunk {
-            Chunk::Bytes(bytes) => bytes.contains(&0),
-            Chunk::Stored(..) => true,
-        }),
+        Content::Held(at) => out.get(at.clone()).unwrap_or_default().contains(&0),
+        Content::Streamed(_) => true,
     }
+}
+
+fn held(bytes: &[u8], out: &mut Vec<u8>) -> Content {
+    let start = out.len();
+    out.extend_from_slice(bytes);
+    Content::Held(start..out.len())
 }
 
 fn clip(range: Range<u64>, partial: Option<Partial>) -> Range<u64> {
@@ -451,16 +427,12 @@ fn clip(range: Range<u64>, partial: Option<Partial>) -> Range<u64> {
     range.start + wanted.start..range.start + wanted.end
 }
 
-fn cut(bytes: Vec<u8>, partial: Option<Partial>) -> Vec<u8> {
-    if partial.is_none() {
-        return bytes;
-    }
+fn cut(bytes: &[u8], partial: Option<Partial>) -> &[u8] {
     let range = clip(0..bytes.len() as u64, partial);
     let at = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
     bytes
         .get(at(range.start)..at(range.end))
         .unwrap_or_default()
-        .to_vec()
 }
 
 /// The stored facts, with what submission added in front of the body.

@@ -4,6 +4,7 @@
 //! of messages at a time, so that the output stays small whatever was asked for.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
 use facteur_imap::command::{Fetch, FetchAttribute, Numbering};
@@ -13,12 +14,11 @@ use facteur_imap::structure::StringForm;
 use facteur_imap::view::View;
 use facteur_imap::{Reply, Untagged, text};
 use facteur_store::{
-    Bodies, Error, FlagEdit, FlagNames, Index, Message, ModSeq, Rights, Row, Store, SystemFlags,
-    UidSet,
+    Error, FlagEdit, FlagNames, Index, ModSeq, Rights, Row, Store, SystemFlags, UidSet,
 };
 
 use super::catalog::Reads;
-use super::content::{Chunk, Content, Item, Logical, Problem};
+use super::content::{Content, Item, Logical, Problem, Streamed};
 use super::door::Reading;
 use super::error::Failure;
 use super::limits;
@@ -105,7 +105,7 @@ async fn give_items<S: Stream>(
             }
             still_readable(link, selected)?;
             for hit in hits {
-                work.say(link, index, hit, &[]).await?;
+                work.say(link, index, hit, &[], &[]).await?;
             }
         },
         false => {
@@ -270,20 +270,19 @@ impl Work {
                 if hits.is_empty() {
                     break;
                 }
-                under_way.push_back((self.read_ahead(link.store(), &hits), hits));
+                under_way.push_back(self.read_ahead(link.store(), hits));
             }
-            let Some((reading, mut hits)) = under_way.pop_front() else {
+            let Some(reading) = under_way.pop_front() else {
                 return Ok(());
             };
-            let slice = reading.await?;
+            let mut slice: Slice = reading.await?;
             messages = slice.next_messages();
-            let after = hits.partition_point(|hit| hit.row.uid.0 <= slice.done_up_to);
-            let rest = hits.split_off(after);
+            let rest = std::mem::take(&mut slice.rest);
             if !rest.is_empty() {
-                under_way.push_front((self.read_ahead(link.store(), &rest), rest));
+                under_way.push_front(self.read_ahead(link.store(), rest));
             }
             still_readable(link, selected)?;
-            self.give_slice(link, index, &hits, slice).await?;
+            self.give_slice(link, index, slice).await?;
         }
     }
 
@@ -291,17 +290,16 @@ impl Work {
         &mut self,
         link: &mut Link<S>,
         index: &Index,
-        hits: &[Hit],
         slice: Slice,
     ) -> Result<(), Failure> {
-        self.gone += (hits.len() - slice.messages.len().min(hits.len())) as u64;
-        for (uid, prepared) in slice.messages {
-            let place = hits.binary_search_by_key(&uid, |hit| hit.row.uid.0);
-            let Some(hit) = place.ok().and_then(|place| hits.get(place)) else {
-                continue;
-            };
-            match prepared {
-                Ok(items) => self.say(link, index, *hit, &items).await?,
+        self.gone += slice.gone;
+        let mut items = slice.items.chunks(self.attributes.len().max(1));
+        for message in slice.messages {
+            match message {
+                Ok(hit) => {
+                    let items = items.next().unwrap_or_default();
+                    self.say(link, index, hit, items, &slice.bytes).await?;
+                }
                 Err(Problem::UnknownEncoding) => self.unknown_encoding = true,
                 Err(Problem::Store(error @ Error::Damaged { .. })) => {
                     tracing::error!(session = %link.id(), %error, "a message can't be read");
@@ -317,12 +315,11 @@ impl Work {
     fn read_ahead(
         &self,
         store: &Store,
-        hits: &[Hit],
+        hits: Vec<Hit>,
     ) -> impl Future<Output = Result<Slice, Error>> + use<> {
-        let uids: UidSet = hits.iter().map(|hit| hit.row.uid).collect();
         let (store, attributes) = (store.clone(), Arc::clone(&self.attributes));
         let (reading, form) = (self.reading, self.form);
-        drive::blocking(move || prepare(&store, reading, &uids, &attributes, form))
+        drive::blocking(move || prepare(&store, reading, &hits, &attributes, form))
     }
 
     async fn say<S: Stream>(
@@ -331,24 +328,30 @@ impl Work {
         index: &Index,
         hit: Hit,
         items: &[Item],
+        bytes: &[u8],
     ) -> Result<(), Failure> {
-        let pieces: Vec<Vec<Piece<'_>>> = items.iter().map(|item| pieces(link, item)).collect();
+        let pieces: Vec<Vec<Piece<'_>>> =
+            items.iter().map(|item| pieces(link, item, bytes)).collect();
         let names = &index.mailbox().keywords;
         let rows = std::iter::repeat(&Item::Row);
-        let printed: Vec<FetchItem<'_>> = self
+        let items: Vec<FetchItem<'_>> = self
             .attributes
             .iter()
             .zip(items.iter().chain(rows))
             .enumerate()
             .filter_map(|(place, (attribute, item))| {
-                let pieces = pieces.get(place).map(Vec::as_slice).unwrap_or_default();
-                fetch_item(attribute, &hit.row, item, pieces, names)
+                let told = Told {
+                    bytes,
+                    pieces: pieces.get(place).map(Vec::as_slice).unwrap_or_default(),
+                    names,
+                };
+                fetch_item(attribute, &hit.row, item, told)
             })
             .collect();
         link.say(&Untagged::Fetch {
             sequence: hit.sequence,
             uid: hit.row.uid.0,
-            items: &printed,
+            items: &items,
         })
         .await?;
         Ok(())
@@ -372,10 +375,16 @@ impl Work {
 
 /// Some messages of a set, prepared.
 struct Slice {
-    /// Every message of the set up to this uid is in `messages`, or is gone.
-    done_up_to: u32,
-    messages: Vec<(u32, Result<Vec<Item>, Problem>)>,
-    held_bytes: usize,
+    /// In their order.
+    messages: Vec<Result<Hit, Problem>>,
+    /// Of every message that could be read, one for each attribute.
+    items: Vec<Item>,
+    /// What the items are ranges of.
+    bytes: Vec<u8>,
+    /// Messages that are no more.
+    gone: u64,
+    /// Not come to.
+    rest: Vec<Hit>,
 }
 
 impl Slice {
@@ -383,82 +392,110 @@ impl Slice {
     /// at most twice as many.
     fn next_messages(&self) -> usize {
         let done = self.messages.len().max(1);
-        let each = self.held_bytes / done;
+        let each = self.bytes.len() / done;
         let fit = limits::PREPARED_BYTES_SOFT / each.max(1);
         fit.clamp(1, limits::MESSAGES_MAX.min(done * 2))
+    }
+
+    fn take(
+        &mut self,
+        hit: Hit,
+        message: &Logical<'_, &[u8]>,
+        attributes: &[FetchAttribute],
+        form: StringForm,
+    ) {
+        let (items, bytes) = (self.items.len(), self.bytes.len());
+        for attribute in attributes {
+            match message.item(attribute, form, &mut self.bytes) {
+                Ok(item) => self.items.push(item),
+                Err(problem) => {
+                    self.items.truncate(items);
+                    self.bytes.truncate(bytes);
+                    return self.messages.push(Err(problem));
+                }
+            }
+        }
+        self.messages.push(Ok(hit));
     }
 }
 
 fn prepare(
     store: &Store,
     reading: Reading,
-    uids: &UidSet,
+    hits: &[Hit],
     attributes: &[FetchAttribute],
     form: StringForm,
 ) -> Result<Slice, Error> {
     let mut slice = Slice {
-        done_up_to: u32::MAX,
-        messages: Vec::new(),
-        held_bytes: 0,
+        messages: Vec::with_capacity(hits.len()),
+        items: Vec::with_capacity(hits.len() * attributes.len()),
+        bytes: Vec::new(),
+        gone: 0,
+        rest: Vec::new(),
     };
     let bodies = store.bodies()?;
     let started = store.clock().monotonic();
-    reading.messages(&bodies, uids, &mut |message| {
-        let uid = message.row.uid.0;
-        let items = items(&bodies, reading, message, attributes, form);
-        slice.held_bytes += items
-            .as_ref()
-            .map_or(0, |items| items.iter().map(Item::held_bytes).sum());
-        slice.messages.push((uid, items));
+    let rows: Vec<Row> = hits.iter().map(|hit| hit.row).collect();
+    let mut left = hits.iter();
+    let mut more = true;
+    reading.messages_of(&bodies, &rows, &mut |message| {
+        let uid = message.row.uid;
+        let Some(hit) = left.find(|hit| hit.row.uid == uid) else {
+            return false;
+        };
+        let logical = Logical::new(&bodies, reading.threads_of(), message);
+        slice.take(*hit, &logical, attributes, form);
         let worked = store.clock().monotonic().saturating_sub(started);
-        let more = slice.held_bytes < limits::PREPARED_BYTES_SOFT && worked < limits::PREPARE_SLICE;
-        if !more {
-            slice.done_up_to = uid;
-        }
+        more = slice.bytes.len() < limits::PREPARED_BYTES_SOFT && worked < limits::PREPARE_SLICE;
         more
     })?;
+    if !more {
+        slice.rest = left.copied().collect();
+    }
+    let known = slice.messages.len() + slice.rest.len();
+    slice.gone = hits.len().saturating_sub(known) as u64;
     Ok(slice)
 }
 
-fn items(
-    bodies: &Bodies<'_>,
-    reading: Reading,
-    message: Message<&[u8]>,
-    attributes: &[FetchAttribute],
-    form: StringForm,
-) -> Result<Vec<Item>, Problem> {
-    let logical = Logical::new(bodies, reading.threads_of(), message);
-    attributes
-        .iter()
-        .map(|attribute| logical.item(attribute, form))
-        .collect()
+/// Of content that is there.
+fn pieces<'a, S: Stream>(link: &mut Link<S>, item: &Item, bytes: &'a [u8]) -> Vec<Piece<'a>> {
+    let held = |at: &Range<usize>| Piece::Bytes(bytes.get(at.clone()).unwrap_or_default());
+    match item {
+        Item::Content(Content::Held(at))
+        | Item::Binary {
+            content: Content::Held(at),
+            ..
+        } => vec![held(at)],
+        Item::Content(Content::Streamed(streamed))
+        | Item::Binary {
+            content: Content::Streamed(streamed),
+            ..
+        } => {
+            let Streamed {
+                held: at,
+                source,
+                range,
+            } = &**streamed;
+            let stored = link.stored(*source, range.clone());
+            vec![held(at), Piece::Stored(stored)]
+        }
+        _ => Vec::new(),
+    }
 }
 
-fn pieces<'a, S: Stream>(link: &mut Link<S>, item: &'a Item) -> Vec<Piece<'a>> {
-    let content = match item {
-        Item::Content(content) | Item::Binary { content, .. } => content,
-        Item::Row | Item::Structure(_) | Item::Size(_) | Item::SaveDate(_) | Item::ObjectId(_) => {
-            return Vec::new();
-        }
-    };
-    let Content::Chunks(chunks) = content else {
-        return Vec::new();
-    };
-    chunks
-        .iter()
-        .map(|chunk| match chunk {
-            Chunk::Bytes(bytes) => Piece::Bytes(bytes),
-            Chunk::Stored(source, range) => Piece::Stored(link.stored(*source, range.clone())),
-        })
-        .collect()
+/// What the items of a message refer to.
+struct Told<'a> {
+    bytes: &'a [u8],
+    pieces: &'a [Piece<'a>],
+    /// Of keywords.
+    names: &'a [String],
 }
 
 fn fetch_item<'a>(
     attribute: &'a FetchAttribute,
     row: &Row,
     item: &'a Item,
-    pieces: &'a [Piece<'a>],
-    names: &'a [String],
+    told: Told<'a>,
 ) -> Option<FetchItem<'a>> {
     let data = match item {
         Item::Content(Content::Nil)
@@ -466,18 +503,21 @@ fn fetch_item<'a>(
             content: Content::Nil,
             ..
         } => Data::Nil,
-        _ => Data::Pieces(pieces),
+        _ => Data::Pieces(told.pieces),
     };
+    let printed = |range: &Range<usize>| told.bytes.get(range.clone()).unwrap_or_default();
     Some(match (attribute, item) {
         (FetchAttribute::Uid, _) => FetchItem::Uid(row.uid.0),
-        (FetchAttribute::Flags, _) => FetchItem::Flags(flag_list(row.flags, names)),
+        (FetchAttribute::Flags, _) => FetchItem::Flags(flag_list(row.flags, told.names)),
         (FetchAttribute::InternalDate, _) => FetchItem::InternalDate(row.internal_date),
         (FetchAttribute::Rfc822Size, _) => FetchItem::Rfc822Size(row.size),
         (FetchAttribute::ModSeq, _) => FetchItem::ModSeq(row.modseq.0),
-        (FetchAttribute::Envelope, Item::Structure(bytes)) => FetchItem::Envelope(bytes),
-        (FetchAttribute::Body, Item::Structure(bytes)) => FetchItem::Body(bytes),
-        (FetchAttribute::BodyStructure, Item::Structure(bytes)) => FetchItem::BodyStructure(bytes),
-        (FetchAttribute::Preview, Item::Structure(bytes)) => FetchItem::Preview(bytes),
+        (FetchAttribute::Envelope, Item::Structure(at)) => FetchItem::Envelope(printed(at)),
+        (FetchAttribute::Body, Item::Structure(at)) => FetchItem::Body(printed(at)),
+        (FetchAttribute::BodyStructure, Item::Structure(at)) => {
+            FetchItem::BodyStructure(printed(at))
+        }
+        (FetchAttribute::Preview, Item::Structure(at)) => FetchItem::Preview(printed(at)),
         (FetchAttribute::SaveDate, Item::SaveDate(seconds)) => FetchItem::SaveDate(*seconds),
         (FetchAttribute::EmailId, Item::ObjectId(id)) => FetchItem::EmailId(id),
         (FetchAttribute::ThreadId, Item::Content(Content::Nil)) => FetchItem::NoThreadId,

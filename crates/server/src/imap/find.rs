@@ -12,7 +12,7 @@ use facteur_imap::set::Numbers;
 use facteur_imap::view::View;
 use facteur_imap::{Reply, Untagged, text};
 use facteur_message::Facts;
-use facteur_store::{Clock, Error, Index, Row, Store, Uid, UidSet};
+use facteur_store::{Clock, Error, Index, Row, Store, Uid};
 
 use super::content::Logical;
 use super::door::Reading;
@@ -240,16 +240,15 @@ fn read<G: Gather>(
     rows: &[Row],
     gather: &mut G,
 ) -> Result<(), Error> {
-    let uids: UidSet = rows.iter().map(|row| row.uid).collect();
     let nothing = Facts::default();
     let bodies = store.bodies()?;
-    let mut rows = rows.iter().peekable();
-    mailbox.messages(&bodies, &uids, &mut |message| {
+    let mut left = rows.iter().peekable();
+    mailbox.messages_of(&bodies, rows, &mut |message| {
         let uid = message.row.uid;
-        while let Some(gone) = rows.next_if(|row| row.uid < uid) {
+        while let Some(gone) = left.next_if(|row| row.uid < uid) {
             gather.take(gone, &nothing);
         }
-        if let Some(row) = rows.next_if(|row| row.uid == uid) {
+        if let Some(row) = left.next_if(|row| row.uid == uid) {
             match Logical::new(&bodies, mailbox.threads_of(), message).head() {
                 Ok(facts) => gather.take(row, &facts),
                 Err(error) => {
@@ -260,6 +259,6 @@ fn read<G: Gather>(
         }
         true
     })?;
-    rows.for_each(|gone| gather.take(gone, &nothing));
+    left.for_each(|gone| gather.take(gone, &nothing));
     Ok(())
 }

@@ -196,37 +196,36 @@ fn some_rows(
     Ok(rows)
 }
 
-/// Reads the records that belong to rows; false: `each` wants no more.
+/// Reads the records that belong to rows, as many as there are; `None`: `each` wants no more.
 fn with_records(
     view: &View,
     account: AccountId,
     mailbox: MailboxId,
     rows: &[Row],
     each: &mut dyn FnMut(Message<&[u8]>) -> bool,
-) -> Result<bool, Error> {
+) -> Result<Option<usize>, Error> {
     let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
-        return Ok(true);
+        return Ok(Some(0));
     };
     let first = keys::message(account, Family::Record, mailbox, first.uid);
     let last = keys::message(account, Family::Record, mailbox, last.uid);
     let mut rows = rows.iter().peekable();
-    let mut more = true;
+    let mut given = Some(0);
     view.scan(&first, &keys::after(&last), |key, value| {
         let uid = uid_of(key)?;
+        while rows.next_if(|row| row.uid < uid).is_some() {}
         // Records of expunged messages have no row and are passed over.
         let Some(row) = rows.next_if(|row| row.uid == uid) else {
             return Ok(ControlFlow::Continue(()));
         };
-        more = each(Record::read(value)?.message(*row));
+        let more = each(Record::read(value)?.message(*row));
+        given = given.filter(|_| more).map(|given| given + 1);
         Ok(match more {
             true => ControlFlow::Continue(()),
             false => ControlFlow::Break(()),
         })
     })?;
-    match more && rows.peek().is_some() {
-        true => Err(Error::NoSuchMessage),
-        false => Ok(more),
-    }
+    Ok(given)
 }
 
 /// Reads messages and bodies from one picture of the index. Short-lived: what the picture holds is not freed.
@@ -260,13 +259,36 @@ impl Bodies<'_> {
                 let Some(end) = rows.last() else {
                     break;
                 };
-                if !with_records(view, account, mailbox, &rows, each)? {
-                    return Ok(());
+                match with_records(view, account, mailbox, &rows, each)? {
+                    None => return Ok(()),
+                    Some(given) if given < rows.len() => return Err(Error::NoSuchMessage),
+                    Some(_) => {}
                 }
                 match end.uid.0.checked_add(1) {
                     Some(next) if next <= *last => from = next,
                     _ => break,
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// The same of rows that the caller has, ascending, from [`Store::index`]. What was expunged
+    /// meanwhile is given all the same while it is kept, and then passed over.
+    pub fn messages_of(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        rows: &[Row],
+        each: &mut dyn FnMut(Message<&[u8]>) -> bool,
+    ) -> Result<(), Error> {
+        if !is_live(&self.view, account, mailbox)? {
+            return Err(Error::NoSuchMailbox);
+        }
+        let follows = |one: &Row, next: &Row| one.uid.0.checked_add(1) == Some(next.uid.0);
+        for run in rows.chunk_by(follows) {
+            if with_records(&self.view, account, mailbox, run, each)?.is_none() {
+                break;
             }
         }
         Ok(())

@@ -49,6 +49,39 @@ async fn what_is_expunged_comes_back_until_retention_ends() {
 }
 
 #[tokio::test]
+async fn rows_of_a_picture_are_read_as_long_as_they_are_kept() {
+    let place = Place::new();
+    let (store, _) = place.open();
+    let alice = person(&store, "alice").await;
+    fill(&store, alice, 6).await;
+    let inbox = mailbox(&store, alice, "INBOX").id;
+    let rows: Vec<Row> = store.index(alice, inbox).unwrap().rows().collect();
+    let rows = [rows[0], rows[1], rows[2], rows[4]];
+    let given = |stop: usize| {
+        let mut uids = Vec::new();
+        let bodies = store.bodies().unwrap();
+        let each = &mut |message: Message<&[u8]>| {
+            uids.push(message.row.uid.0);
+            uids.len() < stop
+        };
+        bodies.messages_of(alice, inbox, &rows, each).unwrap();
+        uids
+    };
+    assert_eq!(given(9), [1, 2, 3, 5]);
+    assert_eq!(given(2), [1, 2]);
+    let second = UidSet::from_ranges([(2, 2)]);
+    let expunged = store.expunge(alice, inbox, Some(second), false).await;
+    expunged.unwrap();
+    assert_eq!(given(9), [1, 2, 3, 5]);
+    place.clock.advance(31 * DAY);
+    care(&store).await;
+    assert_eq!(given(9), [1, 3, 5]);
+    let all = store.bodies().unwrap();
+    let gone = all.messages_of(alice, MailboxId(4711), &rows, &mut |_| true);
+    assert!(matches!(gone, Err(Error::NoSuchMailbox)), "{gone:?}");
+}
+
+#[tokio::test]
 async fn a_deleted_mailbox_comes_back_until_retention_ends() {
     let place = Place::new();
     let (store, _) = place.open();

@@ -5,7 +5,7 @@ use facteur_imap::{Reply, text};
 use facteur_store::{
     Account, AccountId, Appended, Bodies, Copied, Edited, Error, FlagEdit, FlagNames, FlagScope,
     Index, Mailbox, MailboxId, Message, MetadataEdit, ModSeq, NewBody, NewMessage, Place, Rights,
-    Store, SystemFlags, Uid, UidSet,
+    Row, Store, SystemFlags, Uid, UidSet,
 };
 
 use super::source::Source;
@@ -414,14 +414,14 @@ impl Reading {
         store.message(self.place.account, self.place.mailbox, uid)
     }
 
-    /// As [`Bodies::messages`]. Flags are the owner's: take them from the index.
-    pub(in crate::imap) fn messages(
+    /// As [`Bodies::messages_of`].
+    pub(in crate::imap) fn messages_of(
         self,
         bodies: &Bodies<'_>,
-        uids: &UidSet,
+        rows: &[Row],
         each: &mut dyn FnMut(Message<&[u8]>) -> bool,
     ) -> Result<(), Error> {
-        bodies.messages(self.place.account, self.place.mailbox, uids, each)
+        bodies.messages_of(self.place.account, self.place.mailbox, rows, each)
     }
 
     pub(in crate::imap) fn vanished_since(
