@@ -6,6 +6,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as Task, Poll, ready};
@@ -137,8 +138,8 @@ impl<S: Stream> Wire<S> {
         }
         let io = &mut self.io;
         let reading = poll_fn(|task| {
-            let mut space = [0u8; limits::READ_BYTES_MAX];
-            let mut buffer = ReadBuf::new(&mut space);
+            let mut space = [const { MaybeUninit::uninit() }; limits::READ_BYTES_MAX];
+            let mut buffer = ReadBuf::uninit(&mut space);
             ready!(poll_read(io, task, &mut buffer))?;
             let bytes = buffer.filled();
             if !bytes.is_empty() {
@@ -255,9 +256,9 @@ impl<S: Stream> Wire<S> {
         let io = &mut self.io;
         let mut left = limits::CLOSE_BYTES_MAX;
         poll_fn(|task| {
-            let mut space = [0u8; limits::READ_BYTES_MAX];
+            let mut space = [const { MaybeUninit::uninit() }; limits::READ_BYTES_MAX];
             while left > 0 {
-                let mut buffer = ReadBuf::new(&mut space);
+                let mut buffer = ReadBuf::uninit(&mut space);
                 match poll_read(io, task, &mut buffer) {
                     Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
                         left = left.saturating_sub(buffer.filled().len());

@@ -14,6 +14,7 @@ use crate::index;
 use crate::journal::{Appender, Segments};
 use crate::keys::Spot;
 use crate::limits::{RESERVE_FLOOR_PARTS, WAITING_JOBS_MAX};
+use crate::ops::changes::News;
 use crate::packer::Packer;
 use crate::rows::Chunk;
 use crate::spool::Packed;
@@ -181,7 +182,7 @@ pub struct Shared {
     pub index: Arc<index::Layered>,
     pub cache: Cache,
     pub pins: Arc<Pins>,
-    pub watchers: Mutex<HashMap<AccountId, watch::Sender<ModSeq>>>,
+    pub watchers: Mutex<HashMap<AccountId, watch::Sender<News>>>,
     /// Count up with each change of the account's record.
     pub account_watchers: Mutex<HashMap<AccountId, watch::Sender<u64>>>,
     /// Accounts that changed since the follower asked last; counts up with each change.
@@ -213,7 +214,7 @@ impl Shared {
             if watcher.receiver_count() == 0 {
                 watchers.remove(account);
             } else {
-                watcher.send_replace(modseq);
+                watcher.send_replace(News::new(modseq));
             }
         }
         drop(watchers);

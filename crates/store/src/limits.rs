@@ -15,6 +15,8 @@ pub const GROUP_JOBS_MAX: usize = 1024;
 pub const FLUSH_BESIDE_ROWS_MIN: usize = 512;
 /// Writes waiting for the writer thread.
 pub const WAITING_JOBS_MAX: usize = 4096;
+/// Entries of the log that are kept with the news of an account, for all its watchers.
+pub const NEWS_ENTRIES_MAX: usize = 64;
 /// Messages whose rows are read before their records.
 pub const MESSAGES_STEP_ROWS: usize = 1024;
 /// What a row takes in a memtable beside its key and value.

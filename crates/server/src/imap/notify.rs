@@ -379,7 +379,8 @@ fn read_log(
 ) -> Result<Option<bool>, Failure> {
     let mut account = false;
     loop {
-        let changes = source.changes_since(store, *modseq, limits::CHANGES_MAX)?;
+        let changes =
+            source.changes_since(store, *modseq, source.current(), limits::CHANGES_MAX)?;
         if !changes.complete {
             return Ok(None);
         }

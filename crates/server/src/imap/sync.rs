@@ -8,7 +8,7 @@ use facteur_imap::response::{Code, FlagsChanged};
 use facteur_imap::set::Numbers;
 use facteur_imap::view::{Expunges, News, Told};
 use facteur_imap::{Reply, Untagged, text};
-use facteur_store::{Changes, Error, Index, ModSeq, RecordChange, Store};
+use facteur_store::{Change, Error, Index, ModSeq, RecordChange, Store};
 
 use super::error::Failure;
 use super::fetch;
@@ -154,10 +154,10 @@ fn gather(
         ..Gathered::default()
     };
     loop {
-        let mut changes =
+        let changes =
             selected
                 .source
-                .changes_since(store, gathered.up_to, limits::CHANGES_MAX)?;
+                .changes_since(store, gathered.up_to, newest, limits::CHANGES_MAX)?;
         if !changes.complete {
             gathered.compare = true;
             gathered.up_to = gathered.up_to.max(newest);
@@ -166,37 +166,37 @@ fn gather(
         let more = changes.entries.len() >= limits::CHANGES_MAX
             && changes.up_to > gathered.up_to
             && changes.up_to < newest;
-        changes.entries.retain(|entry| entry.modseq <= newest);
         gathered.up_to = gathered.up_to.max(changes.up_to.min(newest));
-        take(&mut gathered, changes, selected, own);
+        let entries = changes.entries.iter();
+        for entry in entries.filter(|entry| entry.modseq <= newest) {
+            take(&mut gathered, entry, selected, own);
+        }
         if !more {
             return Ok(gathered);
         }
     }
 }
 
-fn take(gathered: &mut Gathered, changes: Changes, selected: &Selected, own: &Own) {
-    for entry in changes.entries {
-        let mine = entry.modseq == own.modseq;
-        for change in entry.mailboxes {
-            if change.mailbox != selected.handle.number() {
-                continue;
+fn take(gathered: &mut Gathered, entry: &Change, selected: &Selected, own: &Own) {
+    let mine = entry.modseq == own.modseq;
+    for change in &entry.mailboxes {
+        if change.mailbox != selected.handle.number() {
+            continue;
+        }
+        match change.record {
+            None => {}
+            Some(RecordChange::Created | RecordChange::Updated) => {
+                gathered.record = true;
+                // Destroyed and brought back.
+                gathered.destroyed = false;
             }
-            match change.record {
-                None => {}
-                Some(RecordChange::Created | RecordChange::Updated) => {
-                    gathered.record = true;
-                    // Destroyed and brought back.
-                    gathered.destroyed = false;
-                }
-                Some(RecordChange::Destroyed) => gathered.destroyed = true,
-            }
-            gathered.added.extend(change.added.ranges());
-            gathered.updated.extend(change.updated.ranges());
-            gathered.expunged.extend(change.expunged.ranges());
-            if !mine {
-                gathered.foreign.extend(change.updated.ranges());
-            }
+            Some(RecordChange::Destroyed) => gathered.destroyed = true,
+        }
+        gathered.added.extend(change.added.ranges());
+        gathered.updated.extend(change.updated.ranges());
+        gathered.expunged.extend(change.expunged.ranges());
+        if !mine {
+            gathered.foreign.extend(change.updated.ranges());
         }
     }
 }

@@ -1,12 +1,14 @@
 //! The change log: what happened since, and waiting for more.
 
 use std::ops::ControlFlow;
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::watch;
 
 use crate::engine::lock;
 use crate::index::View;
 use crate::keys::{self, Family, Name};
+use crate::limits::NEWS_ENTRIES_MAX;
 use crate::rows::{self, State};
 use crate::*;
 
@@ -20,22 +22,72 @@ pub struct Changes {
     pub entries: Vec<Change>,
 }
 
+/// What the watchers of an account are told.
+#[derive(Clone, Debug)]
+pub struct News {
+    modseq: ModSeq,
+    /// What the first of them read in the log: the others mostly ask the same.
+    read: Arc<OnceLock<Read>>,
+}
+
+#[derive(Debug)]
+struct Read {
+    since: ModSeq,
+    changes: Arc<Changes>,
+}
+
+impl News {
+    pub fn new(modseq: ModSeq) -> Self {
+        News {
+            modseq,
+            read: Arc::default(),
+        }
+    }
+}
+
 /// Waits for news of one account.
 #[derive(Clone, Debug)]
 pub struct Watcher {
-    receiver: watch::Receiver<ModSeq>,
+    account: AccountId,
+    receiver: watch::Receiver<News>,
 }
 
 impl Watcher {
     /// The account's newest durable modseq.
     pub fn current(&self) -> ModSeq {
-        *self.receiver.borrow()
+        self.receiver.borrow().modseq
+    }
+
+    /// As [`Store::changes_since`], and at least up to `newest`, which is a modseq that the caller
+    /// has seen. Many watchers with the same question cost one look at the log.
+    pub fn changes_since(
+        &self,
+        store: &Store,
+        since: ModSeq,
+        newest: ModSeq,
+        entries_max: usize,
+    ) -> Result<Arc<Changes>, Error> {
+        let read = Arc::clone(&self.receiver.borrow().read);
+        if let Some(read) = read.get()
+            && read.since == since
+            && read.changes.up_to >= newest
+            && read.changes.entries.len() < entries_max
+        {
+            return Ok(Arc::clone(&read.changes));
+        }
+        let changes = Arc::new(store.changes_since(self.account, since, entries_max)?);
+        if changes.entries.len() < entries_max.min(NEWS_ENTRIES_MAX) {
+            let changes = Arc::clone(&changes);
+            // Somebody else was quicker: theirs is as good.
+            let _ = read.set(Read { since, changes });
+        }
+        Ok(changes)
     }
 
     /// Returns the newest modseq once it is past `seen`; for ever when the store closes... then [`Error::Closed`].
     pub async fn past(&mut self, seen: ModSeq) -> Result<ModSeq, Error> {
-        let news = self.receiver.wait_for(|modseq| *modseq > seen).await;
-        news.map(|modseq| *modseq).map_err(|_| Error::Closed)
+        let news = self.receiver.wait_for(|news| news.modseq > seen).await;
+        news.map(|news| news.modseq).map_err(|_| Error::Closed)
     }
 }
 
@@ -157,13 +209,13 @@ impl Store {
             // Read under the lock: the writer announces under it, so nothing is missed.
             let newest = || state(&shared.index.view().ok()?, account).ok();
             let state = newest().unwrap_or_default();
-            watch::Sender::new(state.highest_modseq)
+            watch::Sender::new(News::new(state.highest_modseq))
         });
         let receiver = sender.subscribe();
         if shared.check_open().is_err() {
             watchers.clear();
         }
-        Watcher { receiver }
+        Watcher { account, receiver }
     }
 
     /// What is changed after this call is told of; who asked before it reads the record again.

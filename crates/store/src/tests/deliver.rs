@@ -40,6 +40,37 @@ async fn a_delivery_is_read_back() {
 }
 
 #[tokio::test]
+async fn watchers_read_the_same_news_and_miss_none() {
+    let place = Place::new();
+    let (store, _) = place.open();
+    let alice = person(&store, "alice").await;
+    let watchers = [store.watch(alice), store.watch(alice)];
+    let start = watchers[0].current();
+    let read = |since, newest| {
+        let one = watchers[0].changes_since(&store, since, newest, 100);
+        let other = watchers[1].changes_since(&store, since, newest, 100);
+        let (one, other) = (one.unwrap(), other.unwrap());
+        assert_eq!(one, other);
+        assert_eq!(*one, store.changes_since(alice, since, 100).unwrap());
+        one.entries.len()
+    };
+    assert_eq!(read(start, start), 0);
+    for count in 1..=3 {
+        fill(&store, alice, 1).await;
+        let newest = store.changes_since(alice, start, 100).unwrap().up_to;
+        // Whoever has seen it hears of it, told of it or not.
+        assert_eq!(read(start, newest), count);
+        assert_eq!(read(newest, newest), 0);
+        assert_eq!(read(start, newest), count);
+    }
+    let some = watchers[0].changes_since(&store, start, start, 2);
+    assert_eq!(
+        *some.unwrap(),
+        store.changes_since(alice, start, 2).unwrap()
+    );
+}
+
+#[tokio::test]
 async fn a_large_body_is_stored_in_pieces_and_read_in_ranges() {
     let place = Place::new();
     let (store, _) = place.open();

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 
 use facteur_store::{AccountId, Change, Changes, Error, ModSeq, RecordChange, Store, Watcher};
@@ -39,13 +40,16 @@ impl Source {
         self.account == other.account
     }
 
+    /// As [`Watcher::changes_since`].
     pub(in crate::imap) fn changes_since(
         &self,
         store: &Store,
         since: ModSeq,
+        newest: ModSeq,
         entries_max: usize,
-    ) -> Result<Changes, Error> {
-        store.changes_since(self.account, since, entries_max)
+    ) -> Result<Arc<Changes>, Error> {
+        self.watcher
+            .changes_since(store, since, newest, entries_max)
     }
 
     /// Whether an entry is about the account itself: its annotations, rights in its whole tree, or
