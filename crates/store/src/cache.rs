@@ -473,7 +473,7 @@ impl Cache {
             *lock(&slot.content) = Content::Loading(Vec::new());
             index.view()
         };
-        let loaded = view.and_then(|view| load(&view, account, mailbox));
+        let loaded = load(&view, account, mailbox);
         let result = self.install(&slot, mailbox, loaded);
         match &result {
             Ok(_) => self.evict(),

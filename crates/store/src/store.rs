@@ -87,7 +87,7 @@ impl Store {
             clock,
             options,
             segments,
-            index: Arc::new(index::Layered::new(recovered.index)),
+            index: Arc::new(index::Layered::new(recovered.index)?),
             cache: Default::default(),
             pins: Default::default(),
             watchers: Default::default(),

@@ -210,14 +210,7 @@ impl Writer {
         if ready.is_ok() && self.appender.is_full() {
             ready = self.roll();
         }
-        let view = match &ready {
-            Ok(()) => self
-                .shared
-                .index
-                .view()
-                .map_err(|error| self.poison(&error)),
-            Err(failure) => Err(failure.clone()),
-        };
+        let view = ready.map(|()| self.shared.index.view());
         let now = self.shared.clock.now();
         let mut freed = 0;
         for job in jobs {

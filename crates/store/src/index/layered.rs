@@ -18,12 +18,14 @@ use crate::tx::Edits;
 
 #[derive(Debug)]
 pub struct Layered {
-    file: Index,
     current: RwLock<Current>,
+    file: Index,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Current {
+    /// The file since the last merge: one picture for everybody until the next.
+    picture: View,
     active: Arc<Memtable>,
     /// On its way into the file; changes no more.
     frozen: Option<Arc<Memtable>>,
@@ -31,20 +33,25 @@ struct Current {
 }
 
 impl Layered {
-    pub fn new(file: Index) -> Self {
-        Layered {
+    pub fn new(file: Index) -> Result<Self, Error> {
+        let current = Current {
+            picture: file.view()?,
+            active: Arc::default(),
+            frozen: None,
+            published: GroupNumber::default(),
+        };
+        Ok(Layered {
+            current: RwLock::new(current),
             file,
-            current: RwLock::default(),
-        }
+        })
     }
 
-    pub fn view(&self) -> Result<View, Error> {
-        // Held until the file's picture is taken: no merge may end between the two.
+    pub fn view(&self) -> View {
         let current = self.read();
         let tables = [Some(&current.active), current.frozen.as_ref()];
         let tables = tables.into_iter().flatten().cloned();
         let recent = Recent::new(tables, current.published);
-        Ok(self.file.view()?.with(recent))
+        current.picture.clone().with(recent)
     }
 
     // What follows is for the writer thread, and its merger.
@@ -90,9 +97,13 @@ impl Layered {
         }
         batch.set_position(position)?;
         batch.commit(Flush::Yes)?;
-        let merged = self.write().frozen.take();
-        // It may be large: freed without the lock.
-        drop(merged);
+        let picture = self.file.view()?;
+        let mut current = self.write();
+        let before = std::mem::replace(&mut current.picture, picture);
+        let merged = current.frozen.take();
+        drop(current);
+        // They may be large: freed without the lock.
+        drop((before, merged));
         Ok(())
     }
 
@@ -252,14 +263,14 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let disk = RealDisk::open(directory.path()).unwrap();
         let file = Index::temporary(&*disk, "index").unwrap();
-        let index = Arc::new(Layered::new(file));
+        let index = Arc::new(Layered::new(file).unwrap());
         let mut merger = Merger::start(index.clone(), |_| ()).unwrap();
-        let first = index.view().unwrap();
+        let first = index.view();
         std::thread::scope(|scope| {
             let reader = scope.spawn(|| {
                 let mut seen = 0;
                 for _ in 0..100 {
-                    let now = check(&index.view().unwrap());
+                    let now = check(&index.view());
                     assert!(now >= seen);
                     seen = now;
                 }
@@ -277,9 +288,9 @@ mod tests {
         merger.wait().unwrap();
         assert_eq!(check(&first), 0);
         index.stage([(row(7).0, None)].into());
-        assert_eq!(check(&index.view().unwrap()), GROUPS);
+        assert_eq!(check(&index.view()), GROUPS);
         index.publish();
-        assert_eq!(index.view().unwrap().get(&row(7).0).unwrap(), None);
+        assert_eq!(index.view().get(&row(7).0).unwrap(), None);
         merger.begin(&index, Position(9_999)).unwrap();
         merger.wait().unwrap();
         let file = index.file.view().unwrap();

@@ -3,6 +3,7 @@
 
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use redb::ReadOnlyTable;
 
@@ -14,16 +15,16 @@ use crate::journal::Position;
 use crate::keys::{self, Span};
 use crate::tx::KeyValue;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct View {
-    table: ReadOnlyTable<&'static [u8], &'static [u8]>,
+    table: Arc<ReadOnlyTable<&'static [u8], &'static [u8]>>,
     recent: Recent,
 }
 
 impl View {
     pub(super) fn new(table: ReadOnlyTable<&'static [u8], &'static [u8]>) -> Self {
         View {
-            table,
+            table: Arc::new(table),
             recent: Recent::default(),
         }
     }

@@ -207,8 +207,7 @@ impl Store {
         let mut watchers = lock(&shared.watchers);
         let sender = watchers.entry(account).or_insert_with(|| {
             // Read under the lock: the writer announces under it, so nothing is missed.
-            let newest = || state(&shared.index.view().ok()?, account).ok();
-            let state = newest().unwrap_or_default();
+            let state = state(&shared.index.view(), account).unwrap_or_default();
             watch::Sender::new(News::new(state.highest_modseq))
         });
         let receiver = sender.subscribe();

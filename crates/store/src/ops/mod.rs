@@ -33,7 +33,7 @@ impl Store {
     /// A picture of the index, when the store is open.
     pub(crate) fn view(&self) -> Result<View, Error> {
         self.engine.shared.check_open()?;
-        self.engine.shared.index.view()
+        Ok(self.engine.shared.index.view())
     }
 
     /// A picture that is not ahead of what [`Store::index`] shows from then on: whoever hears of a
