@@ -1,5 +1,5 @@
 //! Mail on its way through: taken durably, handed to a sink that plays many destinations. From the
-//! first MAIL to the last arrival.
+//! first MAIL to the last arrival: who has to log in has done so before.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -73,7 +73,7 @@ fn serve(socket: TcpStream) -> std::io::Result<()> {
     let mut output = socket.try_clone()?;
     let mut input = BufReader::with_capacity(16 * KIB, socket);
     output.write_all(b"220 sink.test ESMTP\r\n")?;
-    let mut line = Vec::new();
+    let (mut line, mut replies) = (Vec::new(), Vec::new());
     let mut in_body = false;
     loop {
         line.clear();
@@ -93,11 +93,17 @@ fn serve(socket: TcpStream) -> std::io::Result<()> {
             in_body = true;
             b"354 go\r\n"
         } else if line.starts_with(b"QUIT") {
-            return output.write_all(b"221 bye\r\n");
+            replies.extend_from_slice(b"221 bye\r\n");
+            return output.write_all(&replies);
         } else {
             b"250 2.1.0 OK\r\n"
         };
-        output.write_all(reply)?;
+        replies.extend_from_slice(reply);
+        // RFC 2920 §3.2: in one go what answers commands that came in one go.
+        if input.buffer().is_empty() {
+            output.write_all(&replies)?;
+            replies.clear();
+        }
     }
 }
 
@@ -110,15 +116,8 @@ enum Way {
     Aliases,
 }
 
-/// One session that hands over its share of the messages.
-fn session(
-    peer: &Peer,
-    way: Way,
-    worker: u64,
-    numbers: std::ops::Range<u64>,
-    to: &(dyn Fn(u64) -> String + Sync),
-) -> Result<()> {
-    let person = address(worker as usize % SENDERS);
+/// A session that is ready for its first MAIL.
+fn open(peer: &Peer, way: Way, worker: u64) -> Result<Connection> {
     let port = match way {
         Way::People => peer.relay,
         Way::Aliases => peer.smtp,
@@ -126,13 +125,29 @@ fn session(
     let mut connection = Connection::open(port, None)?;
     connection.smtp_hello()?;
     if matches!(way, Way::People) && peer.relay_needs_login {
-        connection.smtp_login(&person, PASSWORD)?;
+        connection.smtp_login(&person(worker), PASSWORD)?;
     }
+    Ok(connection)
+}
+
+/// Whose session it is.
+fn person(worker: u64) -> String {
+    address(worker as usize % SENDERS)
+}
+
+/// Hands over its share of the messages.
+fn session(
+    mut connection: Connection,
+    way: Way,
+    worker: u64,
+    numbers: std::ops::Range<u64>,
+    to: &(dyn Fn(u64) -> String + Sync),
+) -> Result<()> {
     for number in numbers {
         let mut data = message(4 * KIB, 20_000_000 + number);
         data.extend_from_slice(b".\r\n");
         match way {
-            Way::People => connection.smtp_message_from(&person, &to(number), &data)?,
+            Way::People => connection.smtp_message_from(&person(worker), &to(number), &data)?,
             Way::Aliases => connection.smtp_message(&to(number), &data)?,
         }
     }
@@ -148,16 +163,19 @@ fn relay(
     to: &(dyn Fn(u64) -> String + Sync),
 ) -> Result<(f64, f64)> {
     let before = arrived().load(Ordering::Relaxed);
+    let sessions = (0..SESSIONS).map(|worker| Ok((worker, open(peer, way, worker)?)));
+    let sessions = sessions.collect::<Result<Vec<_>>>()?;
     let meter = Meter::start(peer.roots()?)?;
     let start = now();
     let share = messages / SESSIONS;
     thread::scope(|scope| {
-        let workers: Vec<_> = (0..SESSIONS)
-            .map(|worker| {
+        let workers: Vec<_> = sessions
+            .into_iter()
+            .map(|(worker, connection)| {
                 let rest = messages % SESSIONS;
                 let end = (worker + 1) * share + rest;
                 let from = if worker == 0 { 0 } else { end - share };
-                scope.spawn(move || session(peer, way, worker, from..end, to))
+                scope.spawn(move || session(connection, way, worker, from..end, to))
             })
             .collect();
         for worker in workers {
