@@ -62,10 +62,7 @@ impl BodyHash {
                 b'\r' => self.cr = true,
                 b' ' | b'\t' if self.form == Form::Relaxed => self.space = true,
                 _ => {
-                    let special = |byte: &u8| matches!(byte, b'\r' | b' ' | b'\t');
-                    let end = bytes.iter().position(special).unwrap_or(bytes.len());
-                    // In the simple form a blank begins a run too.
-                    let (run, rest) = bytes.split_at(end.max(1));
+                    let (run, rest) = bytes.split_at(self.unchanged(bytes));
                     self.text(run);
                     bytes = rest;
                     continue;
@@ -73,6 +70,20 @@ impl BodyHash {
             }
             bytes = after;
         }
+    }
+
+    /// How many bytes stand in the canonical form as they are: the first does.
+    fn unchanged(&self, bytes: &[u8]) -> usize {
+        if self.form == Form::Simple {
+            return memchr::memchr(b'\r', bytes).unwrap_or(bytes.len());
+        }
+        let changes = |at: &usize| {
+            let alone = bytes.get(*at) == Some(&b' ');
+            let next = bytes.get(at + 1);
+            !alone || next.is_none_or(|next| matches!(next, b'\r' | b' ' | b'\t'))
+        };
+        let mut special = memchr::memchr3_iter(b'\r', b' ', b'\t', bytes);
+        special.find(changes).unwrap_or(bytes.len())
     }
 
     fn text(&mut self, bytes: &[u8]) {
@@ -219,6 +230,11 @@ mod tests {
             (" \r\n\t\r\n", " \r\n\t\r\n", ""),
             ("a", "a\r\n", "a\r\n"),
             ("a \r", "a \r\r\n", "a \r\r\n"),
+            (
+                "a b c  d e \r\nf \tg h\ti \n",
+                "a b c  d e \r\nf \tg h\ti \n\r\n",
+                "a b c d e\r\nf g h i \n\r\n",
+            ),
             ("a\rb\n\r\n", "a\rb\n\r\n", "a\rb\n\r\n"),
             ("\r\n\r\na  b", "\r\n\r\na  b\r\n", "\r\n\r\na b\r\n"),
         ] {
