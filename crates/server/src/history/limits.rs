@@ -1,5 +1,7 @@
 //! How much history there is.
 
+use std::time::Duration;
+
 /// Days that a message's history is kept.
 pub const DAYS: i64 = 30;
 /// All files together; the oldest go first.
@@ -8,6 +10,8 @@ pub const BYTES_MAX: u64 = 1 << 30;
 pub const LONE_BYTES_MAX: usize = 16 << 20;
 /// Events that wait for the writer.
 pub const WAITING_MAX: usize = 8_192;
+/// How long a line waits for others to be written with.
+pub const GATHER: Duration = Duration::from_millis(100);
 /// Written in one go, about.
 pub const PIECE_BYTES: usize = 64 << 10;
 /// Read in one go; a longer line is passed over.

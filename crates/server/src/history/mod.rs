@@ -10,8 +10,8 @@ mod find;
 pub(crate) mod limits;
 mod writer;
 
-use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::mpsc::{SyncSender, channel, sync_channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use facteur_store::{Error, Store};
@@ -55,14 +55,30 @@ impl History {
     /// What is known of a Message-ID or an address, the newest first; blocking. `only`: as far as
     /// it is that address's mail.
     pub fn find(&self, needle: &str, only: Option<&str>) -> Result<Found, Error> {
-        if let Some(told) = self.told() {
-            Writer::settle(&told);
-        }
+        self.settle();
         find::find(&self.store.notes(DIRECTORY)?, needle, only)
     }
 
+    /// Returns when all that was told before is written.
+    fn settle(&self) {
+        let (done, wait) = channel();
+        let told = self.told();
+        if told.is_none_or(|told| told.send(Told::Settle(done)).is_err()) {
+            return;
+        }
+        if let Some(running) = &*self.writer() {
+            running.thread.thread().unpark();
+        }
+        // The writer lets go of its side.
+        let _ = wait.recv();
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Option<Running>> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn told(&self) -> Option<SyncSender<Told>> {
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = self.writer();
         if writer.is_none() {
             let (told, receiver) = sync_channel(limits::WAITING_MAX);
             let store = self.store.clone();
@@ -85,6 +101,7 @@ impl Drop for History {
             .unwrap_or_else(PoisonError::into_inner);
         if let Some(Running { told, thread }) = writer.take() {
             drop(told);
+            thread.thread().unpark();
             let _ = thread.join();
         }
     }

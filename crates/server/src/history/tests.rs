@@ -169,3 +169,13 @@ fn many_messages_are_cut_to_the_newest() {
     assert!(found.more);
     assert_eq!(found.messages[0].events[0].at, limits::FOUND_MAX as i64);
 }
+
+#[test]
+fn what_was_told_last_is_written_at_the_end() {
+    let world = World::new();
+    world.tell((0..2_000).map(|at| accepted(1, at, "alice@example.test", "bob@example.test")));
+    let World { store, history } = world;
+    drop(history);
+    let found = History::new(store).find("1@example.test", None).unwrap();
+    assert_eq!(found.messages[0].events.len(), limits::EVENTS_MAX);
+}

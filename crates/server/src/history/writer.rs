@@ -1,12 +1,13 @@
 //! The thread that writes events down.
 
-use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError};
+use std::{iter, thread};
 
 use facteur_store::{Error, Notes, Store};
 
 use super::DIRECTORY;
 use super::event::Event;
-use super::limits::{BYTES_MAX, DAYS, LONE_BYTES_MAX, PIECE_BYTES};
+use super::limits::{BYTES_MAX, DAYS, GATHER, LONE_BYTES_MAX, PIECE_BYTES};
 use crate::days;
 
 /// What the thread is told.
@@ -47,27 +48,18 @@ impl Writer {
         }
     }
 
-    /// Returns when all that was told before is written.
-    pub fn settle(told: &SyncSender<Told>) {
-        let (done, wait) = channel();
-        if told.send(Told::Settle(done)).is_ok() {
-            let _ = wait.recv();
-        }
-    }
-
-    /// Until nobody tells anything any more.
+    /// Until nobody tells anything any more. What comes within a moment of the first is written with
+    /// it: a wake and a write for each line would cost more than the lines. Unparked, it writes at once.
     pub fn run(mut self, told: &Receiver<Told>) {
         while let Ok(first) = told.recv() {
-            let mut waiting = Vec::new();
-            let mut lines = Vec::new();
-            let mut day = None;
-            let mut next = Some(first);
-            while let Some(one) = next {
+            thread::park_timeout(GATHER);
+            let (mut day, mut lines) = (None, Vec::new());
+            for one in iter::once(first).chain(told.try_iter()) {
                 match one {
                     Told::Event(event) => {
                         let today = event.at.div_euclid(days::DAY_MILLIS);
-                        if *day.get_or_insert(today) != today {
-                            self.write(day.take(), &mut lines);
+                        if day != Some(today) || lines.len() >= PIECE_BYTES {
+                            self.write(day, &mut lines);
                             day = Some(today);
                         }
                         let line = event.line();
@@ -78,12 +70,11 @@ impl Writer {
                             lines.extend_from_slice(&line);
                         }
                     }
-                    Told::Settle(done) => waiting.push(done),
+                    Told::Settle(done) => {
+                        self.write(day, &mut lines);
+                        drop(done);
+                    }
                 }
-                next = match lines.len() < PIECE_BYTES {
-                    true => told.try_recv().ok(),
-                    false => None,
-                };
             }
             self.write(day, &mut lines);
         }
