@@ -104,6 +104,8 @@ pub const SMTP_IDLE: Duration = Duration::from_secs(300);
 /// A body from a stranger comes at this average at least, after a start as long as that silence.
 pub const SMTP_BODY_BYTES_PER_SECOND_MIN: u64 = 128;
 
+/// A message of which the junk filter looks at no more is judged without a thread for it.
+pub const JUNK_INLINE_BYTES_MAX: usize = 16 * 1024;
 /// Models of accounts that are held in memory; 64 KiB each.
 pub const JUNK_ACCOUNT_MODELS_MAX: usize = 64;
 /// Lessons that are remembered, so that none counts twice.

@@ -69,6 +69,14 @@ impl Signing {
         ready.domains.remove(domain);
     }
 
+    /// It has been looked, and nothing of that domain signs yet.
+    fn has_none(&self, from: &str) -> bool {
+        let domain = normalise_domain(from);
+        let ready = self.ready();
+        let keys = domain.and_then(|domain| ready.domains.get(&domain));
+        keys.is_some_and(|keys| keys.keys.is_empty())
+    }
+
     /// `None`: the domain is not ours. Blocking.
     fn keys(&self, store: &Store, domain: &str) -> Result<Option<Arc<Keys>>, Error> {
         let changes = {
@@ -156,6 +164,9 @@ pub async fn fields(
     let (Some(from), Some(mut seen)) = (domain_of(facts), seen) else {
         return String::new();
     };
+    if ctx.signing.has_none(&from) {
+        return String::new();
+    }
     if !additions.is_empty() {
         seen.put_in_front(additions);
     }

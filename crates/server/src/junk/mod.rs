@@ -29,7 +29,8 @@ pub(crate) use origin::network_of;
 pub use teach::run;
 
 use crate::limits::{
-    JUNK_ACCOUNT_MODELS_MAX, JUNK_ADDRESSES_MAX, JUNK_RECENT_LESSONS_MAX, NOTE_CHARS_MAX,
+    JUNK_ACCOUNT_MODELS_MAX, JUNK_ADDRESSES_MAX, JUNK_INLINE_BYTES_MAX, JUNK_RECENT_LESSONS_MAX,
+    NOTE_CHARS_MAX,
 };
 
 /// The field that tells the verdict, in front of the message.
@@ -97,6 +98,26 @@ pub struct Filing {
     pub notes: Vec<String>,
 }
 
+/// What its bytes say, whoever gets it.
+struct Looked {
+    features: Option<Features>,
+    traits: Traits,
+    from: Option<String>,
+}
+
+impl Looked {
+    /// Without an opinion there is no need to look at words.
+    fn at(question: &Question, has_opinion: bool) -> Looked {
+        let (head, facts) = (&question.head, &question.facts);
+        let prefix = question.trace.as_bytes();
+        Looked {
+            features: has_opinion.then(|| extract(prefix, head, facts)),
+            traits: traits(head, facts),
+            from: facts.envelope.from.first().and_then(address_of),
+        }
+    }
+}
+
 impl Filing {
     fn new(store: &Store, account: AccountId, evidence: &Evidence) -> Result<Filing, Error> {
         let verdict = judge(evidence);
@@ -134,14 +155,36 @@ impl Filter {
 
     /// A verdict for each account; blocking.
     pub fn judge(&self, question: &Question) -> Result<Vec<Filing>, Error> {
-        let prefix = question.trace.as_bytes();
-        // Without an opinion there is no need to look at words.
         let has_opinion = self.open()?.as_ref().is_some_and(State::has_opinion);
-        let features = has_opinion.then(|| extract(prefix, &question.head, &question.facts));
-        let traits = traits(&question.head, &question.facts);
-        let from = question.facts.envelope.from.first().and_then(address_of);
+        // Not with the lock: it may be large.
+        let looked = Looked::at(question, has_opinion);
         let mut state = self.open()?;
         let state = state.as_mut().ok_or(Error::Closed)?;
+        self.filings(state, question, &looked)
+    }
+
+    /// The same without a thread for it, of a small message when all is at hand and nobody else is at
+    /// it: most are judged so. `None`: it would take longer.
+    pub fn judge_at_once(&self, question: &Question) -> Option<Result<Vec<Filing>, Error>> {
+        if question.head.len() > JUNK_INLINE_BYTES_MAX {
+            return None;
+        }
+        let mut state = self.state.try_lock().ok()?;
+        let state = state.as_mut()?;
+        let has_opinion = state.has_opinion();
+        if has_opinion && !state.has_models(&question.accounts) {
+            return None;
+        }
+        let looked = Looked::at(question, has_opinion);
+        Some(self.filings(state, question, &looked))
+    }
+
+    fn filings(
+        &self,
+        state: &mut State,
+        question: &Question,
+        looked: &Looked,
+    ) -> Result<Vec<Filing>, Error> {
         let mut filings = Vec::new();
         for account in &question.accounts {
             let evidence = Evidence {
@@ -150,7 +193,7 @@ impl Filter {
                 listed: question.listed,
                 warned: question.warned,
                 rspamd: question.rspamd,
-                ..state.evidence(*account, features.as_ref(), traits, prefix, from.as_deref())?
+                ..state.evidence(*account, looked, question.trace.as_bytes())?
             };
             filings.push(Filing {
                 notes: question.notes.clone(),
@@ -243,15 +286,19 @@ impl State {
         !self.server.examples().are_few()
     }
 
+    /// In memory.
+    fn has_models(&self, accounts: &[AccountId]) -> bool {
+        let has = |account| self.accounts.iter().any(|(have, _)| have == account);
+        accounts.iter().all(has)
+    }
+
     fn evidence(
         &mut self,
         account: AccountId,
-        features: Option<&Features>,
-        traits: Traits,
+        looked: &Looked,
         prefix: &[u8],
-        from: Option<&str>,
     ) -> Result<Evidence, Error> {
-        let opinion = match features {
+        let opinion = match &looked.features {
             Some(features) => Some(Opinion {
                 log_odds: self.server.score(features) + self.account(account)?.score(features),
                 examples: self.server.examples(),
@@ -260,13 +307,13 @@ impl State {
         };
         let origin = origin::read(prefix);
         let pasts = self.keep.pasts(&origin)?;
-        let (known, correspondent) = match from {
+        let (known, correspondent) = match &looked.from {
             Some(from) => self.keep.relation(account, from)?,
             None => (false, false),
         };
         Ok(Evidence {
             opinion,
-            traits,
+            traits: looked.traits,
             correspondent,
             first_time: !known && !correspondent,
             address: pasts.address,

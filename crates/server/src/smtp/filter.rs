@@ -170,9 +170,7 @@ impl<S: Stream> Driver<S> {
             let verdict = verdict.unwrap_or_default();
             let added = String::from_utf8_lossy(&stop.added);
             let prefix = format!("{return_path}{delivered}{verdict}{}{added}", taken.trace);
-            let arrival = self.arrival(&stop, &prefix, taken);
-            let ran = blocking(move || sieve::run(&arrival)).await?;
-            let Some(mut filtered) = ran else {
+            let Some(mut filtered) = self.run_script(&stop, &prefix, taken).await? else {
                 match &stop.edited {
                     Some(edited) => plans.written.push(parcel(
                         edited,
@@ -215,6 +213,22 @@ impl<S: Stream> Driver<S> {
         }
         self.refuse(sorted, &rejected, &mut plans);
         Ok(plans)
+    }
+
+    /// `None`: the account has no filter.
+    async fn run_script(
+        &self,
+        stop: &Stop,
+        prefix: &str,
+        taken: &Taken<'_>,
+    ) -> Result<Option<Filtered>, Error> {
+        // Most have none: not worth the way to another thread.
+        let store = &self.wire.context().store;
+        if !store.has_active_script(stop.account)? {
+            return Ok(None);
+        }
+        let arrival = self.arrival(stop, prefix, taken);
+        blocking(move || sieve::run(&arrival)).await
     }
 
     /// The bodies of the headers that a script made.

@@ -11,9 +11,9 @@ use super::decide::Door;
 use super::opinions::Opinions;
 use super::undeliverable::Sorted;
 use super::{Driver, trace};
-use crate::context::PeerAddress;
+use crate::context::{PeerAddress, SessionId};
 use crate::drive::{self, Stream};
-use crate::junk::{self, Filing, Question};
+use crate::junk::{self, Filing, Filter, Question};
 
 /// What was found out about the sender.
 #[derive(Clone, Copy, Debug)]
@@ -61,14 +61,10 @@ impl<S: Stream> Driver<S> {
             accounts,
         };
         let session = self.wire.peer().session;
-        let judged = drive::blocking(move || {
-            ctx.junk.judge(&question).or_else(|error| {
-                tracing::error!(%session, %error, "the junk filter failed");
-                let accounts = &question.accounts;
-                ctx.junk.judge_by_sender(accounts, question.vouched)
-            })
-        });
-        let filings = judged.await?;
+        let filings = match ctx.junk.judge_at_once(&question) {
+            Some(Ok(filings)) => filings,
+            _ => drive::blocking(move || judge(&ctx.junk, &question, session)).await?,
+        };
         for filing in &filings {
             tracing::info!(
                 session = %self.wire.peer().session,
@@ -82,6 +78,14 @@ impl<S: Stream> Driver<S> {
         }
         Ok(filings)
     }
+}
+
+/// Blocking.
+fn judge(filter: &Filter, question: &Question, session: SessionId) -> Result<Vec<Filing>, Error> {
+    filter.judge(question).or_else(|error| {
+        tracing::error!(%session, %error, "the junk filter failed");
+        filter.judge_by_sender(&question.accounts, question.vouched)
+    })
 }
 
 /// EHLO with our own name, a bare address, or a name that can't be looked up (RFC 5321 §4.1.4).
