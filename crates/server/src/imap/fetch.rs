@@ -11,7 +11,6 @@ use facteur_imap::command::{Fetch, FetchAttribute, Numbering};
 use facteur_imap::response::{Code, Data, FetchItem, Piece};
 use facteur_imap::set::Numbers;
 use facteur_imap::structure::StringForm;
-use facteur_imap::view::View;
 use facteur_imap::{Reply, Untagged, text};
 use facteur_store::{
     Error, FlagEdit, FlagNames, Index, ModSeq, Rights, Row, Store, SystemFlags, UidSet,
@@ -40,7 +39,6 @@ pub(super) async fn fetch<S: Stream>(
         uids = selected.view.known(&uids);
         uids = uids.slice(range.places(uids.count()));
     }
-    let asked = selected.asked(&request.set, request.numbering);
     if let (true, Some(since)) = (request.vanished, request.changed_since) {
         vanished(link, selected, &request, ModSeq(since)).await?;
     }
@@ -49,10 +47,17 @@ pub(super) async fn fetch<S: Stream>(
     }
     let index = selected.reading.index(link.store())?;
     selected.tell_keywords(link, &index);
-    let since = request.changed_since.map(ModSeq);
-    let (work, found) =
-        give_items(link, selected, &index, request.items.into(), &uids, since).await?;
-    Ok(work.reply(asked, found).into())
+    let misses = selected.misses(&request.set, request.numbering, &uids, &index);
+    if let Some(since) = request.changed_since {
+        let changed: Numbers = index
+            .changed_since(ModSeq(since))
+            .map(|row| row.uid.0)
+            .collect();
+        uids = uids.intersection(&changed);
+    }
+    let work = give_items(link, selected, &index, request.items.into(), &uids).await?;
+    let by_number = request.numbering == Numbering::Sequence;
+    Ok(work.reply(misses || by_number && work.gone > 0).into())
 }
 
 /// Items of messages that nobody asked for by a FETCH (RFC 5465 §5.2). What can't be read is left
@@ -68,7 +73,7 @@ pub(super) async fn give<S: Stream>(
     }
     let index = selected.reading.index(link.store())?;
     let items = Arc::clone(items);
-    give_items(link, selected, &index, items, uids, None).await?;
+    give_items(link, selected, &index, items, uids).await?;
     Ok(())
 }
 
@@ -78,8 +83,7 @@ async fn give_items<S: Stream>(
     index: &Index,
     items: Arc<[FetchAttribute]>,
     uids: &Numbers,
-    since: Option<ModSeq>,
-) -> Result<(Work, u64), Failure> {
+) -> Result<Work, Failure> {
     let mut work = Work {
         reading: selected.reading,
         rows_only: items.iter().all(is_in_row),
@@ -92,14 +96,10 @@ async fn give_items<S: Stream>(
         damaged: false,
         unknown_encoding: false,
     };
-    let mut source = Hits {
-        walk: Walk::new(uids),
-        since,
-        found: 0,
-    };
+    let mut walk = Walk::new(uids);
     match work.rows_only {
         true => loop {
-            let hits = source.next(index, &selected.view, limits::ROWS_MAX);
+            let hits = walk.next(index, &selected.view, limits::ROWS_MAX);
             if hits.is_empty() {
                 break;
             }
@@ -111,10 +111,10 @@ async fn give_items<S: Stream>(
         false => {
             let many = uids.count() > limits::MESSAGES_FIRST as u64;
             let _reads = many.then(|| Reads::begin(link.ctx()));
-            work.respond(link, index, selected, &mut source).await?;
+            work.respond(link, index, selected, &mut walk).await?;
         }
     }
-    Ok((work, source.found))
+    Ok(work)
 }
 
 /// Asked before each slice: a right to read that is taken away ends what is under way, too.
@@ -122,31 +122,6 @@ fn still_readable<S: Stream>(link: &Link<S>, selected: &Selected) -> Result<(), 
     match selected.handle.is_readable_still(link.store())? {
         true => Ok(()),
         false => Err(Failure::MailboxGone),
-    }
-}
-
-/// The messages that a FETCH asks for, a slice at a time.
-struct Hits {
-    walk: Walk,
-    since: Option<ModSeq>,
-    /// Messages of the set that are still there.
-    found: u64,
-}
-
-impl Hits {
-    /// At most `max`; empty at the end.
-    fn next(&mut self, index: &Index, view: &View, max: usize) -> Vec<Hit> {
-        loop {
-            let mut hits = self.walk.next(index, view, max);
-            if hits.is_empty() {
-                return hits;
-            }
-            self.found += hits.len() as u64;
-            hits.retain(|hit| self.since.is_none_or(|since| hit.row.modseq > since));
-            if !hits.is_empty() {
-                return hits;
-            }
-        }
     }
 }
 
@@ -170,10 +145,7 @@ async fn vanished<S: Stream>(
         Some(gone) => asked.intersection(&numbers(&gone)),
         None => absent(&index, &asked),
     };
-    let counted: Numbers = (1..=selected.view.len())
-        .filter_map(|sequence| selected.view.uid(sequence))
-        .collect();
-    let gone = gone.difference(&counted);
+    let gone = gone.difference(&selected.view.uids());
     if !gone.is_empty() {
         let vanished = Untagged::Vanished {
             earlier: true,
@@ -260,13 +232,13 @@ impl Work {
         link: &mut Link<S>,
         index: &Index,
         selected: &Selected,
-        source: &mut Hits,
+        walk: &mut Walk,
     ) -> Result<(), Failure> {
         let mut under_way = VecDeque::new();
         let mut messages = limits::MESSAGES_FIRST;
         loop {
             while under_way.len() < limits::SLICES_AHEAD {
-                let hits = source.next(index, &selected.view, messages);
+                let hits = walk.next(index, &selected.view, messages);
                 if hits.is_empty() {
                     break;
                 }
@@ -357,8 +329,8 @@ impl Work {
         Ok(())
     }
 
-    /// `found`: messages of the set that were there.
-    fn reply(&self, asked: Option<u64>, found: u64) -> Reply {
+    /// `expunged`: messages that were asked for by their numbers are gone.
+    fn reply(&self, expunged: bool) -> Reply {
         if self.unknown_encoding {
             return Reply::no(text::UNKNOWN_CTE).with(Code::UnknownCte);
         }
@@ -366,9 +338,9 @@ impl Work {
             return Reply::no(text::MESSAGE_DAMAGED).with(Code::Corruption);
         }
         let reply = Reply::ok(text::FETCH_DONE);
-        match asked {
-            Some(asked) if found - self.gone.min(found) < asked => reply.with(Code::ExpungeIssued),
-            _ => reply,
+        match expunged {
+            true => reply.with(Code::ExpungeIssued),
+            false => reply,
         }
     }
 }
