@@ -65,6 +65,7 @@ impl Place {
                 retention: settings.retention(),
                 reserved_bytes: settings.reserved_bytes(),
                 message_bytes_max: settings.message_bytes_max(),
+                ..default
             },
             None => default,
         }

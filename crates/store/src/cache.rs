@@ -15,6 +15,7 @@ use crate::keys::{self, Family, Name};
 use crate::limits::{CACHED_ROWS_MAX, PAGE_ROWS};
 use crate::rows::{self, State};
 use crate::seen::SeenSet;
+use crate::sweep::Sweep;
 use crate::tx::{Edits, uid_of};
 use crate::*;
 
@@ -228,6 +229,18 @@ impl Inner {
         self.len = self.pages.iter().map(|page| page.rows.len()).sum();
     }
 
+    fn lay(&mut self, sweep: &Sweep) {
+        for page in &mut self.pages {
+            if page.rows.iter().any(|row| sweep.counts_for(row)) {
+                let mut rows = page.rows.clone();
+                for row in &mut rows {
+                    sweep.lay_on(row);
+                }
+                *page = Page::new(rows);
+            }
+        }
+    }
+
     fn replace_page(&mut self, at: usize, edits: &[(Uid, Option<Row>)]) {
         let mut merged: Vec<Row> = Vec::with_capacity(PAGE_ROWS.max(edits.len()));
         let old = self.pages.get(at).cloned().unwrap_or_default();
@@ -257,6 +270,8 @@ struct MailboxUpdate {
     record: Option<Option<Mailbox>>,
     /// Ascending, as the keys of the edits are.
     rows: Vec<(Uid, Option<Row>)>,
+    /// Over the rows, the new ones too.
+    sweeps: Vec<Arc<Sweep>>,
 }
 
 /// What a group did to one account.
@@ -285,7 +300,7 @@ impl Update {
         let mut accounts: BTreeMap<AccountId, AccountUpdate> = BTreeMap::new();
         let mut queue = false;
         let mut waiting = BTreeMap::new();
-        for (key, edit) in edits {
+        for (key, edit) in &edits.rows {
             match keys::parse(key) {
                 Some(Name::Queue(_)) => queue = true,
                 Some(Name::Waiting(destination, spot)) if edit.is_some() => {
@@ -298,6 +313,11 @@ impl Update {
                 }
                 _ => {}
             }
+        }
+        for sweep in edits.sweeps.iter() {
+            let update = accounts.entry(sweep.account).or_default();
+            let update = update.mailboxes.entry(sweep.mailbox).or_default();
+            update.sweeps.push(sweep.clone());
         }
         Ok(Update {
             accounts: accounts
@@ -415,6 +435,9 @@ fn apply_to(index: &mut Index, mailbox: MailboxId, update: &AccountUpdate) -> bo
     if !change.rows.is_empty() {
         inner.apply(change);
     }
+    for sweep in &change.sweeps {
+        inner.lay(sweep);
+    }
     true
 }
 
@@ -444,6 +467,12 @@ impl Cache {
                 slot.apply(update);
             }
         }
+    }
+
+    /// The mailbox's picture, when it is in memory.
+    pub fn ready(&self, account: AccountId, mailbox: MailboxId) -> Option<Index> {
+        let slot = lock(&self.slots).get(&account)?.get(&mailbox)?.clone();
+        slot.ready()
     }
 
     /// The mailbox's picture, loaded through a view of `index` when it is not in memory.

@@ -22,7 +22,8 @@ use redb::{
 
 use crate::codec::Writer;
 use crate::journal::Position;
-use crate::limits::{DERIVED_CACHE_BYTES, INDEX_CACHE_BYTES};
+use crate::limits::{DERIVED_CACHE_BYTES, INDEX_CACHE_BYTES, SWEEP_STEP_PAGES};
+use crate::sweep::{Sweep, Sweeps};
 use crate::{Disk, Error, File, keys};
 
 pub use layered::{Layered, Merger};
@@ -215,6 +216,10 @@ impl Batch {
             if let Some(open) = page.take_if(|open| !open.takes(place)) {
                 open.write(&mut table)?;
             }
+            if let Some(sweep) = Sweep::from_redo(key, value)? {
+                lay(&mut table, &Sweeps::from_iter([Arc::new(sweep)]))?;
+                continue;
+            }
             match (place, value) {
                 (Some((key, slot)), value) => page
                     .get_or_insert_with(|| PageEdits::new(key))
@@ -228,6 +233,12 @@ impl Batch {
             Some(open) => open.write(&mut table),
             None => Ok(()),
         }
+    }
+
+    /// Writes sweeps into the rows that they count for.
+    pub fn lay(&mut self, sweeps: &Sweeps) -> Result<(), Error> {
+        let mut table = self.transaction.open_table(TABLE).map_err(failed)?;
+        lay(&mut table, sweeps)
     }
 
     pub fn set_position(&mut self, position: Position) -> Result<(), Error> {
@@ -247,6 +258,45 @@ impl Batch {
         self.transaction.set_quick_repair(flush == Flush::Yes);
         self.transaction.commit().map_err(failed)
     }
+}
+
+type Table<'a> = redb::Table<'a, &'static [u8], &'static [u8]>;
+
+fn lay(table: &mut Table<'_>, sweeps: &Sweeps) -> Result<(), Error> {
+    for ((account, mailbox), uids) in sweeps.ranges() {
+        for (first, end) in pages::spans(account, mailbox, &uids) {
+            let mut from = first;
+            while let Some(last) = lay_step(table, (&from, &end), sweeps)? {
+                from = last;
+                from.push(0);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Does some pages of a span; gives the last one, or nothing at the end.
+fn lay_step(
+    table: &mut Table<'_>,
+    (first, end): (&[u8], &[u8]),
+    sweeps: &Sweeps,
+) -> Result<Option<Vec<u8>>, Error> {
+    let mut last = None;
+    let mut swept = Vec::new();
+    let found = table.range(first..end).map_err(failed)?;
+    for found in found.take(SWEEP_STEP_PAGES) {
+        let (key, page) = found.map_err(failed)?;
+        if let Some(page) = pages::swept(key.value(), page.value(), sweeps)? {
+            swept.push((key.value().to_vec(), page));
+        }
+        last = Some(key.value().to_vec());
+    }
+    for (key, page) in swept {
+        table
+            .insert(key.as_slice(), page.as_slice())
+            .map_err(failed)?;
+    }
+    Ok(last)
 }
 
 /// Edits of neighbouring rows, gathered to write their page once.
@@ -269,7 +319,7 @@ impl PageEdits<'_> {
         place.is_some_and(|(key, slot)| key == self.key && last.is_none_or(|last| last < slot))
     }
 
-    fn write(self, table: &mut redb::Table<'_, &'static [u8], &'static [u8]>) -> Result<(), Error> {
+    fn write(self, table: &mut Table<'_>) -> Result<(), Error> {
         let key = self.key.as_slice();
         let new = match table.get(key).map_err(failed)? {
             Some(old) => pages::edited(old.value(), &self.edits)?,

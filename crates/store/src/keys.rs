@@ -67,6 +67,8 @@ pub enum Family {
     /// By name; the one without a name says which is active.
     Script = 15,
     Memory = 16,
+    /// A change of the flags of many messages; in the journal alone.
+    Sweep = 17,
 }
 
 /// What a key names, for those who walk over all rows.
@@ -140,6 +142,7 @@ fn family_of(byte: u8) -> Option<Family> {
         Seen,
         Script,
         Memory,
+        Sweep,
     ]
     .into_iter()
     .find(|family| *family as u8 == byte)
@@ -190,6 +193,21 @@ pub fn message(account: AccountId, family: Family, mailbox: MailboxId, uid: Uid)
         family,
         &[&mailbox.0.to_be_bytes(), &uid.0.to_be_bytes()],
     )
+}
+
+/// A change of flags of many messages of a mailbox.
+pub fn sweep(account: AccountId, mailbox: MailboxId, modseq: ModSeq) -> Vec<u8> {
+    let (mailbox, modseq) = (mailbox.0.to_be_bytes(), modseq.0.to_be_bytes());
+    in_account(account, Family::Sweep, &[&mailbox, &modseq])
+}
+
+pub fn parse_sweep(key: &[u8]) -> Option<(AccountId, MailboxId, ModSeq)> {
+    let Name::Account(account, Family::Sweep, rest) = parse(key)? else {
+        return None;
+    };
+    let (mailbox, rest) = rest.split_at_checked(4)?;
+    let mailbox = MailboxId(u32::from_be_bytes(number(mailbox)?));
+    Some((account, mailbox, modseq(rest)?))
 }
 
 pub fn log(account: AccountId, modseq: ModSeq) -> Vec<u8> {

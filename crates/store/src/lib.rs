@@ -27,6 +27,7 @@ mod rows;
 mod seen;
 mod spool;
 mod store;
+mod sweep;
 mod tx;
 mod types;
 mod verify;

@@ -23,6 +23,14 @@ pub const MESSAGES_STEP_ROWS: usize = 1024;
 pub const ROW_OVERHEAD_BYTES: usize = 128;
 /// Rows that are put into a memtable or read from it in one go.
 pub const MEMTABLE_STEP_ROWS: usize = 256;
+/// A change of flags of so many messages is written as one.
+pub const SWEEP_ROWS_MIN: usize = 256;
+/// What is laid over each row that is read, at most; beyond it rows are written.
+pub const SWEEPS_MAX: usize = 64;
+/// Pages of rows that sweeps are written into in one go.
+pub const SWEEP_STEP_PAGES: usize = 256;
+/// What a sweep counts for each of its messages: the row that it becomes in the file.
+pub const SWEEP_ROW_BYTES: usize = 32;
 /// A memtable goes into the index's file once it takes this much memory; writing waits when it and
 /// the one before take twice as much.
 pub const MEMTABLE_BYTES: usize = 16 << 20;

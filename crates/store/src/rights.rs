@@ -1,6 +1,6 @@
 //! Who may do what in a mailbox (RFC 4314 §2.1), and where a mailbox is.
 
-use crate::{AccountId, FlagNames, MailboxId, SystemFlags};
+use crate::{AccountId, FlagNames, Flags, MailboxId, SystemFlags};
 
 /// A set of rights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -103,6 +103,13 @@ impl FlagScope {
         system: SystemFlags(u8::MAX),
         keywords: true,
     };
+
+    pub fn flags(self) -> Flags {
+        Flags {
+            system: self.system,
+            keywords: if self.keywords { u128::MAX } else { 0 },
+        }
+    }
 
     /// What is left of flags for a new message.
     pub fn limit(self, mut names: FlagNames) -> FlagNames {

@@ -241,6 +241,14 @@ pub fn encode_row(row: &Row) -> Vec<u8> {
     w.0
 }
 
+/// In the place of what `out` holds.
+pub fn encode_row_into(row: &Row, out: &mut Vec<u8>) {
+    out.clear();
+    let mut w = Writer(std::mem::take(out));
+    put_row(w.u8(VERSION), row);
+    *out = w.0;
+}
+
 pub fn decode_row(bytes: &[u8], uid: Uid) -> Result<Row, Error> {
     let mut r = Reader::version(bytes, "message row", VERSION)?;
     let row = take_row(&mut r, uid)?;
@@ -461,7 +469,7 @@ pub fn decode_target(bytes: &[u8]) -> Result<AddressTarget, Error> {
     Ok(target)
 }
 
-fn put_uids(w: &mut Writer, set: &UidSet) {
+pub fn put_uids(w: &mut Writer, set: &UidSet) {
     w.u64(set.ranges().len() as u64);
     let mut last = 0;
     for (first, end) in set.ranges() {
@@ -470,7 +478,7 @@ fn put_uids(w: &mut Writer, set: &UidSet) {
     }
 }
 
-fn take_uids(r: &mut Reader<'_>) -> Result<UidSet, Error> {
+pub fn take_uids(r: &mut Reader<'_>) -> Result<UidSet, Error> {
     let mut last = 0u32;
     let ranges = r.list(|r| {
         let (skip, len) = (r.u32()?, r.u32()?);

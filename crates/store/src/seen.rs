@@ -11,6 +11,7 @@ use crate::index::View;
 use crate::keys::{self, Family, Name};
 use crate::limits::SEEN_PAGE_UIDS;
 use crate::rows;
+use crate::sweep::FlagChange;
 use crate::tx::Tx;
 use crate::*;
 
@@ -118,6 +119,15 @@ impl Eyes {
             system: SystemFlags(rest | (owner.0 & SystemFlags::SEEN.0)),
             ..shown
         })
+    }
+
+    /// What a change of flags in the viewer's eyes does to the rows.
+    pub fn of_rows(&self, mut change: FlagChange) -> FlagChange {
+        if !self.place.is_own() {
+            change.kept.system.0 |= SystemFlags::SEEN.0;
+            change.set.system.0 &= !SystemFlags::SEEN.0;
+        }
+        change
     }
 
     fn set_seen(&mut self, tx: &Tx<'_>, uid: Uid, seen: bool) -> Result<(), Error> {

@@ -18,6 +18,9 @@ pub struct Options {
     /// Bytes of disk kept free: below it, new mail is refused with [`Error::DiskFull`].
     pub reserved_bytes: u64,
     pub message_bytes_max: u64,
+    /// From so many messages on a change of flags is kept as one ([`crate::limits::SWEEP_ROWS_MIN`]; tests take
+    /// fewer).
+    pub sweep_rows_min: usize,
 }
 
 impl Default for Options {
@@ -26,6 +29,7 @@ impl Default for Options {
             retention: Duration::from_secs(30 * 24 * 3600),
             reserved_bytes: 256 << 20,
             message_bytes_max: 100 << 20,
+            sweep_rows_min: limits::SWEEP_ROWS_MIN,
         }
     }
 }

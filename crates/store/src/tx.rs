@@ -4,16 +4,53 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
+use crate::engine::Shared;
 use crate::index::{Edit, Overlay, View};
 use crate::journal::{Appender, Group, Position};
 use crate::keys::{self, Family, Span};
+use crate::limits::SWEEPS_MAX;
 use crate::rows::{self, Blob, Chunk, Global, Profile, Record, State};
 use crate::spool::{Body, Packed, Piece};
+use crate::sweep::{Sweep, Sweeps};
 use crate::*;
 
-/// The final edits of a group, by key.
-pub type Edits = BTreeMap<Vec<u8>, Edit>;
+/// The final edits of a group.
+#[derive(Debug, Default)]
+pub struct Edits {
+    /// By key.
+    pub rows: BTreeMap<Vec<u8>, Edit>,
+    pub sweeps: Sweeps,
+}
+
+impl Edits {
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.sweeps.is_empty()
+    }
+
+    /// For the journal. The rows first: a sweep is for those that are there.
+    pub fn redo(&self) -> Vec<u8> {
+        let rows = self.rows.iter();
+        let mut redo = rows::encode_redo(rows.map(|(key, edit)| (key.as_slice(), edit.as_deref())));
+        for (key, value) in self.sweeps.iter().map(|sweep| sweep.redo()) {
+            redo.extend(rows::encode_redo(
+                [(&key[..], Some(&value[..]))].into_iter(),
+            ));
+        }
+        redo
+    }
+}
+#[cfg(test)]
+impl FromIterator<(Vec<u8>, Edit)> for Edits {
+    fn from_iter<I: IntoIterator<Item = (Vec<u8>, Edit)>>(rows: I) -> Self {
+        Edits {
+            rows: rows.into_iter().collect(),
+            sweeps: Sweeps::default(),
+        }
+    }
+}
+
 /// A row as a scan gives it.
 pub type KeyValue = (Vec<u8>, Vec<u8>);
 
@@ -21,6 +58,7 @@ type MailboxChanges = BTreeMap<MailboxId, MailboxChange>;
 
 #[derive(Debug)]
 pub struct Tx<'a> {
+    shared: &'a Shared,
     view: &'a View,
     edits: &'a mut Edits,
     appender: &'a Appender,
@@ -30,6 +68,7 @@ pub struct Tx<'a> {
     dump_mark: usize,
     /// What stood there before; `None`: nothing did, the group begins with this transaction.
     undo: Option<Vec<(Vec<u8>, Option<Edit>)>>,
+    sweeps_mark: usize,
     changes: BTreeMap<AccountId, (ModSeq, MailboxChanges)>,
     now: Timestamp,
     /// Bytes of bodies that nobody has any more.
@@ -38,6 +77,7 @@ pub struct Tx<'a> {
 
 impl<'a> Tx<'a> {
     pub fn new(
+        shared: &'a Shared,
         view: &'a View,
         edits: &'a mut Edits,
         appender: &'a Appender,
@@ -46,8 +86,10 @@ impl<'a> Tx<'a> {
         now: Timestamp,
     ) -> Self {
         let (group_mark, dump_mark) = (group.len(), dump.len());
+        let sweeps_mark = edits.sweeps.len();
         let undo = (!edits.is_empty()).then(Vec::new);
         Tx {
+            shared,
             view,
             edits,
             appender,
@@ -56,6 +98,7 @@ impl<'a> Tx<'a> {
             dump,
             dump_mark,
             undo,
+            sweeps_mark,
             changes: BTreeMap::new(),
             now,
             freed: 0,
@@ -72,10 +115,14 @@ impl<'a> Tx<'a> {
     }
 
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        match self.edits.get(key) {
-            Some(edit) => Ok(edit.clone()),
-            None => self.view.get(key),
-        }
+        let value = match self.edits.rows.get(key) {
+            Some(edit) => edit.clone(),
+            None => self.view.get(key)?,
+        };
+        let Some(value) = value else {
+            return Ok(None);
+        };
+        self.edits.sweeps.over(key, value).map(Some)
     }
 
     pub fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
@@ -88,10 +135,10 @@ impl<'a> Tx<'a> {
 
     fn edit(&mut self, key: Vec<u8>, edit: Edit) {
         let Some(undo) = &mut self.undo else {
-            self.edits.insert(key, edit);
+            self.edits.rows.insert(key, edit);
             return;
         };
-        let before = match self.edits.entry(key.clone()) {
+        let before = match self.edits.rows.entry(key.clone()) {
             Entry::Occupied(mut entry) => Some(entry.insert(edit)),
             Entry::Vacant(entry) => {
                 entry.insert(edit);
@@ -126,8 +173,8 @@ impl<'a> Tx<'a> {
         if first >= end {
             return Ok(());
         }
-        let edits = self.edits.range(first.clone()..end.clone());
-        let mut overlay = Overlay::new(edits, each);
+        let edits = self.edits.rows.range(first.clone()..end.clone());
+        let mut overlay = Overlay::new(edits, self.edits.sweeps.before(each));
         let mut broken = false;
         self.view.scan(first, end, |key, value| {
             let flow = overlay.row(key, value)?;
@@ -156,16 +203,17 @@ impl<'a> Tx<'a> {
     /// Takes back everything that the closure did.
     pub fn roll_back(self) {
         match self.undo {
-            None => self.edits.clear(),
+            None => self.edits.rows.clear(),
             Some(undo) => {
                 for (key, before) in undo.into_iter().rev() {
                     match before {
-                        Some(edit) => self.edits.insert(key, edit),
-                        None => self.edits.remove(&key),
+                        Some(edit) => self.edits.rows.insert(key, edit),
+                        None => self.edits.rows.remove(&key),
                     };
                 }
             }
         }
+        self.edits.sweeps.truncate(self.sweeps_mark);
         self.group.truncate(self.group_mark);
         self.dump.truncate(self.dump_mark);
     }
@@ -258,7 +306,17 @@ impl<'a> Tx<'a> {
             let key = keys::message(account, Family::Row, mailbox, row.uid);
             (key, Some(rows::encode_row(row)))
         });
-        self.edits.append(&mut edits.collect());
+        self.edits.rows.append(&mut edits.collect());
+    }
+
+    /// Writes rows, uids ascending, that a sweep makes of what is there: as that sweep when they are
+    /// many. No row of them was written in this transaction before.
+    pub fn put_swept(&mut self, sweep: Sweep, rows: &[Row]) {
+        let waiting = self.view.sweeps().len() + self.edits.sweeps.len();
+        if rows.len() < self.shared.options.sweep_rows_min || waiting >= SWEEPS_MAX {
+            return self.put_rows(sweep.account, sweep.mailbox, rows);
+        }
+        self.edits.sweeps.push(Arc::new(sweep));
     }
 
     pub fn record(
@@ -272,13 +330,24 @@ impl<'a> Tx<'a> {
     }
 
     /// The existing rows of a mailbox whose uids are in the set, ascending. Walks over what
-    /// exists, never over the numbers of the set.
+    /// exists, never over the numbers of the set. A mailbox that is in memory is read there: its
+    /// picture is what the view shows, since the thread of this transaction refreshes both.
     pub fn rows_in(
         &self,
         account: AccountId,
         mailbox: MailboxId,
         uids: &UidSet,
     ) -> Result<Vec<Row>, Error> {
+        let (first, end) = keys::whole_mailbox(account, Family::Row, mailbox);
+        let is_edited = self.edits.rows.range(first..end).next().is_some();
+        let picture = self.shared.cache.ready(account, mailbox);
+        if let Some(picture) = picture.filter(|_| !is_edited) {
+            let ranges = uids.ranges().iter();
+            let rows = ranges.flat_map(|(first, last)| picture.range(Uid(*first), Uid(*last)));
+            let mut rows: Vec<Row> = rows.collect();
+            self.edits.sweeps.lay_on(account, mailbox, &mut rows);
+            return Ok(rows);
+        }
         let mut found = Vec::new();
         for (first, last) in uids.ranges() {
             let first = keys::message(account, Family::Row, mailbox, Uid(*first));

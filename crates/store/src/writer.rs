@@ -21,7 +21,7 @@ use crate::limits::{
     FLUSH_BESIDE_ROWS_MIN, GROUP_BYTES_MAX, GROUP_JOBS_MAX, INDEX_COMMIT_BYTES,
     INDEX_COMMIT_SECONDS, MEMTABLE_BYTES, MERGE_BESIDE_BYTES_MIN,
 };
-use crate::rows::{self, Chunk};
+use crate::rows::Chunk;
 use crate::spool::Packed;
 use crate::tx::{Edits, Tx};
 
@@ -217,6 +217,7 @@ impl Writer {
             match (job, &view) {
                 (Job::Write { mut write, .. }, Ok(view)) => {
                     let mut tx = Tx::new(
+                        &self.shared,
                         view,
                         &mut gathered.edits,
                         &self.appender,
@@ -279,7 +280,7 @@ impl Writer {
             return Ok(None);
         }
         let mut redo = std::mem::take(&mut gathered.dump);
-        redo.extend_from_slice(&rows::encode_redo(borrowed(edits)));
+        redo.extend_from_slice(&edits.redo());
         self.appender.add_transaction(group, &redo);
         drop(redo);
         let update = Update::from_edits(edits).map_err(|error| self.poison(&error))?;
@@ -300,7 +301,7 @@ impl Writer {
     /// Many rows are staged while the journal is flushed; for few the way to the other thread and
     /// back would take longer than it saves.
     fn flush_and_stage(&self, edits: Edits) -> io::Result<()> {
-        if edits.len() < FLUSH_BESIDE_ROWS_MIN {
+        if edits.rows.len() < FLUSH_BESIDE_ROWS_MIN {
             self.appender.flush()?;
             self.shared.index.stage(edits);
             return Ok(());
@@ -348,12 +349,6 @@ impl Drop for Writer {
         }
         self.shared.closed.store(true, Ordering::Release);
     }
-}
-
-fn borrowed(edits: &Edits) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
-    edits
-        .iter()
-        .map(|(key, edit)| (key.as_slice(), edit.as_deref()))
 }
 
 /// Takes what waits, until the group is large enough or a job that needs a group's end.

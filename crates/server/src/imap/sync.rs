@@ -249,7 +249,13 @@ async fn tell_flags<S: Stream>(
     own: &Own,
     foreign: &Numbers,
 ) -> Result<(), Failure> {
-    let mut walk = Walk::new(changed);
+    // Somebody else's change in the same breath is news all the same.
+    let silent = own.silent.difference(foreign);
+    let mut walk = match link.session.condstore() {
+        true => Walk::new(changed),
+        // RFC 7162 §3.1.3: the MODSEQ is all that would be told of these.
+        false => Walk::new(&changed.difference(&silent)),
+    };
     loop {
         let hits = walk.next(index, &selected.view, limits::ROWS_MAX);
         if hits.is_empty() {
@@ -257,9 +263,7 @@ async fn tell_flags<S: Stream>(
         }
         for Hit { sequence, row, .. } in hits {
             let uid = row.uid.0;
-            // Somebody else's change in the same breath is news all the same.
-            let silent =
-                row.modseq == own.modseq && own.silent.contains(uid) && !foreign.contains(uid);
+            let silent = row.modseq == own.modseq && silent.contains(uid);
             link.say(&Untagged::FlagsChanged(FlagsChanged {
                 sequence,
                 uid,

@@ -94,6 +94,7 @@ impl Layered {
         let mut batch = self.file.begin()?;
         if let Some(frozen) = frozen {
             frozen.each_newest(|rows| batch.apply(rows))?;
+            batch.lay(&frozen.sweeps(GroupNumber::MAX).into_iter().collect())?;
         }
         batch.set_position(position)?;
         batch.commit(Flush::Yes)?;
@@ -255,7 +256,8 @@ mod tests {
             (b"n".to_vec(), Some(number.to_be_bytes().to_vec())),
             (key, Some(value)),
         ]
-        .into()
+        .into_iter()
+        .collect()
     }
 
     #[test]
@@ -287,7 +289,7 @@ mod tests {
         });
         merger.wait().unwrap();
         assert_eq!(check(&first), 0);
-        index.stage([(row(7).0, None)].into());
+        index.stage([(row(7).0, None)].into_iter().collect());
         assert_eq!(check(&index.view()), GROUPS);
         index.publish();
         assert_eq!(index.view().get(&row(7).0).unwrap(), None);

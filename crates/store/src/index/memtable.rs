@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use super::Edit;
-use crate::limits::{MEMTABLE_STEP_ROWS, ROW_OVERHEAD_BYTES};
+use crate::limits::{MEMTABLE_STEP_ROWS, ROW_OVERHEAD_BYTES, SWEEP_ROW_BYTES};
+use crate::sweep::{Sweep, Sweeps};
 use crate::tx::Edits;
 
 /// Groups count up from the opening of the store; 0 is what the file has.
@@ -18,6 +19,7 @@ pub type GroupNumber = u64;
 #[derive(Debug, Default)]
 pub struct Memtable {
     rows: RwLock<BTreeMap<Vec<u8>, Versions>>,
+    sweeps: RwLock<Vec<(GroupNumber, Arc<Sweep>)>>,
     bytes: AtomicUsize,
 }
 
@@ -61,7 +63,13 @@ impl Memtable {
 
     /// Takes the edits of a group that is not published yet. Readers get their turn in between.
     pub fn stage(&self, group: GroupNumber, edits: Edits) {
-        let bytes = edits.iter().map(row_bytes).sum();
+        let Edits {
+            rows: edits,
+            sweeps,
+        } = edits;
+        let rows: usize = edits.iter().map(row_bytes).sum();
+        let bytes = rows + sweeps.iter().map(sweep_bytes).sum::<usize>();
+        self.keep(group, &sweeps);
         if self.is_empty() {
             // Built in one go, and not where a reader could wait for it: nobody else writes.
             let rows = edits.into_iter();
@@ -74,7 +82,21 @@ impl Memtable {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    fn add(&self, group: GroupNumber, edits: Edits) {
+    fn keep(&self, group: GroupNumber, new: &Sweeps) {
+        if !new.is_empty() {
+            let mut sweeps = self.sweeps.write().unwrap_or_else(PoisonError::into_inner);
+            sweeps.extend(new.iter().map(|sweep| (group, sweep.clone())));
+        }
+    }
+
+    /// Those of the group and of those before.
+    pub fn sweeps(&self, group: GroupNumber) -> Vec<Arc<Sweep>> {
+        let sweeps = self.sweeps.read().unwrap_or_else(PoisonError::into_inner);
+        let published = sweeps.iter().take_while(|(number, _)| *number <= group);
+        published.map(|(_, sweep)| sweep.clone()).collect()
+    }
+
+    fn add(&self, group: GroupNumber, edits: BTreeMap<Vec<u8>, Edit>) {
         let mut edits = edits.into_iter().peekable();
         while edits.peek().is_some() {
             let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
@@ -109,6 +131,12 @@ fn row_bytes((key, edit): (&Vec<u8>, &Edit)) -> usize {
     ROW_OVERHEAD_BYTES + key.len() + edit.as_ref().map_or(0, Vec::len)
 }
 
+fn sweep_bytes(sweep: &Arc<Sweep>) -> usize {
+    let rows = usize::try_from(sweep.uids.span()).unwrap_or(usize::MAX);
+    rows.saturating_mul(SWEEP_ROW_BYTES)
+        .saturating_add(ROW_OVERHEAD_BYTES)
+}
+
 fn put(rows: &mut BTreeMap<Vec<u8>, Versions>, group: GroupNumber, key: Vec<u8>, edit: Edit) {
     match rows.entry(key) {
         Entry::Vacant(entry) => {
@@ -129,13 +157,17 @@ pub struct Recent {
     /// The newest first.
     tables: Vec<Arc<Memtable>>,
     group: GroupNumber,
+    pub sweeps: Sweeps,
 }
 
 impl Recent {
     pub fn new(tables: impl IntoIterator<Item = Arc<Memtable>>, group: GroupNumber) -> Self {
         let tables = tables.into_iter().filter(|table| !table.is_empty());
+        let tables: Vec<Arc<Memtable>> = tables.collect();
+        let sweeps = tables.iter().rev();
         Recent {
-            tables: tables.collect(),
+            sweeps: sweeps.flat_map(|table| table.sweeps(group)).collect(),
+            tables,
             group,
         }
     }

@@ -8,7 +8,9 @@
 
 use crate::Error;
 use crate::index::INDEX_FILE;
-use crate::keys::{self, Family, Name};
+use crate::keys::{self, Family, Name, Span};
+use crate::sweep::Sweeps;
+use crate::{AccountId, MailboxId, Uid, UidSet};
 
 const UID_BITS: u32 = 6;
 const SLOT_MASK: u32 = (1 << UID_BITS) - 1;
@@ -63,6 +65,42 @@ pub fn bound(key: &[u8], end: bool) -> Vec<u8> {
     let uid = uid_at(&padded).unwrap_or_default();
     let beyond = end && (uid & SLOT_MASK != 0 || rest.len() > 4);
     with_number(&padded, (uid >> UID_BITS) + u32::from(beyond)).to_vec()
+}
+
+/// The pages that hold these uids, or would.
+pub fn spans(account: AccountId, mailbox: MailboxId, uids: &[(u32, u32)]) -> Vec<Span> {
+    let numbers = uids.iter();
+    let numbers = numbers.map(|(first, last)| (first >> UID_BITS, last >> UID_BITS));
+    let key = |number| keys::message(account, Family::Row, mailbox, Uid(number));
+    // Numbers of pages side by side: a set of them does what one of uids does.
+    let pages = UidSet::from_ranges(numbers);
+    let ranges = pages.ranges().iter();
+    ranges
+        .map(|(first, last)| (key(*first), keys::after(&key(*last))))
+        .collect()
+}
+
+/// The page with sweeps laid over its rows; `None`: as it is.
+pub fn swept(key: &[u8], page: &[u8], sweeps: &Sweeps) -> Result<Option<Vec<u8>>, Error> {
+    let Some(rows) = rows(key, page) else {
+        return Ok(None);
+    };
+    let mut edits = Vec::new();
+    let mut new = Vec::new();
+    for row in rows {
+        let (key, value) = row?;
+        if sweeps.lay_over(&key, value, &mut new)? {
+            let uid = uid_at(&key).unwrap_or_default();
+            edits.push((slot_of(uid), std::mem::take(&mut new)));
+        }
+    }
+    if edits.is_empty() {
+        return Ok(None);
+    }
+    let edits = edits
+        .iter()
+        .map(|(slot, row)| (*slot, Some(row.as_slice())));
+    edited(page, &edits.collect::<Vec<_>>()).map(Some)
 }
 
 /// The bytes of one row in a page.
@@ -145,7 +183,6 @@ pub fn edited(page: &[u8], edits: &[(u8, Option<&[u8]>)]) -> Result<Vec<u8>, Err
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{AccountId, MailboxId, Uid};
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 

@@ -13,6 +13,7 @@ use crate::Error;
 use crate::codec::Reader;
 use crate::journal::Position;
 use crate::keys::{self, Span};
+use crate::sweep::Sweeps;
 use crate::tx::KeyValue;
 
 #[derive(Clone, Debug)]
@@ -34,9 +35,22 @@ impl View {
     }
 
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        if let Some(edit) = self.recent.get(key) {
-            return Ok(edit);
-        }
+        let value = match self.recent.get(key) {
+            Some(edit) => edit,
+            None => self.get_of_file(key)?,
+        };
+        let Some(value) = value else {
+            return Ok(None);
+        };
+        self.sweeps().over(key, value).map(Some)
+    }
+
+    /// What is laid over the rows here.
+    pub fn sweeps(&self) -> &Sweeps {
+        &self.recent.sweeps
+    }
+
+    fn get_of_file(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         if let Some((page, slot)) = pages::place(key) {
             let Some(page) = self.table.get(page.as_slice()).map_err(failed)? else {
                 return Ok(None);
@@ -58,7 +72,7 @@ impl View {
         if first >= end {
             return Ok(());
         }
-        let mut overlay = Overlay::new(self.recent.range(first, end), each);
+        let mut overlay = Overlay::new(self.recent.range(first, end), self.sweeps().before(each));
         let (from, to) = (pages::bound(first, false), pages::bound(end, true));
         let found = self.table.range(from.as_slice()..to.as_slice());
         for found in found.map_err(failed)? {
@@ -86,6 +100,7 @@ impl View {
         (first, end): Span,
     ) -> Result<impl Iterator<Item = Result<KeyValue, Error>> + use<>, Error> {
         let mut edits = self.recent.range(&first, &end).peekable();
+        let sweeps = self.sweeps().clone();
         let mut rows = self.rows_of_file((first, end))?.peekable();
         let next = move || loop {
             let order = match (rows.peek(), edits.peek()) {
@@ -104,7 +119,11 @@ impl View {
                 return Some(Ok((key, value)));
             }
         };
-        Ok(std::iter::from_fn(next))
+        Ok(std::iter::from_fn(next).map(move |row| {
+            let (key, value) = row?;
+            let value = sweeps.over(&key, value)?;
+            Ok((key, value))
+        }))
     }
 
     fn rows_of_file(

@@ -2,6 +2,7 @@
 
 use crate::ops::append::{count, resolve_flags};
 use crate::seen::Eyes;
+use crate::sweep::{FlagChange, Sweep};
 use crate::tx::Tx;
 use crate::*;
 
@@ -46,7 +47,7 @@ impl Store {
                 // What nobody gets, or what is taken away from where it is not, makes no keyword.
                 _ => known_flags(&before, &flags),
             };
-            edit_rows(tx, place, rows, (edit, scope), by, unchanged_since)
+            edit_rows(tx, place, rows, change(edit, by, scope), unchanged_since)
         })
         .await
     }
@@ -56,8 +57,7 @@ fn edit_rows(
     tx: &mut Tx<'_>,
     place: Place,
     rows: Vec<Row>,
-    (edit, scope): (FlagEdit, FlagScope),
-    by: Flags,
+    change: FlagChange,
     unchanged_since: Option<ModSeq>,
 ) -> Result<Edited, Error> {
     let Place {
@@ -68,18 +68,22 @@ fn edit_rows(
     let mut changed = UidSet::default();
     let mut refused = UidSet::default();
     let mut new_rows = Vec::new();
+    let mut modseq = None;
     for row in rows {
         if !is_unchanged(&row, unchanged_since) {
             refused.push(row.uid);
             continue;
         }
         let shown = eyes.show(tx, row)?.flags;
-        let flags = edited(shown, edit, by, scope);
+        let flags = change.on(shown);
         if flags == shown {
             continue;
         }
         let flags = eyes.keep(tx, row.uid, flags, row.flags.system)?;
-        let modseq = tx.modseq(account)?;
+        let modseq = match modseq {
+            Some(modseq) => modseq,
+            None => *modseq.insert(tx.modseq(account)?),
+        };
         let new = Row {
             flags,
             modseq,
@@ -90,9 +94,16 @@ fn edit_rows(
         new_rows.push(new);
         changed.push(row.uid);
     }
-    if !changed.is_empty() {
-        tx.put_rows(account, mailbox, &new_rows);
-        target.highest_modseq = tx.modseq(account)?;
+    if let Some(modseq) = modseq {
+        let sweep = Sweep {
+            account,
+            mailbox,
+            modseq,
+            uids: changed.clone(),
+            change: eyes.of_rows(change),
+        };
+        tx.put_swept(sweep, &new_rows);
+        target.highest_modseq = modseq;
         tx.put_mailbox(account, &target);
         eyes.write(tx)?;
         tx.change(account, mailbox).updated = changed.clone();
@@ -127,20 +138,18 @@ fn known_flags(mailbox: &Mailbox, names: &FlagNames) -> Flags {
     }
 }
 
-fn edited(old: Flags, edit: FlagEdit, by: Flags, scope: FlagScope) -> Flags {
-    let (system, keywords) = match edit {
-        FlagEdit::Add => (old.system.0 | by.system.0, old.keywords | by.keywords),
-        FlagEdit::Remove => (old.system.0 & !by.system.0, old.keywords & !by.keywords),
-        FlagEdit::Replace => (
-            by.system.0 | (old.system.0 & !scope.system.0),
-            match scope.keywords {
-                true => by.keywords,
-                false => old.keywords,
-            },
-        ),
+/// What an edit by flags within the scope does.
+fn change(edit: FlagEdit, by: Flags, scope: FlagScope) -> FlagChange {
+    let (replaced, set) = match edit {
+        FlagEdit::Add => (Flags::default(), by),
+        FlagEdit::Remove => (by, Flags::default()),
+        FlagEdit::Replace => (scope.flags(), by),
     };
-    Flags {
-        system: SystemFlags(system),
-        keywords,
+    FlagChange {
+        kept: Flags {
+            system: SystemFlags(!replaced.system.0),
+            keywords: !replaced.keywords,
+        },
+        set,
     }
 }

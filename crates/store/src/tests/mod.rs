@@ -2,6 +2,7 @@
 
 mod care;
 mod deliver;
+mod flags;
 mod forwards;
 mod reported;
 mod rights;

@@ -322,6 +322,7 @@ impl Check<'_> {
                     self.fault("something remembered has a bad key");
                 }
             }
+            Family::Sweep => self.fault("a change of many flags is not in the rows"),
             Family::Profile | Family::State | Family::Record => {}
         }
         Ok(())

@@ -286,7 +286,10 @@ impl Chooser {
 
     fn edit_flags(&mut self, model: &Model, account: AccountId, state: &AccountState) -> Op {
         let mailbox = self.mailbox(state);
-        let uids = self.uids(state, mailbox);
+        let uids = match self.random.chance(30) {
+            true => UidSet::from_ranges([(1, u32::MAX)]),
+            false => self.uids(state, mailbox),
+        };
         let place = self.place(model, account, mailbox);
         let edit = [FlagEdit::Add, FlagEdit::Remove, FlagEdit::Replace][self.random.index(3)];
         let since = self

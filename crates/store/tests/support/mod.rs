@@ -16,6 +16,7 @@ use facteur_store::{Error, NewBody, Options, Recovery, Store};
 pub fn options() -> Options {
     Options {
         reserved_bytes: 0,
+        sweep_rows_min: 2,
         ..Options::default()
     }
 }
