@@ -10,7 +10,7 @@ use facteur_smtp::address::{Address, Domain};
 use facteur_smtp::server::{Envelope, Outcome, Refusal};
 use facteur_store::{BlobId, Error, Memory, NewBody, NewQueueEntry, NewSent, Store};
 
-use super::commit::Written;
+use super::commit::{Commit, Written};
 use super::decide::{Authors, Door, Gathered, Verdict, decide};
 use super::filter::{self, Plans, Taken};
 use super::judge::Sender;
@@ -319,14 +319,7 @@ impl<S: Stream> Driver<S> {
         // Before anything else can happen to it.
         let at = ctx.clock.now();
         if !commit.is_nothing() || self.tracking.is_some() {
-            let done_before = match once {
-                Some(once) => commit.send_once(&ctx.store, once).await.map(|done| !done),
-                None => {
-                    let sent = self.to_remember(&sorted.targets, &sorted.reports, &commit.queue);
-                    let taken = commit.send(&ctx.store, sent).await;
-                    taken.map(|taken| self.was_done_before(taken))
-                }
-            };
+            let done_before = self.keep(commit, once, &sorted).await;
             if done_before.map_err(|error| self.store_failed(&error))? {
                 return Ok(results);
             }
@@ -352,6 +345,22 @@ impl<S: Stream> Driver<S> {
             ctx.history.tell(Event::new(key, at, event));
         }
         Ok(results)
+    }
+
+    /// The one commit of all that becomes of a message; true: it was done before.
+    async fn keep(
+        &self,
+        commit: Commit,
+        once: Option<Memory>,
+        sorted: &Sorted,
+    ) -> Result<bool, Error> {
+        let store = &self.wire.context().store;
+        if let Some(once) = once {
+            return commit.send_once(store, once).await.map(|done| !done);
+        }
+        let sent = self.to_remember(&sorted.targets, &sorted.reports, &commit.queue);
+        let taken = commit.send(store, sent).await?;
+        Ok(self.was_done_before(taken))
     }
 
     /// In front of the copies that leave: of our people's mail a signature, of checked mail a seal.
