@@ -72,6 +72,9 @@ const RATE: f32 = 4.0;
 const BIAS_RATE: f32 = 0.05;
 /// What each view counts for, in the order of [`View`].
 const VIEW_WEIGHTS: [f32; View::COUNT] = [1.0, 1.3, 1.0, 0.9, 0.8, 0.7];
+/// Log-odds that each may give at most: an odd header alone, of a mailing list or an old program, is no junk.
+const VIEW_MOST: [f32; View::COUNT] = [3.0, NO_MOST, NO_MOST, NO_MOST, NO_MOST, NO_MOST];
+const NO_MOST: f32 = f32::INFINITY;
 
 impl Model {
     /// What all people of a server teach together.
@@ -108,11 +111,12 @@ impl Model {
     pub fn score(&self, features: &Features) -> f32 {
         let mask = self.weights.len() - 1;
         let mut sum = self.bias;
-        for (view, weight) in features.0.iter().zip(VIEW_WEIGHTS) {
+        for ((view, weight), most) in features.0.iter().zip(VIEW_WEIGHTS).zip(VIEW_MOST) {
             let learned = view
                 .iter()
                 .filter_map(|hash| self.weights.get(*hash as usize & mask));
-            sum += learned.sum::<f32>() * weight * scale(view);
+            let said = learned.sum::<f32>() * weight * scale(view);
+            sum += said.clamp(-most, most);
         }
         sum
     }
@@ -226,6 +230,19 @@ mod tests {
         }
         assert!(model.score(&pills) < 0.0, "{}", model.score(&pills));
         assert_eq!(model.examples(), Examples { good: 6, junk: 1 });
+    }
+
+    #[test]
+    fn a_header_alone_is_not_enough() {
+        let mut model = Model::of_server();
+        let mut odd = Features::default();
+        odd.0[View::Shape as usize] = (0..20).collect();
+        for _ in 0..50 {
+            model.learn(&odd, Label::Junk, 0.0);
+        }
+        let most = VIEW_MOST[View::Shape as usize];
+        assert!(model.score(&odd) - model.bias <= most);
+        assert!(model.score(&odd) > 0.0, "it is heard");
     }
 
     #[test]
