@@ -22,6 +22,7 @@
 pub mod admin;
 mod alarm;
 pub mod auth;
+mod background;
 mod config;
 pub mod consent;
 mod context;

@@ -17,6 +17,7 @@ use super::segment::{Card, Place, Segment};
 use super::sink::{self, Taker};
 use super::words::{MessageTerms, Words};
 use super::{Catalog, lock};
+use crate::background::Background;
 use crate::context::Context;
 use crate::drive;
 use crate::imap::content::Logical;
@@ -48,6 +49,7 @@ const STEPS_UNFLUSHED: usize = 64;
 
 /// Runs until the server stops.
 pub async fn run(ctx: Arc<Context>) {
+    let background = Background::start("catalogue");
     let mut follower = ctx.store.follow();
     // What changed while nobody looked.
     let accounts = forget_erased(&ctx).await;
@@ -62,7 +64,7 @@ pub async fn run(ctx: Arc<Context>) {
                 return flush(&ctx).await;
             }
             plan.changed(account, began);
-            match take_step(&ctx, account, step).await {
+            match take_step(&ctx, &background, account, step).await {
                 Ok(Done::More) => {
                     due.insert(account);
                 }
@@ -76,7 +78,7 @@ pub async fn run(ctx: Arc<Context>) {
             if ctx.shutdown.started() {
                 return flush(&ctx).await;
             }
-            match take_step(&ctx, account, cleaner::clean).await {
+            match take_step(&ctx, &background, account, cleaner::clean).await {
                 Ok(Done::More) => plan.again(account, began),
                 Ok(Done::All) => {}
                 Err(Error::Closed) => return,
@@ -147,9 +149,14 @@ pub fn rest_after(worked: Duration) -> Duration {
 
 type Work = fn(&Catalog, AccountId) -> Result<Done, Error>;
 
-async fn take_step(ctx: &Arc<Context>, account: AccountId, work: Work) -> Result<Done, Error> {
+async fn take_step(
+    ctx: &Arc<Context>,
+    background: &Background,
+    account: AccountId,
+    work: Work,
+) -> Result<Done, Error> {
     let ctx = Arc::clone(ctx);
-    drive::blocking(move || work(&ctx.catalog, account)).await
+    background.run(move || work(&ctx.catalog, account)).await
 }
 
 /// The accounts that there are.
