@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{ControlFlow, Range};
+use std::panic::resume_unwind;
+use std::thread;
 
 use facteur_imap::command::SortField;
 use facteur_imap::set::Numbers;
@@ -18,6 +20,8 @@ use crate::imap::order::Links;
 
 /// Spellings of one word that are tried.
 const NEAR_TERMS_MAX: usize = 64;
+/// Fewer segments than this are not worth a thread.
+const SEGMENTS_ALONE: usize = 32;
 
 /// What is known of a mailbox at one moment.
 #[derive(Debug)]
@@ -34,6 +38,15 @@ pub struct Answer {
     pub yes: Numbers,
     /// To be read.
     pub maybe: Numbers,
+}
+
+impl Answer {
+    fn and(&self, other: &Answer) -> Answer {
+        Answer {
+            yes: self.yes.union(&other.yes),
+            maybe: self.maybe.union(&other.maybe),
+        }
+    }
 }
 
 impl Reader {
@@ -76,20 +89,31 @@ impl Reader {
     /// Messages whose envelope field contains an image.
     pub fn envelope(&self, field: Envelope, needle: &str) -> Result<Answer, Error> {
         let finder = Finder::new(needle);
+        let entries = &self.directory.segments;
+        let (one, other) = in_halves(entries, |entries| self.envelope_in(entries, field, &finder))?;
+        Ok(one.and(&other))
+    }
+
+    fn envelope_in(
+        &self,
+        entries: &[Entry],
+        field: Envelope,
+        needle: &Finder<'_>,
+    ) -> Result<Answer, Error> {
         let (mut yes, mut maybe) = (Vec::new(), Vec::new());
-        for entry in &self.directory.segments {
+        for entry in entries {
             let messages = entry.messages as usize;
             let value = self.column(entry, field.column())?;
             let Some(texts) = Texts::new(&value, messages) else {
                 continue;
             };
             let mut places = Vec::new();
-            if needle.is_empty() {
+            if needle.needle().is_empty() {
                 // Only of a field that is there, which the text does not tell.
                 maybe.extend(self.uids(entry, (0..messages).collect())?);
                 continue;
             }
-            texts.containing(&finder, &mut |place| places.push(place));
+            texts.containing(needle, &mut |place| places.push(place));
             let doubts = self.doubts(entry, DOUBT_ENVELOPE)?;
             places.retain(|place| !doubts.contains(place));
             yes.extend(self.uids(entry, places)?);
@@ -318,6 +342,27 @@ impl Reader {
     }
 }
 
+/// Works on both halves at once when there is much to read, the second one on a thread of its own.
+fn in_halves<T: Default + Send>(
+    entries: &[Entry],
+    work: impl Fn(&[Entry]) -> Result<T, Error> + Sync,
+) -> Result<(T, T), Error> {
+    if entries.len() < SEGMENTS_ALONE {
+        return Ok((work(entries)?, T::default()));
+    }
+    let (first, second) = entries.split_at(entries.len() / 2);
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().name("search".to_owned());
+        let other = thread.spawn_scoped(scope, || work(second));
+        let one = work(first);
+        let other = match other {
+            Ok(other) => other.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            Err(_) => work(second),
+        };
+        Ok((one?, other?))
+    })
+}
+
 fn both(one: &[u16], other: &[u16]) -> Vec<u16> {
     let mut other = other.iter().peekable();
     let mut both = Vec::new();
@@ -328,4 +373,30 @@ fn both(one: &[u16], other: &[u16]) -> Vec<u16> {
         }
     }
     both
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_are_a_whole() {
+        let entries: Vec<Entry> = (0..100)
+            .map(|segment| Entry {
+                segment,
+                messages: 1,
+                weight: 1,
+                doubts: false,
+            })
+            .collect();
+        for count in [0, 1, SEGMENTS_ALONE - 1, SEGMENTS_ALONE, 100] {
+            let entries = &entries[..count];
+            let numbers = |some: &[Entry]| Ok(some.iter().map(|entry| entry.segment).collect());
+            let (one, other): (Vec<u32>, Vec<u32>) = in_halves(entries, numbers).unwrap();
+            let whole: Vec<u32> = one.into_iter().chain(other).collect();
+            assert_eq!(whole, (0..count as u32).collect::<Vec<_>>());
+        }
+        let fails = |_: &[Entry]| Err::<(), _>(Error::Closed);
+        assert!(matches!(in_halves(&entries, fails), Err(Error::Closed)));
+    }
 }
