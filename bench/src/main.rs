@@ -105,7 +105,10 @@ fn main() -> Result<()> {
         let home = base.path().join(name);
         std::fs::create_dir_all(&home)?;
         let start = |fill| Peer::debian(&home, format, fill);
-        columns.push((name, work::measure(&start, load, options.part.as_deref())?));
+        match work::measure(&start, load, options.part.as_deref()) {
+            Ok(rows) => columns.push((name, rows)),
+            Err(error) => eprintln!("bench: no figures of {name}: {error:#}"),
+        }
     }
     eprintln!("bench: raw journal");
     let raw = work::raw_rows(base.path(), load.time)?;
