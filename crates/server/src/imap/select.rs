@@ -124,7 +124,10 @@ async fn resync<S: Stream>(
     };
     let since = ModSeq(known.modseq);
     let gone = match selected.reading.vanished_since(link.store(), since)? {
-        Some(uids) => asked.intersection(&numbers(&uids)),
+        // A mailbox that was deleted and restored has its messages under the same uids.
+        Some(uids) => asked
+            .intersection(&numbers(&uids))
+            .difference(&selected.view.uids()),
         None => {
             let matched = matched_up_to(&selected.view, known);
             let below = Numbers::from_ranges([(0, matched)]);

@@ -185,11 +185,8 @@ fn take(gathered: &mut Gathered, entry: &Change, selected: &Selected, own: &Own)
         }
         match change.record {
             None => {}
-            Some(RecordChange::Created | RecordChange::Updated) => {
-                gathered.record = true;
-                // Destroyed and brought back.
-                gathered.destroyed = false;
-            }
+            Some(RecordChange::Created | RecordChange::Updated) => gathered.record = true,
+            // Even if it was brought back: messages that are there again can't be told from those that went.
             Some(RecordChange::Destroyed) => gathered.destroyed = true,
         }
         gathered.added.extend(change.added.ranges());

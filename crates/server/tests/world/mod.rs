@@ -14,6 +14,7 @@
 //! | `deliver WHO "text"` | a message straight into WHO's INBOX, as if it had come in |
 //! | `script WHO "text"` | the active filter of WHO |
 //! | `holds WHO MAILBOX N` | fails unless that mailbox holds N messages |
+//! | `restore WHO MAILBOX` | brings a deleted mailbox back |
 //! | `fill WHO N` | N small messages, "Subject: message 1" and so on |
 //! | `mailboxes WHO N` | creates `Many/1` and so on until WHO has N mailboxes |
 //! | `subscribed WHO N` | subscribes WHO to N names that no mailbox has |
@@ -412,6 +413,13 @@ impl World {
                 if messages.unwrap_or(0) != parse(count)? {
                     return Err(format!("{mailbox} of {who} holds {messages:?}"));
                 }
+            }
+            ["restore", who, name] => {
+                let (store, account) = (self.store(), self.account(who));
+                let deleted = store.deleted_mailboxes(account).unwrap();
+                let gone = deleted.iter().find(|gone| gone.name == *name);
+                let id = gone.ok_or("no such mailbox was deleted")?.id;
+                store.restore_mailbox(account, id).await.unwrap();
             }
             ["fill", who, count] => {
                 for number in 1..=parse(count)? {
