@@ -52,6 +52,9 @@ pub const AUTH_FAILURES_MAX: u32 = 3;
 /// Commands since the start or the last message taken that lead to no message.
 pub const IDLE_COMMANDS_MAX: u32 = 200;
 
+/// So many times as many recipients as a message may have can be asked for, and are refused.
+pub const SURPLUS_RECIPIENTS: u32 = 10;
+
 /// Recipients of one message from another host. RFC 5321 §4.5.3.1.8: 100 at least.
 pub const RECIPIENTS_MAX_MX: usize = 1000;
 

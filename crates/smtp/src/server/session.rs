@@ -407,7 +407,7 @@ impl Session {
             return self.auth_line(line);
         }
         self.idle_commands += 1;
-        if self.idle_commands > limits::IDLE_COMMANDS_MAX.saturating_add(self.recipients()) {
+        if self.idle_commands > self.idle_commands_max() {
             let reply = reply::TOO_MANY_IDLE_COMMANDS;
             self.close(CloseReason::TooManyIdleCommands, reply);
             return None;
@@ -428,6 +428,15 @@ impl Session {
             },
         }
         None
+    }
+
+    /// RFC 5321 §4.5.3.1.10: who asks for more recipients than a message may have is refused those, and sends the
+    /// message to the others.
+    fn idle_commands_max(&self) -> u32 {
+        let recipients = self.recipients();
+        let full = recipients as usize >= self.config.recipients_max;
+        let asked = recipients.saturating_mul(if full { limits::SURPLUS_RECIPIENTS } else { 1 });
+        limits::IDLE_COMMANDS_MAX.saturating_add(asked)
     }
 
     /// Commands taken for the open transaction, which are not idle talk.

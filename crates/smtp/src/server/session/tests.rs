@@ -552,6 +552,18 @@ fn limits_close() {
     assert_eq!(wire.matches("550 ").count(), 100);
     assert_eq!(d.reason(), Some(CloseReason::TooManyRefusedRecipients));
 
+    // A list that is longer than a message may be is refused from there on; the message goes to the others.
+    let mut config = config(Role::Mx);
+    config.recipients_max = 100;
+    let mut d = Driver::new(config, false);
+    d.say("EHLO c.test\nMAIL FROM:<>\n");
+    let wire = d.say(&"RCPT TO:<bob@here.test>\n".repeat(900));
+    assert_eq!(wire.matches("452 4.5.3").count(), 800);
+    assert!(d.say("DATA\nx\n.\n").ends_with(ACCEPTED));
+    d.say("MAIL FROM:<>\n");
+    d.say(&"RCPT TO:<bob@here.test>\n".repeat(1_500));
+    assert_eq!(d.reason(), Some(CloseReason::TooManyIdleCommands));
+
     // Many messages on one connection are no idle talk, nor are many chunks.
     let mut d = mx();
     for _ in 0..150 {
