@@ -6,7 +6,7 @@
 use facteur_message::charset::TextDecoder;
 use facteur_message::collation::{casemap, push_casemap};
 use facteur_message::decode::PartDecoder;
-use facteur_message::{Address, Degraded, Facts, Part, PartBody};
+use facteur_message::{Address, Degraded, Facts, Part, PartBody, Span};
 use facteur_store::Error;
 
 use super::content::{self, Logical};
@@ -20,12 +20,22 @@ pub(super) fn fold(text: &str) -> String {
 
 /// Takes the texts of a message, each in pieces. False: it has enough.
 pub(super) trait Sink {
-    /// A header field comes, with its name in front; `nested`: of a message inside.
-    fn begin_field(&mut self, _name: &[u8], _nested: bool) {}
+    /// A header field comes, with its name in front.
+    fn begin_field(&mut self, _name: &[u8], _of: FieldOf) {}
     fn begin_part(&mut self, _part: &Part) {}
     fn push(&mut self, text: &str) -> bool;
     /// What follows is another text.
     fn end(&mut self);
+}
+
+/// Whose header a field is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FieldOf {
+    Message,
+    /// A message inside.
+    Nested,
+    /// A part: a MIME header.
+    Part,
 }
 
 /// Finds a needle that may lie across two pieces.
@@ -134,7 +144,7 @@ pub(super) fn header_contains(
     Ok(found)
 }
 
-/// Header or body.
+/// Header, MIME headers of the parts, or body.
 pub(super) fn text_contains(message: &Logical<'_>, needle: &str) -> Result<bool, Error> {
     let mut finder = Finder::new(needle);
     texts(message, &mut finder)?;
@@ -147,19 +157,19 @@ pub(super) fn body_contains(message: &Logical<'_>, needle: &str) -> Result<bool,
         return Ok(true);
     }
     let mut finder = Finder::new(needle);
-    body_texts(message, &mut finder)?;
+    body_texts(message, false, &mut finder)?;
     Ok(finder.found)
 }
 
 /// Everything that TEXT looks at. False: the sink had enough.
 pub(super) fn texts(message: &Logical<'_>, sink: &mut dyn Sink) -> Result<bool, Error> {
     let block = message.read_header(message.header()?)?;
-    Ok(block_texts(&block, false, sink) && body_texts(message, sink)?)
+    Ok(block_texts(&block, FieldOf::Message, sink) && body_texts(message, true, sink)?)
 }
 
-fn block_texts(block: &[u8], nested: bool, sink: &mut dyn Sink) -> bool {
+fn block_texts(block: &[u8], of: FieldOf, sink: &mut dyn Sink) -> bool {
     header::fields(block).all(|field| {
-        sink.begin_field(field.name, nested);
+        sink.begin_field(field.name, of);
         let name = String::from_utf8_lossy(field.name);
         let goes_on = sink.push(&format!("{name}: {}", header::text(field.value)));
         sink.end();
@@ -167,21 +177,17 @@ fn block_texts(block: &[u8], nested: bool, sink: &mut dyn Sink) -> bool {
     })
 }
 
-fn body_texts(message: &Logical<'_>, sink: &mut dyn Sink) -> Result<bool, Error> {
+/// `mime`: with the MIME headers of the parts, and the names of attachments as people read them.
+fn body_texts(message: &Logical<'_>, mime: bool, sink: &mut dyn Sink) -> Result<bool, Error> {
     for part in message.facts()?.root.walk() {
+        if mime && !mime_texts(message, part, sink)? {
+            return Ok(false);
+        }
         let goes_on = match &part.content {
             PartBody::Multipart(_) => true,
             PartBody::Message(nested) => {
-                let mut block = Vec::new();
-                let span = nested.root.header;
-                let end = span
-                    .end
-                    .min(span.start.saturating_add(super::limits::HEADER_BYTES_MAX));
-                message.read_body(span.start..end, &mut |bytes| {
-                    block.extend_from_slice(bytes);
-                    true
-                })?;
-                block_texts(&block, true, sink)
+                let block = inner_block(message, nested.root.header)?;
+                block_texts(&block, FieldOf::Nested, sink)
             }
             PartBody::Leaf => !is_text(part) || part_text(message, part, sink)?,
         };
@@ -190,6 +196,38 @@ fn body_texts(message: &Logical<'_>, sink: &mut dyn Sink) -> Result<bool, Error>
         }
     }
     Ok(true)
+}
+
+fn mime_texts(message: &Logical<'_>, part: &Part, sink: &mut dyn Sink) -> Result<bool, Error> {
+    if let Some(name) = part.file_name() {
+        sink.begin_field(b"", FieldOf::Part);
+        let goes_on = sink.push(&name);
+        sink.end();
+        if !goes_on {
+            return Ok(false);
+        }
+    }
+    let PartBody::Multipart(parts) = &part.content else {
+        return Ok(true);
+    };
+    for part in parts {
+        let block = inner_block(message, part.header)?;
+        if !block_texts(&block, FieldOf::Part, sink) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// A header block inside the body.
+fn inner_block(message: &Logical<'_>, span: Span) -> Result<Vec<u8>, Error> {
+    let mut block = Vec::new();
+    let most = span.start.saturating_add(super::limits::HEADER_BYTES_MAX);
+    message.read_body(span.start..span.end.min(most), &mut |bytes| {
+        block.extend_from_slice(bytes);
+        true
+    })?;
+    Ok(block)
 }
 
 /// A multipart or message that is too deep to be taken apart is read as text.

@@ -178,7 +178,8 @@ impl Store {
     }
 
     /// Uids of the mailbox expunged after `since`, for QRESYNC VANISHED (EARLIER); `None`: the log
-    /// does not reach back.
+    /// does not reach back. Those of a mailbox that was deleted and restored meanwhile are among them, though they are
+    /// there again.
     pub fn vanished_since(
         &self,
         account: AccountId,

@@ -38,9 +38,14 @@ pub(super) use sink::terms_of;
 pub(super) use words::{Fields, MessageTerms, Seen, is_near, of_query as words_of};
 
 /// The format is part of the name: another one begins empty.
-const FILE: &str = "search-4.redb";
+const FILE: &str = "search-5.redb";
 /// Of formats before this one.
-const FORMER_FILES: [&str; 3] = ["search-1.redb", "search-2.redb", "search-3.redb"];
+const FORMER_FILES: [&str; 4] = [
+    "search-1.redb",
+    "search-2.redb",
+    "search-3.redb",
+    "search-4.redb",
+];
 
 /// The catalogue of all accounts.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use facteur_store::Error;
 use super::grams::Grams;
 use super::words::{Fields, MessageTerms, Words};
 use crate::imap::content::{self, Logical};
-use crate::imap::text_search::{self, Sink};
+use crate::imap::text_search::{self, FieldOf, Sink};
 
 /// Fields whose words somebody may look for. What machines write to each other is left out.
 const READ_FIELDS: [(&str, Fields); 14] = [
@@ -54,14 +54,18 @@ impl<'a> Taker<'a> {
 }
 
 impl Sink for Taker<'_> {
-    fn begin_field(&mut self, name: &[u8], nested: bool) {
+    fn begin_field(&mut self, name: &[u8], of: FieldOf) {
+        // Of a MIME header only the names of attachments are for people: `take_names`.
         let known = READ_FIELDS
             .iter()
-            .find(|(known, _)| name.eq_ignore_ascii_case(known.as_bytes()));
+            .find(|(known, _)| of != FieldOf::Part && name.eq_ignore_ascii_case(known.as_bytes()));
         self.reads = known.is_some();
         self.is_field = true;
         if let Some((_, fields)) = known {
-            let fields = if nested { Fields::BODY } else { *fields };
+            let fields = match of {
+                FieldOf::Nested => Fields::BODY,
+                FieldOf::Message | FieldOf::Part => *fields,
+            };
             self.words.begin(fields, false);
         }
     }
