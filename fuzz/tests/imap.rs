@@ -361,11 +361,13 @@ fn respond_fetch(session: &mut Session, fetch: &Fetch) {
             FetchAttribute::Preview => FetchItem::Preview(b"\"\""),
         })
         .collect();
-    session.respond(&Untagged::Fetch {
-        sequence: 1,
-        uid: 5,
-        items: &items,
-    });
+    let mut fetched = session.fetched(0);
+    let mut message = fetched.message(1, 5, items.len());
+    for item in &items {
+        message.item(item);
+    }
+    message.end();
+    session.say_fetched(fetched, 0);
 }
 
 impl Heard {

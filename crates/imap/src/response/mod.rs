@@ -5,20 +5,20 @@
 //! (RECENT, SEARCH or ESEARCH, name encoding, MODSEQ and UID in FETCH) is decided by the session.
 
 pub(crate) mod code;
+mod fetch;
 pub(crate) mod output;
 pub(crate) mod print;
 mod search;
 pub(crate) mod token;
 
-use std::ops::Range;
-
 use crate::acl::Rights;
-use crate::command::{Section, SpecialUse};
+use crate::command::SpecialUse;
 use crate::flag::{FlagList, SystemFlags};
 use crate::set::Numbers;
 use crate::text::Text;
 use crate::thread::Forest;
 
+pub use fetch::{Data, FetchItem, Fetched, Piece, Stored};
 pub use search::{Found, SearchData, UpdateChange, UpdateData};
 
 /// RFC 9051 §7.1.
@@ -216,12 +216,6 @@ pub enum Untagged<'a> {
         earlier: bool,
         uids: &'a Numbers,
     },
-    /// Answer to FETCH: the items of one message, as asked and in the order asked.
-    Fetch {
-        sequence: u32,
-        uid: u32,
-        items: &'a [FetchItem<'a>],
-    },
     /// News of one message's flags, own or others'. The session adds UID (after UID commands and
     /// under QRESYNC) and MODSEQ (under CONDSTORE).
     FlagsChanged(FlagsChanged<'a>),
@@ -383,73 +377,6 @@ pub enum QuotaResource {
         used: u64,
         limit: u64,
     },
-}
-
-/// One item of a FETCH answer.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum FetchItem<'a> {
-    Uid(u32),
-    Flags(FlagList<'a>),
-    /// Seconds since 1970.
-    InternalDate(i64),
-    Rfc822Size(u64),
-    ModSeq(u64),
-    /// Seconds since 1970.
-    SaveDate(i64),
-    EmailId(&'a str),
-    ThreadId(&'a str),
-    /// RFC 8474 §5.2: NIL.
-    NoThreadId,
-    /// Rendered by [`crate::structure`].
-    Envelope(&'a [u8]),
-    Body(&'a [u8]),
-    BodyStructure(&'a [u8]),
-    Rfc822(Data<'a>),
-    Rfc822Header(Data<'a>),
-    Rfc822Text(Data<'a>),
-    Section {
-        section: &'a Section,
-        /// Of the partial that was asked for.
-        offset: Option<u64>,
-        data: Data<'a>,
-    },
-    Binary {
-        part: &'a [u32],
-        offset: Option<u64>,
-        data: Data<'a>,
-        /// May hold NUL: printed as literal8.
-        nul: bool,
-    },
-    BinarySize {
-        part: &'a [u32],
-        size: u64,
-    },
-    /// Rendered by [`crate::structure`].
-    Preview(&'a [u8]),
-}
-
-/// Content of a message in an answer.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Data<'a> {
-    /// There is no such part.
-    Nil,
-    /// One after the other, a single string for the client. No piece: the empty string.
-    Pieces(&'a [Piece<'a>]),
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum Piece<'a> {
-    Bytes(&'a [u8]),
-    Stored(Stored),
-}
-
-/// Bytes that the driver streams itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stored {
-    /// What the driver gave to know the body again.
-    pub handle: u64,
-    /// Bytes of it. The length is announced to the client: exactly so many must follow.
-    pub range: Range<u64>,
 }
 
 /// Output, in order.

@@ -14,6 +14,13 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
+        Queue {
+            tail: Vec::with_capacity(bytes),
+            ..Queue::default()
+        }
+    }
+
     /// Where to print.
     pub(crate) fn bytes(&mut self) -> &mut Vec<u8> {
         &mut self.tail
@@ -28,8 +35,29 @@ impl Queue {
         self.parts.push(Output::Stored(stored));
     }
 
+    /// What waits in another comes behind; `first_handle`: added to what its stored ranges are known by.
+    pub(crate) fn append(&mut self, other: Queue, first_handle: u64) {
+        if other.parts.is_empty() && !self.tail.is_empty() {
+            return self.tail.extend_from_slice(&other.tail);
+        }
+        self.close_tail();
+        self.part_bytes += other.part_bytes;
+        self.stored += other.stored;
+        self.parts.extend(other.parts.into_iter().map(|mut part| {
+            if let Output::Stored(stored) = &mut part {
+                stored.handle += first_handle;
+            }
+            part
+        }));
+        self.tail = other.tail;
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.part_bytes + self.tail.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.parts.is_empty() && self.tail.is_empty()
     }
 
     pub(crate) fn is_full(&self) -> bool {

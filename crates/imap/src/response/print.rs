@@ -1,14 +1,13 @@
 //! Printing of untagged responses, RFC 9051 §7.2 to §7.5, RFC 3501 §7.2 to §7.4.
 
-use super::output::Queue;
 use super::token::{self, flags, mailbox, number, number32, numbers, string, word};
 use super::{
-    Data, FetchItem, FlagsChanged, ListData, MetadataData, Piece, QuotaData, QuotaResource, Reply,
-    SelectData, StatusData, StatusValue, Untagged, code, search,
+    FlagsChanged, ListData, MetadataData, QuotaData, QuotaResource, Reply, SelectData, StatusData,
+    StatusValue, Untagged, code, fetch, search,
 };
 use crate::command::mailboxes::SPECIAL_USES;
-use crate::command::{Numbering, Section, SectionText, SpecialUse};
-use crate::flag::{FlagList, SYSTEM_FLAGS};
+use crate::command::{Numbering, SpecialUse};
+use crate::flag::SYSTEM_FLAGS;
 use crate::set::Numbers;
 use crate::structure::{self, StringForm};
 use crate::text::Language;
@@ -34,20 +33,10 @@ pub(crate) struct Dialect<'a> {
     pub(crate) capabilities: &'a str,
 }
 
-pub(crate) fn untagged(untagged: &Untagged<'_>, dialect: &Dialect<'_>, queue: &mut Queue) {
+pub(crate) fn untagged(untagged: &Untagged<'_>, dialect: &Dialect<'_>, out: &mut Vec<u8>) {
     let utf8 = dialect.utf8;
     match untagged {
-        Untagged::Fetch {
-            sequence,
-            uid,
-            items,
-        } => return fetch(*sequence, *uid, items, dialect, queue),
-        Untagged::FlagsChanged(change) => return flags_changed(change, dialect, queue.bytes()),
-        _ => {}
-    }
-    let out = queue.bytes();
-    match untagged {
-        Untagged::Fetch { .. } | Untagged::FlagsChanged(_) => {}
+        Untagged::FlagsChanged(change) => flags_changed(change, dialect, out),
         Untagged::Reply(reply) => star_reply(reply, dialect, out),
         Untagged::List(data) => list("LIST", data, dialect, out),
         Untagged::Lsub(data) => list("LSUB", data, dialect, out),
@@ -371,25 +360,13 @@ fn quota(data: &QuotaData<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b")\r\n");
 }
 
-/// UIDFETCH under UIDONLY, RFC 9586 §3.
-fn fetch_open(sequence: u32, uid: u32, dialect: &Dialect<'_>, out: &mut Vec<u8>) {
-    let (number, name): (u32, &[u8]) = if dialect.uid_only {
-        (uid, b" UIDFETCH (")
-    } else {
-        (sequence, b" FETCH (")
-    };
-    out.extend_from_slice(b"* ");
-    number32(number, out);
-    out.extend_from_slice(name);
-}
-
 /// UID under QRESYNC (RFC 7162 §3.2.4), with NOTIFY (RFC 5465 §5.1) and after UID commands (RFC 9051 §6.4.9); MODSEQ under
 /// CONDSTORE (RFC 7162 §3.1.4).
 fn flags_changed(change: &FlagsChanged<'_>, dialect: &Dialect<'_>, out: &mut Vec<u8>) {
     if change.silent && !dialect.condstore {
         return;
     }
-    fetch_open(change.sequence, change.uid, dialect, out);
+    fetch::open(change.sequence, change.uid, dialect.uid_only, out);
     let mut separator = false;
     let says_uid = dialect.qresync || dialect.notifies || dialect.numbering == Numbering::Uid;
     if says_uid && !dialect.uid_only {
@@ -406,180 +383,4 @@ fn flags_changed(change: &FlagsChanged<'_>, dialect: &Dialect<'_>, out: &mut Vec
         flags(&change.flags, out);
     }
     out.extend_from_slice(b")\r\n");
-}
-
-fn fetch(
-    sequence: u32,
-    uid: u32,
-    items: &[FetchItem<'_>],
-    dialect: &Dialect<'_>,
-    queue: &mut Queue,
-) {
-    fetch_open(sequence, uid, dialect, queue.bytes());
-    let mut separator = false;
-    for item in items {
-        // It is in front already; only the grammar needs an item.
-        if dialect.uid_only && items.len() > 1 && matches!(item, FetchItem::Uid(_)) {
-            continue;
-        }
-        fetch_item(item, &mut separator, queue);
-    }
-    queue.bytes().extend_from_slice(b")\r\n");
-}
-
-fn fetch_item(item: &FetchItem<'_>, separator: &mut bool, queue: &mut Queue) {
-    let out = queue.bytes();
-    match item {
-        FetchItem::Uid(uid) => {
-            word("UID ", separator, out);
-            number32(*uid, out);
-        }
-        FetchItem::Flags(list) => fetch_flags(list, separator, out),
-        FetchItem::InternalDate(seconds) => {
-            word("INTERNALDATE ", separator, out);
-            crate::date::write_date_time(*seconds, out);
-        }
-        FetchItem::Rfc822Size(size) => {
-            word("RFC822.SIZE ", separator, out);
-            number(*size, out);
-        }
-        FetchItem::SaveDate(seconds) => {
-            word("SAVEDATE ", separator, out);
-            crate::date::write_date_time(*seconds, out);
-        }
-        FetchItem::EmailId(id) => object_id("EMAILID (", id, separator, out),
-        FetchItem::ThreadId(id) => object_id("THREADID (", id, separator, out),
-        FetchItem::NoThreadId => word("THREADID NIL", separator, out),
-        FetchItem::ModSeq(modseq) => {
-            word("MODSEQ (", separator, out);
-            number(*modseq, out);
-            out.push(b')');
-        }
-        FetchItem::Envelope(rendered) => rendered_item("ENVELOPE ", rendered, separator, out),
-        FetchItem::Body(rendered) => rendered_item("BODY ", rendered, separator, out),
-        FetchItem::BodyStructure(rendered) => {
-            rendered_item("BODYSTRUCTURE ", rendered, separator, out);
-        }
-        FetchItem::Preview(rendered) => rendered_item("PREVIEW ", rendered, separator, out),
-        FetchItem::Rfc822(content) => named_data("RFC822 ", content, separator, queue),
-        FetchItem::Rfc822Header(content) => {
-            named_data("RFC822.HEADER ", content, separator, queue);
-        }
-        FetchItem::Rfc822Text(content) => named_data("RFC822.TEXT ", content, separator, queue),
-        FetchItem::Section {
-            section: wanted,
-            offset,
-            data: content,
-        } => {
-            word("BODY[", separator, out);
-            section(wanted, out);
-            bracket_end(*offset, out);
-            out.push(b' ');
-            data(content, false, queue);
-        }
-        FetchItem::Binary {
-            part,
-            offset,
-            data: content,
-            nul,
-        } => {
-            word("BINARY[", separator, out);
-            token::part(part, out);
-            bracket_end(*offset, out);
-            out.push(b' ');
-            data(content, *nul, queue);
-        }
-        FetchItem::BinarySize { part, size } => {
-            word("BINARY.SIZE[", separator, out);
-            token::part(part, out);
-            out.extend_from_slice(b"] ");
-            number(*size, out);
-        }
-    }
-}
-
-/// RFC 8474 §5.3.
-fn object_id(name: &str, id: &str, separator: &mut bool, out: &mut Vec<u8>) {
-    word(name, separator, out);
-    out.extend_from_slice(id.as_bytes());
-    out.push(b')');
-}
-
-fn fetch_flags(list: &FlagList<'_>, separator: &mut bool, out: &mut Vec<u8>) {
-    word("FLAGS ", separator, out);
-    flags(list, out);
-}
-
-fn rendered_item(name: &str, rendered: &[u8], separator: &mut bool, out: &mut Vec<u8>) {
-    word(name, separator, out);
-    out.extend_from_slice(rendered);
-}
-
-fn named_data(name: &str, content: &Data<'_>, separator: &mut bool, queue: &mut Queue) {
-    word(name, separator, queue.bytes());
-    data(content, false, queue);
-}
-
-fn bracket_end(offset: Option<u64>, out: &mut Vec<u8>) {
-    out.push(b']');
-    if let Some(offset) = offset {
-        out.push(b'<');
-        number(offset, out);
-        out.push(b'>');
-    }
-}
-
-fn section(section: &Section, out: &mut Vec<u8>) {
-    token::part(&section.part, out);
-    if !section.part.is_empty() && section.text != SectionText::All {
-        out.push(b'.');
-    }
-    match &section.text {
-        SectionText::All => {}
-        SectionText::Header => out.extend_from_slice(b"HEADER"),
-        SectionText::Text => out.extend_from_slice(b"TEXT"),
-        SectionText::Mime => out.extend_from_slice(b"MIME"),
-        SectionText::HeaderFields(names) => header_names("HEADER.FIELDS (", names, out),
-        SectionText::HeaderFieldsNot(names) => header_names("HEADER.FIELDS.NOT (", names, out),
-    }
-}
-
-fn header_names(name: &str, names: &[String], out: &mut Vec<u8>) {
-    out.extend_from_slice(name.as_bytes());
-    let mut separator = false;
-    for name in names {
-        word("", &mut separator, out);
-        token::astring(name.as_bytes(), out);
-    }
-    out.push(b')');
-}
-
-/// NIL, or a literal whose bytes the driver may have to stream.
-fn data(data: &Data<'_>, literal8: bool, queue: &mut Queue) {
-    let pieces = match data {
-        Data::Nil => return queue.bytes().extend_from_slice(b"NIL"),
-        Data::Pieces(pieces) => *pieces,
-    };
-    let length = pieces.iter().map(Piece::len).sum();
-    token::literal_header(length, literal8, queue.bytes());
-    for piece in pieces {
-        match piece {
-            Piece::Bytes(bytes) => queue.bytes().extend_from_slice(bytes),
-            Piece::Stored(stored) => queue.push_stored(stored.clone()),
-        }
-    }
-}
-
-impl Piece<'_> {
-    /// Bytes.
-    pub fn len(&self) -> u64 {
-        match self {
-            Piece::Bytes(bytes) => bytes.len() as u64,
-            Piece::Stored(stored) => stored.range.end.saturating_sub(stored.range.start),
-        }
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
 }

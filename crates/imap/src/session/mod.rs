@@ -25,7 +25,7 @@ use crate::command::{Numbering, Request, SearchReturn};
 use crate::limits::{self, Limits};
 use crate::response::output::Queue;
 use crate::response::print::{self, Dialect};
-use crate::response::{Code, Condition, Outcome, Output, Reply, Untagged, code};
+use crate::response::{Code, Condition, Fetched, Outcome, Output, Reply, Untagged, code};
 use crate::text::{self, Language, Text};
 use crate::view::{ExpungeForm, Expunges};
 use append::Incoming;
@@ -317,7 +317,19 @@ impl Session {
                 .and_then(|running| running.search_return),
             capabilities: &capabilities,
         };
-        print::untagged(untagged, &dialect, &mut self.output);
+        print::untagged(untagged, &dialect, self.output.bytes());
+    }
+
+    /// FETCH responses to be printed, as this client understands them, about so many bytes.
+    pub fn fetched(&self, bytes: usize) -> Fetched {
+        Fetched::new(self.enabled.uid_only, bytes)
+    }
+
+    /// Says them: while a request runs, or in IDLE. `first_handle` is added to the handles of their stored ranges.
+    pub fn say_fetched(&mut self, fetched: Fetched, first_handle: u64) {
+        if self.close.is_none() {
+            self.output.append(fetched.into_queue(), first_handle);
+        }
     }
 
     /// Ends the request that runs.

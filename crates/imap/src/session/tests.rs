@@ -173,15 +173,22 @@ impl Driver {
                 Reply::ok(text::SEARCH_DONE).into()
             }
             Request::Fetch(_) => {
-                session.respond(&Untagged::Fetch {
-                    sequence: 1,
-                    uid: 1,
-                    items: &[FetchItem::Uid(5)],
-                });
+                say_fetch(session, (1, 1), &[FetchItem::Uid(5)]);
                 Reply::ok(text::FETCH_DONE).into()
             }
             _ => Reply::ok(text::NOOP_DONE).into(),
         };
         self.session.finish(outcome);
     }
+}
+
+/// The response about one message, of this number and uid.
+fn say_fetch(session: &mut Session, (sequence, uid): (u32, u32), items: &[FetchItem<'_>]) {
+    let mut fetched = session.fetched(0);
+    let mut message = fetched.message(sequence, uid, items.len());
+    for item in items {
+        message.item(item);
+    }
+    message.end();
+    session.say_fetched(fetched, 0);
 }

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use facteur_imap::command::{Fetch, FetchAttribute, Numbering};
-use facteur_imap::response::{Code, Data, FetchItem, Piece};
+use facteur_imap::response::{Code, Data, FetchItem, Fetched, Piece, Stored};
 use facteur_imap::set::Numbers;
 use facteur_imap::structure::StringForm;
 use facteur_imap::{Reply, Untagged, text};
@@ -17,11 +17,11 @@ use facteur_store::{
 };
 
 use super::catalog::Reads;
-use super::content::{Content, Item, Logical, Problem, Streamed};
+use super::content::{Content, Item, Logical, Problem};
 use super::door::Reading;
 use super::error::Failure;
 use super::limits;
-use super::link::Link;
+use super::link::{Link, Source};
 use super::select::absent;
 use super::selected::{Hit, Selected, Walk, flag_list, numbers};
 use super::{Handled, User};
@@ -86,7 +86,6 @@ async fn give_items<S: Stream>(
 ) -> Result<Work, Failure> {
     let mut work = Work {
         reading: selected.reading,
-        rows_only: items.iter().all(is_in_row),
         attributes: items,
         form: match link.session.utf8() {
             true => StringForm::Utf8,
@@ -97,21 +96,12 @@ async fn give_items<S: Stream>(
         unknown_encoding: false,
     };
     let mut walk = Walk::new(uids);
-    match work.rows_only {
-        true => loop {
-            let hits = walk.next(index, &selected.view, limits::ROWS_MAX);
-            if hits.is_empty() {
-                break;
-            }
-            still_readable(link, selected)?;
-            for hit in hits {
-                work.say(link, index, hit, &[], &[]).await?;
-            }
-        },
+    match work.attributes.iter().all(is_in_row) {
+        true => work.give_rows(link, index, selected, &mut walk).await?,
         false => {
             let many = uids.count() > limits::MESSAGES_FIRST as u64;
             let _reads = many.then(|| Reads::begin(link.ctx()));
-            work.respond(link, index, selected, &mut walk).await?;
+            work.give_messages(link, index, selected, &mut walk).await?;
         }
     }
     Ok(work)
@@ -217,7 +207,6 @@ fn is_in_row(attribute: &FetchAttribute) -> bool {
 struct Work {
     reading: Reading,
     attributes: Arc<[FetchAttribute]>,
-    rows_only: bool,
     form: StringForm,
     /// Messages that went away while the command ran.
     gone: u64,
@@ -226,8 +215,37 @@ struct Work {
 }
 
 impl Work {
-    /// The next messages are read while these are sent.
-    async fn respond<S: Stream>(
+    /// What the index's rows tell.
+    async fn give_rows<S: Stream>(
+        &self,
+        link: &mut Link<S>,
+        index: &Index,
+        selected: &Selected,
+        walk: &mut Walk,
+    ) -> Result<(), Failure> {
+        let names = &index.mailbox().keywords;
+        loop {
+            let hits = walk.next(index, &selected.view, limits::ROWS_MAX);
+            if hits.is_empty() {
+                return Ok(());
+            }
+            still_readable(link, selected)?;
+            let mut fetched = link.session.fetched(hits.len() * limits::ROW_BYTES_USUAL);
+            for Hit { sequence, row, .. } in &hits {
+                let mut message = fetched.message(*sequence, row.uid.0, self.attributes.len());
+                for attribute in self.attributes.iter() {
+                    if let Some(item) = row_item(attribute, row, names) {
+                        message.item(&item);
+                    }
+                }
+                message.end();
+            }
+            link.say_fetched(fetched, Vec::new()).await?;
+        }
+    }
+
+    /// The next messages are read and printed while these are sent.
+    async fn give_messages<S: Stream>(
         &mut self,
         link: &mut Link<S>,
         index: &Index,
@@ -235,98 +253,65 @@ impl Work {
         walk: &mut Walk,
     ) -> Result<(), Failure> {
         let mut under_way = VecDeque::new();
-        let mut messages = limits::MESSAGES_FIRST;
+        let (mut messages, mut each) = (limits::MESSAGES_FIRST, 0);
         loop {
             while under_way.len() < limits::SLICES_AHEAD {
                 let hits = walk.next(index, &selected.view, messages);
                 if hits.is_empty() {
                     break;
                 }
-                under_way.push_back(self.read_ahead(link.store(), hits));
+                under_way.push_back(self.read_ahead(link, index, hits, each));
             }
             let Some(reading) = under_way.pop_front() else {
                 return Ok(());
             };
-            let mut slice: Slice = reading.await?;
-            messages = slice.next_messages();
-            let rest = std::mem::take(&mut slice.rest);
-            if !rest.is_empty() {
-                under_way.push_front(self.read_ahead(link.store(), rest));
+            let slice: Slice = reading.await?;
+            (messages, each) = (slice.next_messages(), slice.bytes_each());
+            if !slice.rest.is_empty() {
+                under_way.push_front(self.read_ahead(link, index, slice.rest, each));
             }
             still_readable(link, selected)?;
-            self.give_slice(link, index, slice).await?;
-        }
-    }
-
-    async fn give_slice<S: Stream>(
-        &mut self,
-        link: &mut Link<S>,
-        index: &Index,
-        slice: Slice,
-    ) -> Result<(), Failure> {
-        self.gone += slice.gone;
-        let mut items = slice.items.chunks(self.attributes.len().max(1));
-        for message in slice.messages {
-            match message {
-                Ok(hit) => {
-                    let items = items.next().unwrap_or_default();
-                    self.say(link, index, hit, items, &slice.bytes).await?;
-                }
-                Err(Problem::UnknownEncoding) => self.unknown_encoding = true,
-                Err(Problem::Store(error @ Error::Damaged { .. })) => {
-                    tracing::error!(session = %link.id(), %error, "a message can't be read");
-                    self.damaged = true;
-                }
-                Err(Problem::Store(error)) => return Err(error.into()),
+            self.gone += slice.gone;
+            for problem in slice.problems {
+                self.take_problem(link, problem)?;
             }
+            link.say_fetched(slice.fetched, slice.sources).await?;
+        }
+    }
+
+    fn take_problem<S: Stream>(&mut self, link: &Link<S>, problem: Problem) -> Result<(), Failure> {
+        match problem {
+            Problem::UnknownEncoding => self.unknown_encoding = true,
+            Problem::Store(error @ Error::Damaged { .. }) => {
+                tracing::error!(session = %link.id(), %error, "a message can't be read");
+                self.damaged = true;
+            }
+            Problem::Store(error) => return Err(error.into()),
         }
         Ok(())
     }
 
-    /// Begins to prepare these messages on another thread.
-    fn read_ahead(
+    /// Begins to prepare these messages on another thread; of about so many bytes each.
+    fn read_ahead<S: Stream>(
         &self,
-        store: &Store,
-        hits: Vec<Hit>,
-    ) -> impl Future<Output = Result<Slice, Error>> + use<> {
-        let (store, attributes) = (store.clone(), Arc::clone(&self.attributes));
-        let (reading, form) = (self.reading, self.form);
-        drive::blocking(move || prepare(&store, reading, &hits, &attributes, form))
-    }
-
-    async fn say<S: Stream>(
-        &self,
-        link: &mut Link<S>,
+        link: &Link<S>,
         index: &Index,
-        hit: Hit,
-        items: &[Item],
-        bytes: &[u8],
-    ) -> Result<(), Failure> {
-        let pieces: Vec<Vec<Piece<'_>>> =
-            items.iter().map(|item| pieces(link, item, bytes)).collect();
-        let names = &index.mailbox().keywords;
-        let rows = std::iter::repeat(&Item::Row);
-        let items: Vec<FetchItem<'_>> = self
-            .attributes
-            .iter()
-            .zip(items.iter().chain(rows))
-            .enumerate()
-            .filter_map(|(place, (attribute, item))| {
-                let told = Told {
-                    bytes,
-                    pieces: pieces.get(place).map(Vec::as_slice).unwrap_or_default(),
-                    names,
-                };
-                fetch_item(attribute, &hit.row, item, told)
-            })
-            .collect();
-        link.say(&Untagged::Fetch {
-            sequence: hit.sequence,
-            uid: hit.row.uid.0,
-            items: &items,
+        hits: Vec<Hit>,
+        each: usize,
+    ) -> impl Future<Output = Result<Slice, Error>> + use<S> {
+        let (store, index) = (link.store().clone(), index.clone());
+        let (reading, form) = (self.reading, self.form);
+        let attributes = Arc::clone(&self.attributes);
+        let bytes = (hits.len() * each * 5 / 4).min(limits::PREPARED_BYTES_SOFT * 2);
+        let slice = Slice::new(link.session.fetched(bytes));
+        drive::blocking(move || {
+            let asked = Asked {
+                attributes: &attributes,
+                form,
+                names: &index.mailbox().keywords,
+            };
+            prepare(&store, reading, &hits, &asked, slice)
         })
-        .await?;
-        Ok(())
     }
 
     /// `expunged`: messages that were asked for by their numbers are gone.
@@ -347,12 +332,13 @@ impl Work {
 
 /// Some messages of a set, prepared.
 struct Slice {
-    /// In their order.
-    messages: Vec<Result<Hit, Problem>>,
-    /// Of every message that could be read, one for each attribute.
-    items: Vec<Item>,
-    /// What the items are ranges of.
-    bytes: Vec<u8>,
+    fetched: Fetched,
+    /// Of stored ranges; their handles are places in here.
+    sources: Vec<Source>,
+    /// Of messages that are not given.
+    problems: Vec<Problem>,
+    /// Messages come to.
+    done: usize,
     /// Messages that are no more.
     gone: u64,
     /// Not come to.
@@ -360,98 +346,123 @@ struct Slice {
 }
 
 impl Slice {
-    /// How many the next one should have: as many as there is room for if they are like these, but
-    /// at most twice as many.
-    fn next_messages(&self) -> usize {
-        let done = self.messages.len().max(1);
-        let each = self.bytes.len() / done;
-        let fit = limits::PREPARED_BYTES_SOFT / each.max(1);
-        fit.clamp(1, limits::MESSAGES_MAX.min(done * 2))
+    fn new(fetched: Fetched) -> Self {
+        Slice {
+            fetched,
+            sources: Vec::new(),
+            problems: Vec::new(),
+            done: 0,
+            gone: 0,
+            rest: Vec::new(),
+        }
     }
 
+    fn bytes_each(&self) -> usize {
+        self.fetched.len() / self.done.max(1)
+    }
+
+    /// How many the next one should have: as many as there is room for if they are like these, but
+    /// at most four times as many.
+    fn next_messages(&self) -> usize {
+        let fit = limits::PREPARED_BYTES_SOFT / self.bytes_each().max(1);
+        fit.clamp(1, limits::MESSAGES_MAX.min(self.done.max(1) * 4))
+    }
+
+    /// `scratch`: what the items are ranges of.
     fn take(
         &mut self,
-        hit: Hit,
+        hit: &Hit,
         message: &Logical<'_, &[u8]>,
-        attributes: &[FetchAttribute],
-        form: StringForm,
+        asked: &Asked<'_>,
+        items: &mut Vec<Item>,
+        scratch: &mut Vec<u8>,
     ) {
-        let (items, bytes) = (self.items.len(), self.bytes.len());
-        for attribute in attributes {
-            match message.item(attribute, form, &mut self.bytes) {
-                Ok(item) => self.items.push(item),
-                Err(problem) => {
-                    self.items.truncate(items);
-                    self.bytes.truncate(bytes);
-                    return self.messages.push(Err(problem));
-                }
+        self.done += 1;
+        items.clear();
+        scratch.clear();
+        for attribute in asked.attributes {
+            match message.item(attribute, asked.form, scratch) {
+                Ok(item) => items.push(item),
+                Err(problem) => return self.problems.push(problem),
             }
         }
-        self.messages.push(Ok(hit));
+        let Hit { sequence, row, .. } = hit;
+        let mut response = self.fetched.message(*sequence, row.uid.0, items.len());
+        for (attribute, item) in asked.attributes.iter().zip(items.iter()) {
+            let pieces = pieces(item, scratch, &mut self.sources);
+            let pieces = pieces.as_ref().map_or(&[][..], <[_; 2]>::as_slice);
+            let told = Told {
+                bytes: scratch,
+                pieces,
+            };
+            let row_item = row_item(attribute, row, asked.names);
+            if let Some(item) = row_item.or_else(|| fetch_item(attribute, item, told)) {
+                response.item(&item);
+            }
+        }
+        response.end();
     }
+}
+
+/// What is to be told of each message.
+struct Asked<'a> {
+    attributes: &'a [FetchAttribute],
+    form: StringForm,
+    /// Of keywords.
+    names: &'a [String],
 }
 
 fn prepare(
     store: &Store,
     reading: Reading,
     hits: &[Hit],
-    attributes: &[FetchAttribute],
-    form: StringForm,
+    asked: &Asked<'_>,
+    mut slice: Slice,
 ) -> Result<Slice, Error> {
-    let mut slice = Slice {
-        messages: Vec::with_capacity(hits.len()),
-        items: Vec::with_capacity(hits.len() * attributes.len()),
-        bytes: Vec::new(),
-        gone: 0,
-        rest: Vec::new(),
-    };
     let bodies = store.bodies()?;
     let started = store.clock().monotonic();
     let rows: Vec<Row> = hits.iter().map(|hit| hit.row).collect();
     let mut left = hits.iter();
     let mut more = true;
+    let (mut items, mut scratch) = (Vec::new(), Vec::new());
     reading.messages_of(&bodies, &rows, &mut |message| {
         let uid = message.row.uid;
         let Some(hit) = left.find(|hit| hit.row.uid == uid) else {
             return false;
         };
         let logical = Logical::new(&bodies, reading.threads_of(), message);
-        slice.take(*hit, &logical, attributes, form);
-        let worked = store.clock().monotonic().saturating_sub(started);
-        more = slice.bytes.len() < limits::PREPARED_BYTES_SOFT && worked < limits::PREPARE_SLICE;
+        slice.take(hit, &logical, asked, &mut items, &mut scratch);
+        let is_full = slice.fetched.len() >= limits::PREPARED_BYTES_SOFT;
+        let is_late = slice.done.is_multiple_of(limits::MESSAGES_BETWEEN_CLOCKS)
+            && store.clock().monotonic().saturating_sub(started) >= limits::PREPARE_SLICE;
+        more = !is_full && !is_late;
         more
     })?;
     if !more {
         slice.rest = left.copied().collect();
     }
-    let known = slice.messages.len() + slice.rest.len();
+    let known = slice.done + slice.rest.len();
     slice.gone = hits.len().saturating_sub(known) as u64;
     Ok(slice)
 }
 
-/// Of content that is there.
-fn pieces<'a, S: Stream>(link: &mut Link<S>, item: &Item, bytes: &'a [u8]) -> Vec<Piece<'a>> {
+/// Of content that is there: what was read, and what is to be streamed behind it.
+fn pieces<'a>(item: &Item, bytes: &'a [u8], sources: &mut Vec<Source>) -> Option<[Piece<'a>; 2]> {
+    let (Item::Content(content) | Item::Binary { content, .. }) = item else {
+        return None;
+    };
     let held = |at: &Range<usize>| Piece::Bytes(bytes.get(at.clone()).unwrap_or_default());
-    match item {
-        Item::Content(Content::Held(at))
-        | Item::Binary {
-            content: Content::Held(at),
-            ..
-        } => vec![held(at)],
-        Item::Content(Content::Streamed(streamed))
-        | Item::Binary {
-            content: Content::Streamed(streamed),
-            ..
-        } => {
-            let Streamed {
-                held: at,
-                source,
-                range,
-            } = &**streamed;
-            let stored = link.stored(*source, range.clone());
-            vec![held(at), Piece::Stored(stored)]
+    match content {
+        Content::Nil => None,
+        Content::Held(at) => Some([held(at), Piece::Bytes(&[])]),
+        Content::Streamed(streamed) => {
+            let stored = Stored {
+                handle: sources.len() as u64,
+                range: streamed.range.clone(),
+            };
+            sources.push(streamed.source);
+            Some([held(&streamed.held), Piece::Stored(stored)])
         }
-        _ => Vec::new(),
     }
 }
 
@@ -459,13 +470,26 @@ fn pieces<'a, S: Stream>(link: &mut Link<S>, item: &Item, bytes: &'a [u8]) -> Ve
 struct Told<'a> {
     bytes: &'a [u8],
     pieces: &'a [Piece<'a>],
-    /// Of keywords.
+}
+
+/// `None`: the row doesn't have it.
+fn row_item<'a>(
+    attribute: &FetchAttribute,
+    row: &Row,
     names: &'a [String],
+) -> Option<FetchItem<'a>> {
+    Some(match attribute {
+        FetchAttribute::Uid => FetchItem::Uid(row.uid.0),
+        FetchAttribute::Flags => FetchItem::Flags(flag_list(row.flags, names)),
+        FetchAttribute::InternalDate => FetchItem::InternalDate(row.internal_date),
+        FetchAttribute::Rfc822Size => FetchItem::Rfc822Size(row.size),
+        FetchAttribute::ModSeq => FetchItem::ModSeq(row.modseq.0),
+        _ => return None,
+    })
 }
 
 fn fetch_item<'a>(
     attribute: &'a FetchAttribute,
-    row: &Row,
     item: &'a Item,
     told: Told<'a>,
 ) -> Option<FetchItem<'a>> {
@@ -479,11 +503,6 @@ fn fetch_item<'a>(
     };
     let printed = |range: &Range<usize>| told.bytes.get(range.clone()).unwrap_or_default();
     Some(match (attribute, item) {
-        (FetchAttribute::Uid, _) => FetchItem::Uid(row.uid.0),
-        (FetchAttribute::Flags, _) => FetchItem::Flags(flag_list(row.flags, told.names)),
-        (FetchAttribute::InternalDate, _) => FetchItem::InternalDate(row.internal_date),
-        (FetchAttribute::Rfc822Size, _) => FetchItem::Rfc822Size(row.size),
-        (FetchAttribute::ModSeq, _) => FetchItem::ModSeq(row.modseq.0),
         (FetchAttribute::Envelope, Item::Structure(at)) => FetchItem::Envelope(printed(at)),
         (FetchAttribute::Body, Item::Structure(at)) => FetchItem::Body(printed(at)),
         (FetchAttribute::BodyStructure, Item::Structure(at)) => {

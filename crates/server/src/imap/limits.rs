@@ -8,14 +8,16 @@ pub(super) const INACTIVITY: Duration = Duration::from_secs(30 * 60);
 pub(super) const LITERAL_STALL: Duration = Duration::from_secs(300);
 /// Entries of the change log taken at once.
 pub(super) const CHANGES_MAX: usize = 1024;
-/// Rows of the index turned into responses between two looks at the output.
-pub(super) const ROWS_MAX: usize = 512;
+/// Rows of the index turned into responses at once, and the bytes that such a response usually has.
+pub(super) const ROWS_MAX: usize = 2048;
+pub(super) const ROW_BYTES_USUAL: usize = 48;
 /// Messages prepared in one piece of blocking work: at first, so that the answer begins soon, and
 /// at most.
 pub(super) const MESSAGES_FIRST: usize = 64;
-pub(super) const MESSAGES_MAX: usize = 1024;
-/// Such a piece ends after this time.
+pub(super) const MESSAGES_MAX: usize = 2048;
+/// Such a piece ends after this time, which is looked at between so many messages.
 pub(super) const PREPARE_SLICE: Duration = Duration::from_millis(250);
+pub(super) const MESSAGES_BETWEEN_CLOCKS: usize = 16;
 /// Such pieces of a FETCH under way at once.
 pub(super) const SLICES_AHEAD: usize = 2;
 /// Content prepared before it is sent, while as much is being sent; one message may exceed it alone.

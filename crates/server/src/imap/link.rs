@@ -4,7 +4,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use facteur_imap::response::Stored;
+use facteur_imap::response::{Fetched, Stored};
 use facteur_imap::{Output, Session, Untagged, text};
 use facteur_message::decode::PartDecoder;
 use facteur_message::{Encoding, Span};
@@ -109,16 +109,24 @@ impl<S: Stream> Link<S> {
         self.wire.peer().session
     }
 
-    /// A reference to stored bytes for the session to announce.
-    pub(super) fn stored(&mut self, source: Source, range: Range<u64>) -> Stored {
-        let handle = self.sources.len() as u64;
-        self.sources.push(source);
-        Stored { handle, range }
-    }
-
     /// Says it, and makes room when enough has gathered.
     pub(super) async fn say(&mut self, untagged: &Untagged<'_>) -> io::Result<()> {
         self.session.respond(untagged);
+        if self.session.output_full() {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// Says them, and makes room when enough has gathered. `sources`: of their stored ranges.
+    pub(super) async fn say_fetched(
+        &mut self,
+        fetched: Fetched,
+        sources: Vec<Source>,
+    ) -> io::Result<()> {
+        let first_handle = self.sources.len() as u64;
+        self.sources.extend(sources);
+        self.session.say_fetched(fetched, first_handle);
         if self.session.output_full() {
             self.flush().await?;
         }

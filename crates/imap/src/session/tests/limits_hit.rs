@@ -164,13 +164,8 @@ fn output_says_when_it_is_full() {
     });
     for _ in 0..limits::OUTPUT_STORED_SOFT {
         assert!(!driver.session.output_full());
-        driver.session.respond(&Untagged::Fetch {
-            sequence: 1,
-            uid: 1,
-            items: &[FetchItem::Rfc822(Data::Pieces(std::slice::from_ref(
-                &stored,
-            )))],
-        });
+        let data = Data::Pieces(std::slice::from_ref(&stored));
+        say_fetch(&mut driver.session, (1, 1), &[FetchItem::Rfc822(data)]);
     }
     assert!(driver.session.output_full());
 }

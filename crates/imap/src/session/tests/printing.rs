@@ -5,12 +5,16 @@ use crate::command::{Section, SpecialUse};
 
 /// Runs `command`, gives `untagged` as it is answered.
 fn printed(setup: &str, command: &str, untagged: &Untagged<'_>) -> String {
+    said_in(setup, command, |session| session.respond(untagged))
+}
+
+fn said_in(setup: &str, command: &str, say: impl FnOnce(&mut Session)) -> String {
     let mut driver = Driver::selected();
     driver.send(setup);
     driver.quiet();
     driver.session.feed(format!("t {command}\r\n").as_bytes());
     assert!(matches!(driver.session.step(), Step::Run(_)), "{command}");
-    driver.session.respond(untagged);
+    say(&mut driver.session);
     driver.collect();
     String::from_utf8(driver.said).unwrap()
 }
@@ -261,13 +265,9 @@ fn fetch() {
         },
         FetchItem::ModSeq(6),
     ];
-    let untagged = Untagged::Fetch {
-        sequence: 3,
-        uid: 5,
-        items: &items,
-    };
+    let say = |session: &mut Session| say_fetch(session, (3, 5), &items);
     assert_eq!(
-        printed("", "FETCH 1 ALL", &untagged),
+        said_in("", "FETCH 1 ALL", say),
         "* 3 FETCH (UID 5 FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $A b) \
          INTERNALDATE \"17-Jul-1996 09:44:25 +0000\" RFC822.SIZE 44827 ENVELOPE (x) BODY (y) BODYSTRUCTURE (z) \
          BODY[1.2.HEADER.FIELDS (To \"a b\")]<7> {2}\r\nab \
@@ -300,15 +300,12 @@ fn sections() {
             panic!("{written}");
         };
         driver.quiet();
-        driver.session.respond(&Untagged::Fetch {
-            sequence: 1,
-            uid: 5,
-            items: &[FetchItem::Section {
-                section,
-                offset: None,
-                data: Data::Nil,
-            }],
-        });
+        let item = FetchItem::Section {
+            section,
+            offset: None,
+            data: Data::Nil,
+        };
+        say_fetch(&mut driver.session, (1, 5), &[item]);
         driver.collect();
         assert_eq!(
             String::from_utf8(driver.said).unwrap(),
