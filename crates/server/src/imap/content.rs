@@ -5,7 +5,7 @@
 //! threads.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -77,6 +77,30 @@ pub(super) struct Logical<'a, B = Arc<[u8]>> {
     threads_of: Option<AccountId>,
     message: Message<B>,
     facts: OnceCell<Facts>,
+    piece: RefCell<Piece>,
+}
+
+/// What was read last of a body: the parts of a message lie side by side, and are packed as one.
+#[derive(Default)]
+struct Piece {
+    start: u64,
+    bytes: Vec<u8>,
+}
+
+impl Piece {
+    fn has(&self, at: u64) -> bool {
+        at.checked_sub(self.start)
+            .is_some_and(|at| at < self.bytes.len() as u64)
+    }
+
+    /// The bytes from one place up to another, as far as they are held.
+    fn within(&self, at: u64, end: u64) -> &[u8] {
+        let place = |at: u64| {
+            let at = usize::try_from(at.saturating_sub(self.start)).unwrap_or(usize::MAX);
+            at.min(self.bytes.len())
+        };
+        self.bytes.get(place(at)..place(end)).unwrap_or_default()
+    }
 }
 
 impl<'a, B: AsRef<[u8]>> Logical<'a, B> {
@@ -90,6 +114,7 @@ impl<'a, B: AsRef<[u8]>> Logical<'a, B> {
             threads_of,
             message,
             facts: OnceCell::new(),
+            piece: RefCell::default(),
         }
     }
 
@@ -302,7 +327,25 @@ impl<'a, B: AsRef<[u8]>> Logical<'a, B> {
         range: Range<u64>,
         each: &mut dyn FnMut(&[u8]) -> bool,
     ) -> Result<(), Error> {
-        read_pieces(self.bodies, &self.message, range, each)
+        let mut piece = self.piece.take();
+        let end = range.end.min(self.message.body_size);
+        let mut at = range.start;
+        while at < end {
+            if !piece.has(at) {
+                piece.start = at - at % STREAM_BYTES;
+                piece.bytes.clear();
+                let whole = piece.start..piece.start.saturating_add(STREAM_BYTES);
+                self.bodies
+                    .read(self.message.blob, whole, &mut piece.bytes)?;
+            }
+            let held = piece.within(at, end);
+            at += held.len() as u64;
+            if held.is_empty() || !each(held) {
+                break;
+            }
+        }
+        self.piece.replace(piece);
+        Ok(())
     }
 
     fn binary(
@@ -448,29 +491,14 @@ fn body_facts<B: AsRef<[u8]>>(bodies: &Bodies<'_>, message: &Message<B>) -> Resu
         return Ok(facts);
     }
     let mut scanner = Scanner::new();
-    read_pieces(bodies, message, 0..message.body_size, &mut |bytes| {
-        scanner.push(bytes);
-        true
-    })?;
-    Ok(scanner.finish())
-}
-
-fn read_pieces<B>(
-    bodies: &Bodies<'_>,
-    message: &Message<B>,
-    range: Range<u64>,
-    each: &mut dyn FnMut(&[u8]) -> bool,
-) -> Result<(), Error> {
     let mut piece = Vec::new();
-    let mut at = range.start;
-    while at < range.end {
-        let end = range.end.min(at.saturating_add(STREAM_BYTES));
+    let mut at = 0;
+    while at < message.body_size {
+        let end = message.body_size.min(at + STREAM_BYTES);
         piece.clear();
         bodies.read(message.blob, at..end, &mut piece)?;
-        if !each(&piece) {
-            break;
-        }
+        scanner.push(&piece);
         at = end;
     }
-    Ok(())
+    Ok(scanner.finish())
 }
