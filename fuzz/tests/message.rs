@@ -1,7 +1,7 @@
 //! Messages: the scanner, its facts, what is rendered of them, and every decoder of header values.
 
 use facteur_fuzz::{Fuzz, Random, Signature, grammar, pieces, seeds};
-use facteur_imap::structure::{self, StringForm};
+use facteur_imap::structure::{self, StringForm, StructurePrinter};
 use facteur_message::{
     Facts, Part, PartBody, PartDecoder, PartText, Scanner, Span, TextDecoder, address, build,
     charset, date, encoded_word, header, limits, mime_field, report, subject, thread,
@@ -120,12 +120,17 @@ fn look(facts: &Facts, signature: &mut Signature) {
         structure::envelope(&mut out, &facts.envelope, form);
         grammar::imap_value(&out, utf8);
         out.clear();
-        structure::body(&mut out, &facts.root, form);
+        let encoded = facts.encode();
+        let mut printer = StructurePrinter::new(form);
+        printer.body(&mut out, &encoded).unwrap();
         grammar::imap_value(&out, utf8);
         out.clear();
-        structure::body_structure(&mut out, &facts.root, form);
+        printer.body_structure(&mut out, &encoded).unwrap();
         grammar::imap_value(&out, utf8);
         assert_eq!(grammar::imap_line(&out), out.len());
+        let once = out.clone();
+        printer.body_structure(&mut out, &encoded).unwrap();
+        assert_eq!(out, [once.clone(), once].concat(), "from memory");
     }
     assert_eq!(facts.section(&[]), Some(&facts.root));
     assert_eq!(facts.section(&[0]), None);
@@ -208,6 +213,12 @@ fn stored_facts() {
         .run(|bytes, signature| {
             let decoded = Facts::decode(bytes);
             signature.add(decoded.is_ok());
+            let mut out = Vec::new();
+            let mut printer = StructurePrinter::new(StringForm::Ascii);
+            match printer.body_structure(&mut out, bytes) {
+                Ok(()) => grammar::imap_value(&out, false),
+                Err(_) => assert!(decoded.is_err() && out.is_empty()),
+            }
             if let Ok(facts) = decoded {
                 assert_eq!(Facts::decode(&facts.encode()).as_ref(), Ok(&facts));
                 look(&facts, signature);

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use facteur_imap::structure::{StringForm, body_structure, envelope};
+use facteur_imap::structure::{StringForm, StructurePrinter, envelope};
 use facteur_message::{Facts, Scanner};
 
 #[derive(Debug, PartialEq)]
@@ -185,7 +185,9 @@ fn equals_the_golden_answers() {
         let facts = scan(&message, seed);
         let mut sections = [("ENVELOPE", Vec::new()), ("BODYSTRUCTURE", Vec::new())];
         envelope(&mut sections[0].1, &facts.envelope, StringForm::Ascii);
-        body_structure(&mut sections[1].1, &facts.root, StringForm::Ascii);
+        StructurePrinter::new(StringForm::Ascii)
+            .body_structure(&mut sections[1].1, &facts.encode())
+            .unwrap();
         for (name, ours) in sections {
             let theirs = answer
                 .iter()

@@ -3,18 +3,19 @@
 //! after it; what cannot be read is rebuilt from the message.
 //!
 //! The order is for those who read one thing of many messages: the structure is found without a
-//! look at the head, and the envelope is near the head's beginning.
+//! look at the head, and the envelope is near the head's beginning. What a part says of itself is
+//! one byte string, so that those who have seen the same before need not read it.
 //!
 //! Part offsets are written relative to the end of what was written before, so that most take
 //! one or two bytes.
 
 use crate::facts::{
     Address, DecodeError, Degraded, Disposition, Envelope, Facts, HeaderFacts, Nested, Param, Part,
-    PartBody, Sent, Span,
+    PartBody, Sent,
 };
 use crate::limits::{DEPTH_MAX, PARTS_MAX};
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 impl Facts {
     /// Versioned, compact. Inverse of [`Facts::decode`].
@@ -34,7 +35,7 @@ impl Facts {
     /// [`DecodeError`] when the bytes are of an unknown version or damaged.
     pub fn decode(bytes: &[u8]) -> Result<Facts, DecodeError> {
         Ok(Facts {
-            root: Part::read(Reader::after_head(bytes)?)?,
+            root: Reader::after_head(bytes)?.root()?,
             ..Facts::decode_head(bytes)?
         })
     }
@@ -68,23 +69,95 @@ impl<'a> Envelope<&'a [u8]> {
     }
 }
 
-impl<'a> Part<&'a [u8]> {
-    /// The structure alone, of stored facts and borrowed from them.
+/// The structure alone, of stored facts and borrowed from them: part after part, each before those
+/// inside it.
+pub struct StoredParts<'a>(Reader<'a>);
+
+/// A part of [`StoredParts`].
+pub struct StoredPart<'a> {
+    /// Bytes and line ends of the body.
+    pub body_len: u64,
+    pub body_lines: u64,
+    pub said: Said<'a>,
+    pub content: StoredContent<'a>,
+}
+
+/// What a part says of itself: all fields of a [`Part`] but what its body is. Equal bytes say the
+/// same.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Said<'a>(&'a [u8]);
+
+/// [`PartBody`], where what is inside comes next.
+pub enum StoredContent<'a> {
+    Leaf,
+    /// So many parts, each with what is inside it.
+    Multipart(u64),
+    /// The envelope of the message inside; its root comes next.
+    Message(Envelope<&'a [u8]>),
+}
+
+impl<'a> StoredParts<'a> {
+    /// # Errors
+    /// [`DecodeError`] when the bytes are of an unknown version.
+    pub fn of(facts: &'a [u8]) -> Result<Self, DecodeError> {
+        Reader::after_head(facts).map(StoredParts)
+    }
+
+    /// `depth`: how many parts it is inside of.
     ///
     /// # Errors
-    /// [`DecodeError`] when the bytes are of an unknown version or damaged.
-    pub fn stored(facts: &'a [u8]) -> Result<Self, DecodeError> {
-        Part::read(Reader::after_head(facts)?)
+    /// [`DecodeError`] when the bytes are damaged, or say more parts or levels than the scanner
+    /// makes.
+    pub fn read(&mut self, depth: u32) -> Result<StoredPart<'a>, DecodeError> {
+        let input = &mut self.0;
+        let start = input.part_start(depth)?;
+        Ok(StoredPart {
+            body_len: start.body_len,
+            body_lines: start.body_lines,
+            said: start.said,
+            content: match start.bits & SHAPE_BITS {
+                LEAF => StoredContent::Leaf,
+                MULTIPART => StoredContent::Multipart(input.number()?),
+                MESSAGE => StoredContent::Message(input.envelope()?),
+                _ => return Err(DecodeError),
+            },
+        })
+    }
+
+    /// # Errors
+    /// [`DecodeError`] when something is left.
+    pub fn end(self) -> Result<(), DecodeError> {
+        self.0.end()
     }
 }
 
-impl<'a, B: From<&'a [u8]> + Default> Part<B> {
-    fn read(mut input: Reader<'a>) -> Result<Self, DecodeError> {
-        let root = input.part(0, 0)?;
+impl<'a> Said<'a> {
+    pub fn bytes(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// As a part without a body.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when the bytes are damaged.
+    pub fn read<B: From<&'a [u8]> + Default>(self) -> Result<Part<B>, DecodeError> {
+        let mut input = Reader {
+            rest: self.0,
+            parts: 0,
+        };
+        let part = input.said()?;
         input.end()?;
-        Ok(root)
+        Ok(part)
     }
 }
+
+/// How a part begins: a body of one of three shapes, and what is in it.
+const SHAPE_BITS: u64 = 3;
+const LEAF: u64 = 0;
+const MULTIPART: u64 = 1;
+const MESSAGE: u64 = 2;
+const HAS_NUL: u64 = 4;
+const HAS_8BIT: u64 = 8;
 
 #[derive(Default)]
 struct Writer(Vec<u8>);
@@ -225,35 +298,21 @@ impl Writer {
     /// Returns where the part ends.
     fn part(&mut self, part: &Part, base: u64) -> u64 {
         let shape = match &part.content {
-            PartBody::Leaf => 0,
-            PartBody::Multipart(_) => 1,
-            PartBody::Message(_) => 2,
+            PartBody::Leaf => LEAF,
+            PartBody::Multipart(_) => MULTIPART,
+            PartBody::Message(_) => MESSAGE,
         };
-        let has_more = part.disposition.is_some()
-            || !part.language.is_empty()
-            || part.location.is_some()
-            || part.md5.is_some();
-        self.number(
-            shape
-                | (u64::from(part.has_nul) << 2)
-                | (u64::from(part.has_8bit) << 3)
-                | (u64::from(has_more) << 4),
-        );
+        let bit = |set: bool, bit: u64| if set { bit } else { 0 };
+        self.number(shape | bit(part.has_nul, HAS_NUL) | bit(part.has_8bit, HAS_8BIT));
         self.number(part.header.start.wrapping_sub(base));
         self.number(part.header.end.wrapping_sub(part.header.start));
         self.number(part.body.start.wrapping_sub(part.header.end));
         self.number(part.body.end.wrapping_sub(part.body.start));
         self.number(part.body_lines);
         self.number(part.body_bare_lf);
-        self.bytes(&part.kind);
-        self.bytes(&part.subtype);
-        self.params(&part.params);
-        self.optional(part.id.as_deref());
-        self.optional(part.description.as_deref());
-        self.optional(part.encoding_name.as_deref());
-        if has_more {
-            self.part_extension(part);
-        }
+        let mut said = Writer::default();
+        said.said(part);
+        self.bytes(&said.0);
         match &part.content {
             PartBody::Leaf => {}
             PartBody::Multipart(parts) => {
@@ -271,6 +330,22 @@ impl Writer {
         part.body.end
     }
 
+    fn said(&mut self, part: &Part) {
+        self.bytes(&part.kind);
+        self.bytes(&part.subtype);
+        self.params(&part.params);
+        self.optional(part.id.as_deref());
+        self.optional(part.description.as_deref());
+        self.optional(part.encoding_name.as_deref());
+        let has_more = part.disposition.is_some()
+            || !part.language.is_empty()
+            || part.location.is_some()
+            || part.md5.is_some();
+        if has_more {
+            self.part_extension(part);
+        }
+    }
+
     fn part_extension(&mut self, part: &Part) {
         self.optional(part.md5.as_deref());
         self.optional(part.location.as_deref());
@@ -285,6 +360,19 @@ impl Writer {
             self.params(&disposition.params);
         }
     }
+}
+
+/// Lengths in bytes, as they are stored.
+struct PartStart<'a> {
+    bits: u64,
+    /// From the end of what was before.
+    before: u64,
+    header_len: u64,
+    between: u64,
+    body_len: u64,
+    body_lines: u64,
+    body_bare_lf: u64,
+    said: Said<'a>,
 }
 
 struct Reader<'a> {
@@ -493,8 +581,28 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn after(&mut self, start: u64) -> Result<u64, DecodeError> {
-        Ok(start.wrapping_add(self.number()?))
+    fn root<B: From<&'a [u8]> + Default>(mut self) -> Result<Part<B>, DecodeError> {
+        let root = self.part(0, 0)?;
+        self.end()?;
+        Ok(root)
+    }
+
+    /// A part up to its content.
+    fn part_start(&mut self, depth: u32) -> Result<PartStart<'a>, DecodeError> {
+        self.parts += 1;
+        if depth >= DEPTH_MAX || self.parts > PARTS_MAX {
+            return Err(DecodeError);
+        }
+        Ok(PartStart {
+            bits: self.number()?,
+            before: self.number()?,
+            header_len: self.number()?,
+            between: self.number()?,
+            body_len: self.number()?,
+            body_lines: self.number()?,
+            body_bare_lf: self.number()?,
+            said: Said(self.bytes()?),
+        })
     }
 
     fn part<B: From<&'a [u8]> + Default>(
@@ -502,40 +610,33 @@ impl<'a> Reader<'a> {
         base: u64,
         depth: u32,
     ) -> Result<Part<B>, DecodeError> {
-        self.parts += 1;
-        if depth >= DEPTH_MAX || self.parts > PARTS_MAX {
-            return Err(DecodeError);
-        }
-        let bits = self.number()?;
-        let header_start = self.after(base)?;
-        let header_end = self.after(header_start)?;
-        let body_start = self.after(header_end)?;
-        let body_end = self.after(body_start)?;
+        let start = self.part_start(depth)?;
+        let mut part: Part<B> = start.said.read()?;
+        part.header.start = base.wrapping_add(start.before);
+        part.header.end = part.header.start.wrapping_add(start.header_len);
+        part.body.start = part.header.end.wrapping_add(start.between);
+        part.body.end = part.body.start.wrapping_add(start.body_len);
+        part.body_lines = start.body_lines;
+        part.body_bare_lf = start.body_bare_lf;
+        part.has_nul = start.bits & HAS_NUL != 0;
+        part.has_8bit = start.bits & HAS_8BIT != 0;
+        part.content = self.content(start.bits & SHAPE_BITS, part.body.start, depth)?;
+        Ok(part)
+    }
+
+    fn said<B: From<&'a [u8]> + Default>(&mut self) -> Result<Part<B>, DecodeError> {
         let mut part = Part {
-            header: Span {
-                start: header_start,
-                end: header_end,
-            },
-            body: Span {
-                start: body_start,
-                end: body_end,
-            },
-            body_lines: self.number()?,
-            body_bare_lf: self.number()?,
             kind: self.bytes()?,
             subtype: self.bytes()?,
             params: self.params()?,
             id: self.optional()?,
             description: self.optional()?,
             encoding_name: self.optional()?,
-            has_nul: bits & 4 != 0,
-            has_8bit: bits & 8 != 0,
             ..Part::default()
         };
-        if bits & 16 != 0 {
+        if !self.rest.is_empty() {
             self.part_extension(&mut part)?;
         }
-        part.content = self.content(bits & 3, body_start, depth)?;
         Ok(part)
     }
 
@@ -559,8 +660,8 @@ impl<'a> Reader<'a> {
         depth: u32,
     ) -> Result<PartBody<B>, DecodeError> {
         Ok(match shape {
-            0 => PartBody::Leaf,
-            1 => {
+            LEAF => PartBody::Leaf,
+            MULTIPART => {
                 let count = self.number()?;
                 let mut parts: Vec<Part<B>> = Vec::new();
                 let mut base = start;
@@ -571,7 +672,7 @@ impl<'a> Reader<'a> {
                 }
                 PartBody::Multipart(parts)
             }
-            2 => PartBody::Message(Box::new(Nested {
+            MESSAGE => PartBody::Message(Box::new(Nested {
                 envelope: self.envelope()?,
                 root: self.part(start, depth + 1)?,
             })),

@@ -42,6 +42,7 @@ pub mod subject;
 pub mod thread;
 
 pub use charset::{PartText, TextDecoder};
+pub use codec::{Said, StoredContent, StoredPart, StoredParts};
 pub use decode::PartDecoder;
 pub use encoded_word::param_text;
 pub use facts::{

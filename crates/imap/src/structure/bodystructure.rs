@@ -1,39 +1,28 @@
 //! BODY and BODYSTRUCTURE, RFC 9051 §7.5.2.
 
-use facteur_message::{Disposition, Envelope, Param, Part, PartBody};
+use facteur_message::{
+    DecodeError, Disposition, Envelope, Param, Part, Said, StoredContent, StoredPart, StoredParts,
+};
 
 use super::{StringForm, nstring, string};
 use crate::response::token::number;
 
 /// RFC 2045 §5.2.
 const DEFAULT_CHARSET: &[u8] = b"\"charset\" \"us-ascii\"";
+/// An empty part without header fields, and its extension data.
+const EMPTY_TEXT: &[u8] = b"(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0";
+const NO_EXTENSION: &[u8] = b" NIL NIL NIL NIL";
+/// Leaves remembered as they were printed: of a few messages that are much alike.
+const LEAVES_KNOWN: usize = 16;
 
-/// Appends BODY: without extension data.
-pub fn body<B: AsRef<[u8]> + Default>(out: &mut Vec<u8>, root: &Part<B>, form: StringForm) {
-    write(
-        out,
-        root,
-        Shape {
-            form,
-            extended: false,
-        },
-    );
-}
-
-/// Appends BODYSTRUCTURE: with extension data.
-pub fn body_structure<B: AsRef<[u8]> + Default>(
-    out: &mut Vec<u8>,
-    root: &Part<B>,
+/// Prints the structures of messages, from their encoded facts. Leaves of many messages say the
+/// same of themselves, and differ in their sizes only: they are printed from memory.
+#[derive(Debug)]
+pub struct StructurePrinter {
     form: StringForm,
-) {
-    write(
-        out,
-        root,
-        Shape {
-            form,
-            extended: true,
-        },
-    );
+    known: Vec<Leaf>,
+    /// The next of them to be forgotten.
+    oldest: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -42,34 +31,206 @@ struct Shape {
     extended: bool,
 }
 
-/// As deep as the scanner's tree at most.
-fn write<B: AsRef<[u8]> + Default>(out: &mut Vec<u8>, part: &Part<B>, shape: Shape) {
-    out.push(b'(');
-    match &part.content {
-        PartBody::Multipart(parts) => multipart(out, part, parts, shape),
-        // Without a boundary, or nested too deeply to be read.
-        PartBody::Leaf if part.is("multipart", "*") => multipart(out, part, &[], shape),
-        _ => single(out, part, shape),
+impl StructurePrinter {
+    pub fn new(form: StringForm) -> Self {
+        StructurePrinter {
+            form,
+            known: Vec::new(),
+            oldest: 0,
+        }
+    }
+
+    pub fn form(&self) -> StringForm {
+        self.form
+    }
+
+    /// Appends BODY: without extension data.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when the facts are of an unknown version or damaged; `out` is as it was.
+    pub fn body(&mut self, out: &mut Vec<u8>, facts: &[u8]) -> Result<(), DecodeError> {
+        self.print(out, facts, false)
+    }
+
+    /// Appends BODYSTRUCTURE: with extension data.
+    ///
+    /// # Errors
+    /// As [`StructurePrinter::body`].
+    pub fn body_structure(&mut self, out: &mut Vec<u8>, facts: &[u8]) -> Result<(), DecodeError> {
+        self.print(out, facts, true)
+    }
+
+    fn print(
+        &mut self,
+        out: &mut Vec<u8>,
+        facts: &[u8],
+        extended: bool,
+    ) -> Result<(), DecodeError> {
+        let shape = Shape {
+            form: self.form,
+            extended,
+        };
+        let start = out.len();
+        let mut parts = StoredParts::of(facts)?;
+        let printed = self
+            .part(out, &mut parts, shape, 0)
+            .and_then(|()| parts.end());
+        if printed.is_err() {
+            out.truncate(start);
+        }
+        printed
+    }
+
+    /// As deep as the scanner's tree at most.
+    fn part(
+        &mut self,
+        out: &mut Vec<u8>,
+        parts: &mut StoredParts<'_>,
+        shape: Shape,
+        depth: u32,
+    ) -> Result<(), DecodeError> {
+        let part = parts.read(depth)?;
+        match &part.content {
+            StoredContent::Leaf => self.leaf(out, &part, shape),
+            StoredContent::Multipart(count) => {
+                out.push(b'(');
+                for _ in 0..*count {
+                    self.part(out, parts, shape, depth + 1)?;
+                }
+                if *count == 0 {
+                    // The grammar knows no multipart without a part.
+                    empty_text(out, shape);
+                }
+                multipart_end(out, &part.said.read()?, shape);
+                out.push(b')');
+                Ok(())
+            }
+            StoredContent::Message(envelope) => {
+                let said = part.said.read()?;
+                // message/global has the form of a message for those who know RFC 9051 only.
+                let shown = said.is("message", "rfc822") || shape.form == StringForm::Utf8;
+                out.push(b'(');
+                describe(out, &said, shape.form);
+                number(part.body_len, out);
+                let inside = out.len();
+                out.push(b' ');
+                super::envelope(out, envelope, shape.form);
+                out.push(b' ');
+                self.part(out, parts, shape, depth + 1)?;
+                out.push(b' ');
+                number(part.body_lines, out);
+                if !shown {
+                    out.truncate(inside);
+                }
+                extension(out, &said, shape);
+                out.push(b')');
+                Ok(())
+            }
+        }
+    }
+
+    fn leaf(
+        &mut self,
+        out: &mut Vec<u8>,
+        part: &StoredPart<'_>,
+        shape: Shape,
+    ) -> Result<(), DecodeError> {
+        if let Some(leaf) = self.known.iter().find(|leaf| leaf.is(part.said, shape)) {
+            leaf.write(out, part);
+            return Ok(());
+        }
+        let leaf = Leaf::print(part.said, shape)?;
+        leaf.write(out, part);
+        match self.known.get_mut(self.oldest) {
+            Some(old) => *old = leaf,
+            None => self.known.push(leaf),
+        }
+        self.oldest = (self.oldest + 1) % LEAVES_KNOWN;
+        Ok(())
+    }
+}
+
+/// A leaf as it is printed.
+#[derive(Debug)]
+struct Leaf {
+    /// For whom: what it says of itself, and whether with extension data.
+    said: Vec<u8>,
+    extended: bool,
+    /// All but its numbers.
+    printed: Vec<u8>,
+    /// Where they stand, if the leaf has them.
+    size_at: Option<usize>,
+    lines_at: Option<usize>,
+}
+
+impl Leaf {
+    fn print(said: Said<'_>, shape: Shape) -> Result<Self, DecodeError> {
+        let part = said.read()?;
+        let mut leaf = Leaf {
+            said: said.bytes().to_vec(),
+            extended: shape.extended,
+            printed: vec![b'('],
+            size_at: None,
+            lines_at: None,
+        };
+        let out = &mut leaf.printed;
+        if part.is("multipart", "*") {
+            // Without a boundary, or nested too deeply to be read.
+            empty_text(out, shape);
+            multipart_end(out, &part, shape);
+        } else {
+            describe(out, &part, shape.form);
+            leaf.size_at = Some(out.len());
+            let is_message = part.is("message", "rfc822");
+            if is_message {
+                // Nested too deeply to be read.
+                out.push(b' ');
+                super::envelope(out, &Envelope::<&[u8]>::default(), shape.form);
+                out.push(b' ');
+                empty_text(out, shape);
+            }
+            if is_message || part.is("text", "*") {
+                out.push(b' ');
+                leaf.lines_at = Some(out.len());
+            }
+            extension(out, &part, shape);
+        }
+        out.push(b')');
+        Ok(leaf)
+    }
+
+    fn is(&self, said: Said<'_>, shape: Shape) -> bool {
+        self.extended == shape.extended && self.said == said.bytes()
+    }
+
+    fn write(&self, out: &mut Vec<u8>, part: &StoredPart<'_>) {
+        let mut from = 0;
+        let numbers = [
+            (self.size_at, part.body_len),
+            (self.lines_at, part.body_lines),
+        ];
+        for (place, value) in numbers {
+            let Some(place) = place else { continue };
+            out.extend_from_slice(self.printed.get(from..place).unwrap_or_default());
+            number(value, out);
+            from = place;
+        }
+        out.extend_from_slice(self.printed.get(from..).unwrap_or_default());
+    }
+}
+
+fn empty_text(out: &mut Vec<u8>, shape: Shape) {
+    out.extend_from_slice(EMPTY_TEXT);
+    if shape.extended {
+        out.extend_from_slice(NO_EXTENSION);
     }
     out.push(b')');
 }
 
-/// body-type-mpart
-fn multipart<B: AsRef<[u8]> + Default>(
-    out: &mut Vec<u8>,
-    part: &Part<B>,
-    parts: &[Part<B>],
-    shape: Shape,
-) {
-    if parts.is_empty() {
-        // The grammar knows no multipart without a part: one empty text.
-        write(out, &Part::<B>::default(), shape);
-    }
-    for child in parts {
-        write(out, child, shape);
-    }
+/// What follows the parts of body-type-mpart.
+fn multipart_end(out: &mut Vec<u8>, part: &Part<&[u8]>, shape: Shape) {
     out.push(b' ');
-    string(out, part.subtype.as_ref(), shape.form);
+    string(out, part.subtype, shape.form);
     if shape.extended {
         out.push(b' ');
         params(out, &part.params, shape.form);
@@ -77,75 +238,45 @@ fn multipart<B: AsRef<[u8]> + Default>(
     }
 }
 
-/// body-type-basic, body-type-msg, body-type-text
-fn single<B: AsRef<[u8]> + Default>(out: &mut Vec<u8>, part: &Part<B>, shape: Shape) {
-    let form = shape.form;
-    let is_message = shows_message(part, form);
-    let is_text = part.is("text", "*");
-    let (kind, subtype) = part.media_type();
-    if is_message && part.is("message", "rfc822") {
+/// media-basic, media-message or media-text, and body-fields up to the size.
+fn describe(out: &mut Vec<u8>, part: &Part<&[u8]>, form: StringForm) {
+    if part.is("message", "rfc822") {
         out.extend_from_slice(b"\"message\" \"rfc822\"");
     } else {
+        let (kind, subtype) = part.media_type();
         string(out, kind, form);
         out.push(b' ');
         string(out, subtype, form);
     }
     out.push(b' ');
-    if is_text {
+    if part.is("text", "*") {
         text_params(out, &part.params, form);
     } else {
         params(out, &part.params, form);
     }
-    for value in [&part.id, &part.description] {
+    for value in [part.id, part.description] {
         out.push(b' ');
-        nstring(out, value.as_ref(), form);
+        nstring(out, value, form);
     }
     out.push(b' ');
-    let encoding = part.encoding_name.as_ref();
-    string(out, encoding.map_or(b"7bit", AsRef::as_ref), form);
+    string(out, part.encoding_name.unwrap_or(b"7bit"), form);
     out.push(b' ');
-    number(part.body.len(), out);
-    if is_message {
-        message(out, part, shape);
-    }
-    if is_message || is_text {
-        out.push(b' ');
-        number(part.body_lines, out);
-    }
+}
+
+/// body-ext-1part
+fn extension(out: &mut Vec<u8>, part: &Part<&[u8]>, shape: Shape) {
     if shape.extended {
         out.push(b' ');
-        nstring(out, part.md5.as_ref(), form);
-        disposition_and_more(out, part, form);
-    }
-}
-
-/// message/global has the form of a message for those who know RFC 9051 only.
-fn shows_message<B: AsRef<[u8]>>(part: &Part<B>, form: StringForm) -> bool {
-    part.is("message", "rfc822") || (part.nested().is_some() && form == StringForm::Utf8)
-}
-
-/// Envelope and structure of the message inside; of one nested too deeply to be read, empty ones.
-fn message<B: AsRef<[u8]> + Default>(out: &mut Vec<u8>, part: &Part<B>, shape: Shape) {
-    out.push(b' ');
-    match part.nested() {
-        Some(nested) => {
-            super::envelope(out, &nested.envelope, shape.form);
-            out.push(b' ');
-            write(out, &nested.root, shape);
-        }
-        None => {
-            super::envelope(out, &Envelope::<B>::default(), shape.form);
-            out.push(b' ');
-            write(out, &Part::<B>::default(), shape);
-        }
+        nstring(out, part.md5, shape.form);
+        disposition_and_more(out, part, shape.form);
     }
 }
 
 /// A text always shows a charset.
-fn text_params<B: AsRef<[u8]>>(out: &mut Vec<u8>, list: &[Param<B>], form: StringForm) {
+fn text_params(out: &mut Vec<u8>, list: &[Param<&[u8]>], form: StringForm) {
     let has_charset = list
         .iter()
-        .any(|param| param.name.as_ref().eq_ignore_ascii_case(b"charset"));
+        .any(|param| param.name.eq_ignore_ascii_case(b"charset"));
     if has_charset {
         return params(out, list, form);
     }
@@ -158,7 +289,7 @@ fn text_params<B: AsRef<[u8]>>(out: &mut Vec<u8>, list: &[Param<B>], form: Strin
     out.push(b')');
 }
 
-fn params<B: AsRef<[u8]>>(out: &mut Vec<u8>, list: &[Param<B>], form: StringForm) {
+fn params(out: &mut Vec<u8>, list: &[Param<&[u8]>], form: StringForm) {
     let Some((first, rest)) = list.split_first() else {
         return out.extend_from_slice(b"NIL");
     };
@@ -171,24 +302,20 @@ fn params<B: AsRef<[u8]>>(out: &mut Vec<u8>, list: &[Param<B>], form: StringForm
     out.push(b')');
 }
 
-fn pair<B: AsRef<[u8]>>(out: &mut Vec<u8>, param: &Param<B>, form: StringForm) {
-    string(out, param.name.as_ref(), form);
+fn pair(out: &mut Vec<u8>, param: &Param<&[u8]>, form: StringForm) {
+    string(out, param.name, form);
     out.push(b' ');
-    string(out, param.value.as_ref(), form);
+    string(out, param.value, form);
 }
 
 /// Disposition, language, location.
-fn disposition_and_more<B: AsRef<[u8]> + Default>(
-    out: &mut Vec<u8>,
-    part: &Part<B>,
-    form: StringForm,
-) {
+fn disposition_and_more(out: &mut Vec<u8>, part: &Part<&[u8]>, form: StringForm) {
     out.push(b' ');
     match &part.disposition {
         None => out.extend_from_slice(b"NIL"),
         Some(Disposition { kind, params: list }) => {
             out.push(b'(');
-            string(out, kind.as_ref(), form);
+            string(out, kind, form);
             out.push(b' ');
             params(out, list, form);
             out.push(b')');
@@ -200,10 +327,10 @@ fn disposition_and_more<B: AsRef<[u8]> + Default>(
     } else {
         for (index, tag) in part.language.iter().enumerate() {
             out.push(if index == 0 { b'(' } else { b' ' });
-            string(out, tag.as_ref(), form);
+            string(out, tag, form);
         }
         out.push(b')');
     }
     out.push(b' ');
-    nstring(out, part.location.as_ref(), form);
+    nstring(out, part.location, form);
 }

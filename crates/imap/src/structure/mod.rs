@@ -6,7 +6,7 @@
 mod bodystructure;
 mod envelope;
 
-pub use bodystructure::{body, body_structure};
+pub use bodystructure::StructurePrinter;
 pub use envelope::envelope;
 
 /// How strings may look.
@@ -91,7 +91,7 @@ pub fn preview(out: &mut Vec<u8>, text: &str, form: StringForm) {
 
 #[cfg(test)]
 mod tests {
-    use super::{StringForm, body, body_structure, envelope, string};
+    use super::{StringForm, StructurePrinter, envelope, string};
     use facteur_message::{Facts, Scanner};
 
     fn scan(text: &str) -> Facts {
@@ -100,10 +100,24 @@ mod tests {
         scanner.finish()
     }
 
-    fn shown(render: impl Fn(&mut Vec<u8>)) -> String {
+    fn shown(render: impl FnOnce(&mut Vec<u8>)) -> String {
         let mut out = Vec::new();
         render(&mut out);
         String::from_utf8(out).unwrap()
+    }
+
+    fn body(facts: &Facts, form: StringForm) -> String {
+        shown(|out| {
+            let mut printer = StructurePrinter::new(form);
+            printer.body(out, &facts.encode()).unwrap();
+        })
+    }
+
+    fn structure(facts: &Facts, form: StringForm) -> String {
+        shown(|out| {
+            let mut printer = StructurePrinter::new(form);
+            printer.body_structure(out, &facts.encode()).unwrap();
+        })
     }
 
     #[test]
@@ -149,7 +163,7 @@ mod tests {
              NIL NIL \"<B27397-0100000@cac.washington.edu>\")"
         );
         assert_eq!(
-            shown(|out| body(out, &facts.root, StringForm::Ascii)),
+            body(&facts, StringForm::Ascii),
             "(\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7bit\" 0 0)"
         );
     }
@@ -171,24 +185,66 @@ mod tests {
     fn message_global_is_a_message_for_those_who_know() {
         let facts = scan("Content-Type: message/global\n\nSubject: x\n\ny");
         assert_eq!(
-            shown(|out| body_structure(out, &facts.root, StringForm::Ascii)),
+            structure(&facts, StringForm::Ascii),
             "(\"message\" \"global\" NIL NIL NIL \"7bit\" 15 NIL NIL NIL NIL)"
         );
         assert_eq!(
-            shown(|out| body(out, &facts.root, StringForm::Utf8)),
+            body(&facts, StringForm::Utf8),
             "(\"message\" \"global\" NIL NIL NIL \"7bit\" 15 (NIL \"x\" NIL NIL NIL NIL NIL NIL NIL NIL) \
              (\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 1 0) 2)"
         );
     }
 
     #[test]
+    fn leaves_from_memory() {
+        let mut printer = StructurePrinter::new(StringForm::Ascii);
+        let kinds = [
+            "text/plain",
+            "image/png",
+            "multipart/mixed",
+            "text/html; a=b",
+        ];
+        let others = (0..40).map(|number| format!("text/x{number}"));
+        let kinds: Vec<String> = kinds.map(str::to_owned).into_iter().chain(others).collect();
+        for round in 0..3 {
+            for kind in &kinds {
+                let lines = "line\n".repeat(round + 1);
+                let facts = scan(&format!("Content-Type: {kind}\n\n{lines}"));
+                let both = shown(|out| {
+                    printer.body(out, &facts.encode()).unwrap();
+                    printer.body_structure(out, &facts.encode()).unwrap();
+                });
+                let form = StringForm::Ascii;
+                let alone = body(&facts, form) + &structure(&facts, form);
+                assert_eq!(both, alone, "{kind}");
+            }
+        }
+    }
+
+    #[test]
+    fn damaged_facts_print_nothing() {
+        let mut printer = StructurePrinter::new(StringForm::Ascii);
+        let facts = scan("Content-Type: multipart/mixed; boundary=x\n\n--x\n\na\n--x--\n");
+        let whole = facts.encode();
+        for end in 0..whole.len() {
+            let mut out = b"before".to_vec();
+            let cut = whole.get(..end).unwrap();
+            assert!(printer.body_structure(&mut out, cut).is_err());
+            assert_eq!(out, b"before");
+        }
+        let more = [&whole[..], b"\0"].concat();
+        let mut out = Vec::new();
+        assert!(printer.body(&mut out, &more).is_err() && out.is_empty());
+    }
+
+    #[test]
     fn too_deep_is_still_grammar() {
         let facts = scan(&"Content-Type: message/rfc822\n\n".repeat(100));
-        let text = shown(|out| body(out, &facts.root, StringForm::Ascii));
+        let text = body(&facts, StringForm::Ascii);
         assert_eq!(text.matches('(').count(), text.matches(')').count());
         let facts = scan("Content-Type: multipart/mixed; boundary=x\n\nnothing\n");
         assert_eq!(
-            shown(|out| body(out, &facts.root, StringForm::Ascii)),
+            body(&facts, StringForm::Ascii),
             "((\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0) \"mixed\")"
         );
     }

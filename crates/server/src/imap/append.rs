@@ -10,7 +10,7 @@ use std::ops::Range;
 use facteur_imap::command::{Append, FetchAttribute, Replaced};
 use facteur_imap::response::Code;
 use facteur_imap::set::{Numbers, SequenceSet};
-use facteur_imap::structure::StringForm;
+use facteur_imap::structure::{StringForm, StructurePrinter};
 use facteur_imap::url::MessageUrl;
 use facteur_imap::{Outcome, Reply, Untagged, text};
 use facteur_store::{Error, NewBody, NewMessage, Rights, Store, Uid};
@@ -224,7 +224,8 @@ async fn content_of<S: Stream>(
         let bodies = store.bodies()?;
         let logical = Logical::new(&bodies, reading.threads_of(), message);
         let mut held = Vec::new();
-        let item = logical.item(&attribute, StringForm::Utf8, &mut held);
+        let mut printer = StructurePrinter::new(StringForm::Utf8);
+        let item = logical.item(&attribute, &mut printer, &mut held);
         Ok((item, held))
     })
     .await?;

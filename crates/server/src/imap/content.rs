@@ -10,9 +10,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use facteur_imap::command::{FetchAttribute, Partial, Section, SectionText};
-use facteur_imap::structure::{self, StringForm};
+use facteur_imap::structure::{self, StructurePrinter};
 use facteur_message::decode::PartDecoder;
-use facteur_message::{Encoding, Envelope, Facts, Part, Scanner, Span};
+use facteur_message::{DecodeError, Encoding, Envelope, Facts, Part, Scanner, Span};
 use facteur_store::{AccountId, Bodies, Error, Message};
 
 use super::limits::{HEADER_BYTES_MAX, INLINE_BYTES_MAX};
@@ -168,10 +168,10 @@ impl<'a, B: AsRef<[u8]>> Logical<'a, B> {
     pub(super) fn item(
         &self,
         attribute: &FetchAttribute,
-        form: StringForm,
+        printer: &mut StructurePrinter,
         out: &mut Vec<u8>,
     ) -> Result<Item, Problem> {
-        let start = out.len();
+        let (start, form) = (out.len(), printer.form());
         let facts = self.message.facts.as_ref();
         match attribute {
             FetchAttribute::Uid
@@ -189,14 +189,12 @@ impl<'a, B: AsRef<[u8]>> Logical<'a, B> {
                 Ok(Some(envelope)) => structure::envelope(out, &envelope, form),
                 _ => structure::envelope(out, &self.head()?.envelope, form),
             },
-            FetchAttribute::Body => match Part::stored(facts) {
-                Ok(root) => structure::body(out, &root, form),
-                Err(_) => structure::body(out, &self.facts()?.root, form),
-            },
-            FetchAttribute::BodyStructure => match Part::stored(facts) {
-                Ok(root) => structure::body_structure(out, &root, form),
-                Err(_) => structure::body_structure(out, &self.facts()?.root, form),
-            },
+            FetchAttribute::Body => {
+                self.structure(|facts| printer.body(out, facts))?;
+            }
+            FetchAttribute::BodyStructure => {
+                self.structure(|facts| printer.body_structure(out, facts))?;
+            }
             FetchAttribute::Preview => structure::preview(out, &self.head()?.preview, form),
             FetchAttribute::Rfc822 => {
                 return Ok(Item::Content(self.content(0..self.size(), None, out)?));
@@ -218,6 +216,20 @@ impl<'a, B: AsRef<[u8]>> Logical<'a, B> {
             FetchAttribute::BinarySize { part } => return self.binary_size(part),
         }
         Ok(Item::Structure(start..out.len()))
+    }
+
+    /// `print`: from encoded facts. Read anew from the body when those that are stored can't be.
+    fn structure(
+        &self,
+        mut print: impl FnMut(&[u8]) -> Result<(), DecodeError>,
+    ) -> Result<(), Error> {
+        if print(self.message.facts.as_ref()).is_ok() {
+            return Ok(());
+        }
+        print(&self.facts()?.encode()).map_err(|error| Error::Damaged {
+            place: "a message's structure".to_owned(),
+            what: error.to_string(),
+        })
     }
 
     /// The header with its blank line; the prefix is its beginning.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use facteur_imap::command::{Fetch, FetchAttribute, Numbering};
 use facteur_imap::response::{Code, Data, FetchItem, Fetched, Piece, Stored};
 use facteur_imap::set::Numbers;
-use facteur_imap::structure::StringForm;
+use facteur_imap::structure::{StringForm, StructurePrinter};
 use facteur_imap::{Reply, Untagged, text};
 use facteur_store::{
     Error, FlagEdit, FlagNames, Index, ModSeq, Rights, Row, Store, SystemFlags, UidSet,
@@ -368,20 +368,23 @@ impl Slice {
         fit.clamp(1, limits::MESSAGES_MAX.min(self.done.max(1) * 4))
     }
 
-    /// `scratch`: what the items are ranges of.
     fn take(
         &mut self,
         hit: &Hit,
         message: &Logical<'_, &[u8]>,
         asked: &Asked<'_>,
-        items: &mut Vec<Item>,
-        scratch: &mut Vec<u8>,
+        desk: &mut Desk,
     ) {
         self.done += 1;
+        let Desk {
+            items,
+            scratch,
+            printer,
+        } = desk;
         items.clear();
         scratch.clear();
         for attribute in asked.attributes {
-            match message.item(attribute, asked.form, scratch) {
+            match message.item(attribute, printer, scratch) {
                 Ok(item) => items.push(item),
                 Err(problem) => return self.problems.push(problem),
             }
@@ -404,6 +407,14 @@ impl Slice {
     }
 }
 
+/// What one message after the other is prepared on.
+struct Desk {
+    items: Vec<Item>,
+    /// What the items are ranges of.
+    scratch: Vec<u8>,
+    printer: StructurePrinter,
+}
+
 /// What is to be told of each message.
 struct Asked<'a> {
     attributes: &'a [FetchAttribute],
@@ -424,14 +435,18 @@ fn prepare(
     let rows: Vec<Row> = hits.iter().map(|hit| hit.row).collect();
     let mut left = hits.iter();
     let mut more = true;
-    let (mut items, mut scratch) = (Vec::new(), Vec::new());
+    let mut desk = Desk {
+        items: Vec::new(),
+        scratch: Vec::new(),
+        printer: StructurePrinter::new(asked.form),
+    };
     reading.messages_of(&bodies, &rows, &mut |message| {
         let uid = message.row.uid;
         let Some(hit) = left.find(|hit| hit.row.uid == uid) else {
             return false;
         };
         let logical = Logical::new(&bodies, reading.threads_of(), message);
-        slice.take(hit, &logical, asked, &mut items, &mut scratch);
+        slice.take(hit, &logical, asked, &mut desk);
         let is_full = slice.fetched.len() >= limits::PREPARED_BYTES_SOFT;
         let is_late = slice.done.is_multiple_of(limits::MESSAGES_BETWEEN_CLOCKS)
             && store.clock().monotonic().saturating_sub(started) >= limits::PREPARE_SLICE;

@@ -82,15 +82,17 @@ impl Client {
         let Some(choice) = self.choose()? else {
             return Ok(None);
         };
-        let count = self.picture()?.slots.len();
+        let (count, known) = (self.picture()?.slots.len(), self.picture()?.uids());
         let Some(uids) = self.uids_of(&choice).await? else {
             return Ok(None);
         };
-        if self.picture()?.slots.len() != count {
+        // What was fetched meanwhile may have told that some of it is gone, and of new messages,
+        // which `*` means then.
+        let picture = self.picture()?;
+        let is_new = |uid: &u32| known.binary_search(uid).is_err();
+        if picture.slots.len() != count || picture.uids().iter().any(is_new) {
             return Ok(None);
         }
-        // What was fetched meanwhile may have told that some of it is gone.
-        let picture = self.picture()?;
         let fits = match &choice.target {
             // `*` is a message of which only the number is known, else.
             Target::Uids(_) => picture.complete(),
