@@ -332,6 +332,9 @@ impl Session {
             }
             None => Vec::new(),
         };
+        // What NOTIFY told while the command was on its way may be from before it or from after: without
+        // MODSEQ nobody knows.
+        let unordered = self.notifying != Notifying::Off && !self.enabled.condstore;
         let Some(picture) = self.picture.as_mut() else {
             return Ok(());
         };
@@ -348,6 +351,8 @@ impl Session {
             if hit && slot.told_in != now {
                 let flags = slot.flags.as_ref();
                 slot.flags = flags.map(|flags| silent.edit.apply(flags, &silent.flags));
+            } else if hit && unordered {
+                slot.flags = None;
             }
         }
         Ok(())
@@ -419,4 +424,69 @@ fn read_items(items: &[Value]) -> Result<Fetched, String> {
         }
     }
     Ok(fetched)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::super::ledger::Ledger;
+    use super::super::response;
+    use super::super::session::{Edit, Silent};
+    use super::*;
+
+    /// With one message, and a silent `+FLAGS (kw0)` of it under way.
+    fn storing(condstore: bool) -> Session {
+        let (stream, _) = tokio::io::duplex(64);
+        let ledger = Arc::new(Mutex::new(Ledger::default()));
+        let mut session = Session::new(Box::new(stream), "alice", ledger);
+        session.enabled.condstore = condstore;
+        session.notifying = Notifying::Immediate;
+        session.picture = Some(Picture {
+            uid_validity: 1,
+            slots: vec![Slot {
+                uid: Some(5),
+                flags: Some(Flags::new()),
+                ..Slot::default()
+            }],
+            ..Picture::default()
+        });
+        let command = Command {
+            silent: Some(Silent {
+                edit: Edit::Add,
+                flags: Flags::from(["kw0".to_owned()]),
+                target: Target::Uids([5].into()),
+            }),
+            ..Command::new("UID STORE 5 +FLAGS.SILENT (kw0)")
+        };
+        session.waiting.push_back(("t1".to_owned(), command));
+        session
+    }
+
+    fn flags_after(mut session: Session, lines: &[&str]) -> Option<Flags> {
+        for line in lines {
+            let response = response::parse(format!("{line}\r\n").as_bytes()).unwrap();
+            session.take(response).unwrap();
+        }
+        session.picture.unwrap().slots[0].flags.clone()
+    }
+
+    #[test]
+    fn what_notify_told_before_a_silent_store() {
+        let done = "t1 OK done.";
+        let news = "* 1 FETCH (UID 5 FLAGS (\\Seen))";
+        assert_eq!(flags_after(storing(false), &[news, done]), None);
+        let own = Flags::from(["kw0".to_owned()]);
+        assert_eq!(flags_after(storing(false), &[done]), Some(own));
+
+        let news = "* 1 FETCH (UID 5 MODSEQ (7) FLAGS (\\Seen))";
+        let silent = "* 1 FETCH (UID 5 MODSEQ (8))";
+        let both = Flags::from(["\\seen".to_owned(), "kw0".to_owned()]);
+        assert_eq!(
+            flags_after(storing(true), &[news, silent, done]),
+            Some(both)
+        );
+        let seen = Flags::from(["\\seen".to_owned()]);
+        assert_eq!(flags_after(storing(true), &[news, done]), Some(seen));
+    }
 }

@@ -202,15 +202,15 @@ impl Client {
         }
         for fetched in fetched {
             // Numbers may have moved since, uids stay.
-            let known = fetched.uid.and_then(|uid| before.slot(uid));
-            let (Some(known), Some(now)) = (known.and_then(|s| s.flags.as_ref()), &fetched.flags)
+            let slot = fetched.uid.and_then(|uid| before.slot(uid));
+            let (Some(known), Some(now)) = (slot.and_then(|s| s.flags.as_ref()), &fetched.flags)
             else {
                 continue;
             };
             let newer = fetched.modseq.is_none_or(|modseq| modseq > before.modseq);
             if known != now && (self.alone || !newer) {
                 return Err(
-                    format!("{fetched:?} where {known:?} was known at {}", before.modseq).into(),
+                    format!("{fetched:?} where {slot:?} was known at {}", before.modseq).into(),
                 );
             }
         }

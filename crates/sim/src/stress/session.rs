@@ -22,7 +22,7 @@ pub type BoxStream = Box<dyn Stream>;
 /// A server that says nothing for so long is stuck.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Lines of the dialogue that are kept for a report.
-const LOG_LINES_MAX: usize = 400;
+const LOG_LINES_MAX: usize = 4_000;
 
 /// Why a session ends.
 #[derive(Debug)]
