@@ -14,6 +14,8 @@ const EMPTY_TEXT: &[u8] = b"(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL N
 const NO_EXTENSION: &[u8] = b" NIL NIL NIL NIL";
 /// Leaves remembered as they were printed: of a few messages that are much alike.
 const LEAVES_KNOWN: usize = 16;
+/// Larger ones are not: hardly two messages have the same.
+const LEAF_BYTES_KNOWN_MAX: usize = 4 << 10;
 
 /// Prints the structures of messages, from their encoded facts. Leaves of many messages say the
 /// same of themselves, and differ in their sizes only: they are printed from memory.
@@ -141,6 +143,9 @@ impl StructurePrinter {
         }
         let leaf = Leaf::print(part.said, shape)?;
         leaf.write(out, part);
+        if leaf.said.len().max(leaf.printed.len()) > LEAF_BYTES_KNOWN_MAX {
+            return Ok(());
+        }
         match self.known.get_mut(self.oldest) {
             Some(old) => *old = leaf,
             None => self.known.push(leaf),

@@ -205,7 +205,13 @@ mod tests {
             "text/html; a=b",
         ];
         let others = (0..40).map(|number| format!("text/x{number}"));
-        let kinds: Vec<String> = kinds.map(str::to_owned).into_iter().chain(others).collect();
+        let large = format!("text/plain; a={}", "b".repeat(3_000));
+        let larger = format!(
+            "{large}; c={}",
+            ["d".repeat(3_000), large.clone()].join("; e=")
+        );
+        let kinds = kinds.map(str::to_owned).into_iter();
+        let kinds: Vec<String> = kinds.chain(others).chain([large, larger]).collect();
         for round in 0..3 {
             for kind in &kinds {
                 let lines = "line\n".repeat(round + 1);
